@@ -1,0 +1,181 @@
+"""Words with one spelling each; table columns hold their numbers, reports their names.
+
+The terms are those of RFC 9293, Wireshark and Zeek, as fixed in docs/GLOSSARY.md.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Word(IntEnum):
+    """An integer for a table column that prints as the field's term for it."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class Opening(Word):
+    """How a connection's start was seen."""
+
+    HANDSHAKE = 0
+    REFUSED = 1
+    UNANSWERED = 2
+    MIDSTREAM = 3
+
+
+class Side(Word):
+    """One end of a connection, or neither, or not decidable from the packets."""
+
+    NONE = 0
+    CLIENT = 1
+    SERVER = 2
+    UNDECIDABLE = 3
+
+
+class CloseKind(Word):
+    """What the first closing segment was."""
+
+    NONE = 0
+    FIN = 1
+    RST = 2
+
+
+class Protocol(Word):
+    """What the bytes of a connection are, as far as its packets show."""
+
+    UNKNOWN = 0  # no payload seen
+    OPAQUE = 1
+    HTTP1 = 2
+    TLS = 3
+    HTTP2 = 4
+    REDIS = 5
+    POSTGRES = 6
+
+
+class Count(Word):
+    """What a number of requests is worth."""
+
+    EXACT = 0
+    LOWER_BOUND = 1
+    TURNS = 2  # an estimate from direction changes of opaque bytes
+
+
+class TcpState(IntEnum):
+    """RFC 9293 states; always *implied* by the packets seen, never read from a kernel."""
+
+    UNKNOWN = 0
+    CLOSED = 1
+    SYN_SENT = 2
+    SYN_RECEIVED = 3
+    ESTABLISHED = 4
+    FIN_WAIT_1 = 5
+    FIN_WAIT_2 = 6
+    CLOSE_WAIT = 7
+    CLOSING = 8
+    LAST_ACK = 9
+    TIME_WAIT = 10
+
+    @property
+    def word(self) -> str:
+        return self.name
+
+
+class ConnState(Word):
+    """Zeek's ``conn_state``."""
+
+    OTH = 0
+    S0 = 1
+    S1 = 2
+    SF = 3
+    REJ = 4
+    S2 = 5
+    S3 = 6
+    RSTO = 7
+    RSTR = 8
+    RSTOS0 = 9
+    RSTRH = 10
+    SH = 11
+    SHR = 12
+
+    @property
+    def word(self) -> str:
+        return self.name
+
+
+class CloseClass(Word):
+    """Why a connection closed, decided before any timer or cap is inferred."""
+
+    OPEN = 0  # not closed in the capture
+    SIGNALLED = 1  # Connection: close either way, or HTTP/1.0 without keep-alive
+    OPEN_REQUEST = 2  # a request had no complete response
+    IMMEDIATE = 3  # silence before the close of at most max(4 RTT, 50 ms)
+    SILENT = 4  # closed after a longer silence
+    UNUSED = 5  # closed without ever carrying a request
+
+
+class Severity(StrEnum):
+    """What it costs if the claim is true."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """How well the capture supports the claim."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return list(Confidence).index(self)
+
+
+class Basis(StrEnum):
+    """Whether the packets show the claim or it is reasoned from them."""
+
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+
+
+class Cause(StrEnum):
+    """The vocabulary of ``causes[].cause``."""
+
+    NEVER_REUSE_NEW_TRANSPORT = "never-reuse-new-transport"
+    NEVER_REUSE_KEEPALIVE_DISABLED = "never-reuse-keepalive-disabled"
+    BODY_NOT_CLOSED = "body-not-closed"
+    BODY_NOT_DRAINED = "body-not-drained"
+    IDLE_POOL_TOO_SMALL = "idle-pool-too-small"
+    IDLE_TIMEOUT_TOO_SHORT = "idle-timeout-too-short"
+    IDLE_TIMEOUT_NONE = "idle-timeout-none"
+    SERVER_IDLE_TIMEOUT = "server-idle-timeout"
+    SERVER_MAX_REQUESTS = "server-max-requests"
+    SERVER_CONNECTION_CLOSE = "server-connection-close"
+    HEALTHY = "healthy"
+
+
+class Knob(StrEnum):
+    """What a setting governs; ``settings/`` says how each product spells it."""
+
+    IDLE_POOL_LIMIT = "idle_pool_limit"
+    TOTAL_POOL_LIMIT = "total_pool_limit"
+    IDLE_TIMEOUT = "idle_timeout"
+    MAX_LIFETIME = "max_lifetime"
+    MAX_REQUESTS = "max_requests"
+    KEEPALIVE_SWITCH = "keepalive_switch"
+    INSTANCE_PER_REQUEST = "instance_per_request"
+    BODY_CONSUMPTION = "body_consumption"
+    REQUEST_TIMEOUT = "request_timeout"
+    TCP_KEEPALIVE = "tcp_keepalive"

@@ -1,0 +1,3 @@
+from lab.case import Lab
+from pathlib import Path
+def make_bench(path: Path, lab: Lab) -> str: ...

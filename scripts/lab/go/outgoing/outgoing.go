@@ -1,0 +1,99 @@
+// Package outgoing makes HTTP calls the ways that people make them: well, and in each of the ways the captures are about.
+package outgoing
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options say how a program calls its second service.
+type Options struct {
+	Mode        string        // where the client comes from, see Caller
+	Body        string        // what is done with the response's body: read, leak, close
+	IdleTimeout time.Duration // http.Transport.IdleConnTimeout; 0 is "no limit", as in a bare http.Transport{}
+	MaxIdle     int           // http.Transport.MaxIdleConns
+	PerHost     int           // http.Transport.MaxIdleConnsPerHost; 0 is the default, 2
+}
+
+// Modes lists the words that Mode takes.
+const Modes = "new-transport, new-client, shared-default, transport, disable-keepalives, req-close"
+
+// Caller makes calls; its zero value is of no use, see NewCaller.
+type Caller struct {
+	options Options
+	shared  *http.Client
+	mu      sync.Mutex
+	leaked  []*http.Response
+}
+
+// NewCaller builds the clients that Mode shares between calls.
+func NewCaller(options Options) (*Caller, error) {
+	caller := &Caller{options: options}
+	switch options.Mode {
+	case "new-transport", "new-client":
+	case "shared-default", "req-close":
+		caller.shared = http.DefaultClient
+		// The certificate is the lab's own; and the captures are of HTTP/1.1, over TLS too.
+		http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+		http.DefaultTransport.(*http.Transport).ForceAttemptHTTP2 = false
+	case "transport":
+		caller.shared = &http.Client{Transport: caller.transport()}
+	case "disable-keepalives":
+		transport := caller.transport()
+		transport.DisableKeepAlives = true
+		caller.shared = &http.Client{Transport: transport}
+	default:
+		return nil, fmt.Errorf("unknown mode %q; one of %s", options.Mode, Modes)
+	}
+	return caller, nil
+}
+
+func (c *Caller) transport() *http.Transport {
+	return &http.Transport{
+		IdleConnTimeout:     c.options.IdleTimeout,
+		MaxIdleConns:        c.options.MaxIdle,
+		MaxIdleConnsPerHost: c.options.PerHost,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // the lab's certificates are its own
+	}
+}
+
+func (c *Caller) client() *http.Client {
+	switch c.options.Mode {
+	case "new-transport":
+		return &http.Client{Transport: c.transport()}
+	case "new-client":
+		return &http.Client{} // over http.DefaultTransport
+	}
+	return c.shared
+}
+
+// Get makes one call and treats the body as Options.Body says; it returns the status.
+func (c *Caller) Get(url string) (int, error) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Close = c.options.Mode == "req-close"
+	response, err := c.client().Do(request)
+	if err != nil {
+		return 0, err
+	}
+	switch c.options.Body {
+	case "read":
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	case "close":
+		response.Body.Close()
+	case "leak":
+		c.mu.Lock()
+		c.leaked = append(c.leaked, response)
+		c.mu.Unlock()
+	default:
+		err = fmt.Errorf("unknown body treatment %q; one of read, close, leak", c.options.Body)
+	}
+	return response.StatusCode, err
+}

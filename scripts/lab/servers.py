@@ -1,0 +1,150 @@
+"""The servers of the lab.  Each writes a request log of its own, which says what connection each request came on."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.network import Host, run
+from lab.toolchains import Toolchain
+
+PORT = 8081
+BODY = "x" * 79 + "\n"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A line of a server's log."""
+
+    at: float  # seconds since the epoch; when the request was read, or when it was answered
+    port: int  # of the client
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a server needs to run in a folder of its own."""
+
+    command: list[str]
+    version: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Server:
+    """What the cases use; ``port`` is the service's."""
+
+    port = PORT
+    scheme = "http"
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        raise NotImplementedError
+
+    def requests(self, folder: Path) -> list[Request]:
+        """The request log; lines are space-separated "seconds port" unless a server says otherwise."""
+        lines = (folder / "requests.log").read_text().splitlines()
+        return [Request(float(at), int(port)) for at, port in (line.split() for line in lines)]
+
+
+@dataclass(frozen=True)
+class GoServer(Server):
+    """``http.Server``; flags are those of go/server."""
+
+    flags: tuple[str, ...] = ()
+    logs: bool = True
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        log = ["-log", str(folder / "requests.log")] if self.logs else []
+        command = [str(go["new"].programs / "server"), "-addr", f":{PORT}", *log, *self.flags]
+        return Started(command, f"Go net/http {go['new'].version}")
+
+    def requests(self, folder: Path) -> list[Request]:
+        lines = (folder / "requests.log").read_text().splitlines()
+        return [Request(line["at"], line["port"]) for line in map(json.loads, lines)]
+
+
+@dataclass(frozen=True)
+class Nginx(Server):
+    """nginx with two workers, one static file."""
+
+    directives: tuple[str, ...] = ()
+    tls: bool = False
+    size: int = 800
+    logs: bool = True
+
+    @property
+    def scheme(self) -> str:  # type: ignore[override]
+        return "https" if self.tls else "http"
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        (folder / "index.html").write_text(BODY * (self.size // len(BODY)))
+        listen = f"{PORT} backlog=1024"
+        if self.tls:
+            listen += " ssl"
+            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=lab.test",
+                "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"))  # fmt: skip
+        certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;" if self.tls else ""
+        log = f"access_log {folder}/requests.log truth" if self.logs else "access_log off"
+        configuration = folder / "nginx.conf"
+        configuration.write_text(
+            textwrap.dedent(f"""\
+                user root;
+                worker_processes 2;
+                pid {folder}/nginx.pid;
+                error_log {folder}/error.log;
+                events {{ worker_connections 4096; }}
+                http {{
+                    log_format truth '$msec $remote_port';
+                    {log};
+                    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+                    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+                    {" ".join(f"{directive};" for directive in self.directives)}
+                    server {{ listen {listen}; {certificate} root {folder}; }}
+                }}
+                """)
+        )
+        version = run("sh", "-c", "nginx -v 2>&1").strip().rpartition("/")[2]
+        return Started(["nginx", "-c", str(configuration), "-g", "daemon off;"], f"nginx {version}")
+
+
+@dataclass(frozen=True)
+class Apache(Server):
+    """Apache httpd with the event MPM, one static file."""
+
+    directives: tuple[str, ...] = ()
+    size: int = 800
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        (folder / "index.html").write_text(BODY * (self.size // len(BODY)))
+        modules = Path("/usr/lib/apache2/modules")
+        configuration = folder / "apache.conf"
+        load = "\n".join(
+            f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_event", "authz_core", "dir", "mime")
+        )
+        configuration.write_text(
+            f"{load}\nServerName lab.test\nServerRoot {folder}\nPidFile {folder}/apache.pid\nListen {PORT}\n"
+            f"User www-data\nGroup www-data\nDefaultRuntimeDir {folder}\nTypesConfig /etc/mime.types\nErrorLog {folder}/error.log\n"
+            f'LogFormat "%{{sec}}t.%{{msec_frac}}t %{{remote}}p" truth\nCustomLog {folder}/requests.log truth\n'
+            f"DocumentRoot {folder}\n" + "\n".join(self.directives) + "\n"
+        )
+        version = run("apache2", "-v").split("Apache/")[1].split()[0]
+        return Started(["apache2", "-DFOREGROUND", "-f", str(configuration)], f"Apache httpd {version}")
+
+
+@dataclass(frozen=True)
+class Node(Server):
+    """Node's ``http.Server`` with its defaults."""
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        program = folder / "server.js"
+        program.write_text(
+            textwrap.dedent(f"""\
+                const fs = require('fs'), http = require('http');
+                const log = fs.openSync('{folder}/requests.log', 'w');
+                http.createServer((request, response) => {{
+                  fs.writeSync(log, `${{Date.now() / 1000}} ${{request.socket.remotePort}}\\n`);
+                  response.end('x'.repeat(200));
+                }}).listen({PORT});
+                """)
+        )
+        return Started(["node", str(program)], f"Node.js {run('node', '--version').strip()}")

@@ -1,0 +1,114 @@
+"""The same questions asked of the packets, by tshark: to be sure that a capture shows what its truth says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.network import run
+from lab.truth import Truth
+
+FIELDS = ("tcp.stream", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.len", "http.request.method",
+          "frame.time_epoch", "tcp.payload", "ip.src")  # fmt: skip
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+GET = b"GET ".hex()
+
+
+@dataclass
+class WireConnection:
+    port: int
+    opened_at: float
+    handshake: bool
+    requests: int = 0
+    requests_begun: int = 0  # segments that start with "GET ", for captures that cut packets off
+    first_closer: str = "none"
+    closed_at: float | None = None
+    data_at: float = 0.0  # last payload either way before the close
+    resets: Counter[str] = field(default_factory=Counter)
+    fins: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def linger(self) -> float | None:
+        return None if self.closed_at is None else self.closed_at - self.data_at
+
+
+@dataclass
+class Wire:
+    connections: list[WireConnection]
+    packets: int
+    first_at: float
+    last_at: float
+    last_tcp_at: float
+
+    @property
+    def closers(self) -> Counter[str]:
+        return Counter(connection.first_closer for connection in self.connections)
+
+    def lingers(self, side: str) -> list[float]:
+        """Silences before the closes that a side began, in seconds."""
+        return sorted(c.linger for c in self.connections if c.first_closer == side and c.linger is not None)
+
+    def resets(self, side: str) -> int:
+        """Connections on which the side sent RST."""
+        return sum(1 for connection in self.connections if connection.resets[side])
+
+
+def read(capture: Path, port: int) -> Wire:
+    options = [item for name in FIELDS for item in ("-e", name)]
+    lines = run("tshark", "-r", str(capture), "-n", "-d", f"tcp.port=={port},http", "-T", "fields",
+                "-E", "separator=|", "-E", "occurrence=f", *options).splitlines()  # fmt: skip
+    streams: dict[str, WireConnection] = {}
+    times: list[float] = []
+    last_tcp_at = 0.0
+    for line in lines:
+        stream, source, destination, flags_text, length, method, at_text, payload, _ = line.split("|")
+        at = float(at_text)
+        times.append(at)
+        if not stream or str(port) not in (source, destination):
+            continue
+        last_tcp_at = at
+        flags = int(flags_text, 16)
+        side = "client" if destination == str(port) else "server"
+        connection = streams.get(stream)
+        if connection is None:
+            client_port = int(source if side == "client" else destination)
+            connection = streams[stream] = WireConnection(client_port, at, flags & (SYN | ACK) == SYN)
+        connection.requests += bool(method)
+        connection.requests_begun += payload.startswith(GET)
+        connection.resets[side] += bool(flags & RST)
+        connection.fins[side] += bool(flags & FIN)
+        if int(length) and connection.closed_at is None:
+            connection.data_at = at
+        if flags & (FIN | RST) and connection.closed_at is None:
+            connection.first_closer, connection.closed_at = side, at
+    return Wire(list(streams.values()), len(lines), times[0], times[-1], last_tcp_at)
+
+
+def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> list[str]:
+    """Where the packets say something else than the truth; a word on each."""
+    problems = []
+    if len(truth.connections) != len(wire.connections):
+        return [f"{len(truth.connections)} connections by the kernel, {len(wire.connections)} on the wire"]
+    wire_by_port: dict[int, list[WireConnection]] = {}
+    for seen in wire.connections:
+        wire_by_port.setdefault(seen.port, []).append(seen)
+    true_by_port: dict[int, list] = {}  # type: ignore[type-arg]
+    for connection in truth.connections:
+        true_by_port.setdefault(connection.port, []).append(connection)
+    for port, connections in true_by_port.items():
+        for true, seen in zip(connections, wire_by_port.get(port, ()), strict=True):
+            requests = seen.requests_begun if cut else seen.requests
+            if count_requests and requests != true.requests:
+                problems.append(f"port {port}: {true.requests} requests in the server's log, {requests} on the wire")
+            if true.initiator != seen.first_closer and not true.both_closed:
+                problems.append(f"port {port}: {true.initiator} closed first by the kernel, {seen.first_closer} on the wire")
+            if not seen.handshake:
+                problems.append(f"port {port}: no handshake")
+    return problems
+
+
+def demand(problems: list[str], name: str) -> None:
+    if problems:
+        raise LabError(f"{name}: " + "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if problems[5:] else ""))

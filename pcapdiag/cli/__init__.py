@@ -1,0 +1,98 @@
+"""The command line: options in, the pipeline called, a report printed.
+
+Only click is imported here; each command imports what it needs when it runs, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pcapdiag._version import __version__
+from pcapdiag.cli.connections import connections
+from pcapdiag.cli.diagnose import diagnose
+from pcapdiag.cli.explain import explain
+from pcapdiag.cli.rules import rules
+from pcapdiag.cli.settings import settings
+from pcapdiag.errors import PcapdiagError
+
+OK = 0
+FINDINGS = 1  # at or above --fail-on
+ERROR = 2  # input or usage
+BUG = 70  # EX_SOFTWARE of sysexits.h: ours, never to be taken for findings
+INTERRUPTED = 130  # 128 + SIGINT
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", message="pcapdiag %(version)s")
+@click.pass_context
+def pcapdiag(context: click.Context) -> None:
+    """Read a packet capture, say what every TCP connection did, and name the setting to change.
+
+    \b
+    Examples:
+      tcpdump -i any -s 0 -w buy.pcap tcp port 8081   # make a capture
+      pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
+      pcapdiag connections buy.pcap                   # a line per connection
+      pcapdiag explain idle-pool-too-small            # read up on a finding
+
+    Exit codes: 0 done; 1 findings at or above --fail-on; 2 input or usage error.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (diagnose, connections, explain, rules, settings):
+    pcapdiag.add_command(_command)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        args: the arguments, without the program's name; None takes those of the process.
+
+    Returns:
+        the exit code.  Errors are one line on stderr; only a bug of ours shows a traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal in another encoding shows \u2014, it does not crash
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = pcapdiag.main(args=args, prog_name="pcapdiag", standalone_mode=False)
+    except click.ClickException as error:
+        return _error(_one_line(error))
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except PcapdiagError as error:
+        return _error(str(error))
+    except MemoryError:
+        return _error("out of memory; try a part of the capture: --client, --port, --since, --until")
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        print(
+            f"This is a bug in pcapdiag {__version__}; please report it with the lines above.",
+            file=sys.stderr,
+        )
+        return BUG
+    return code if isinstance(code, int) else OK
+
+
+def _one_line(error: click.ClickException) -> str:
+    text = error.format_message()
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.UsageError) and context is not None:
+        return f"{text.rstrip('.')}; see {context.command_path} --help"
+    return text
+
+
+def _error(text: str) -> int:
+    from pcapdiag.reports.escape import visible  # a file name may hold anything
+
+    print(f"pcapdiag: {visible(' '.join(text.split()))}", file=sys.stderr)
+    return ERROR

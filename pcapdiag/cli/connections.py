@@ -1,0 +1,69 @@
+"""``pcapdiag connections``: a row per connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from pcapdiag.cli.options import When, check_output, files, filters, output
+
+
+@click.command(short_help="A line per connection: reuse, who closed, states left.")
+@files
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "ndjson", "csv"]),
+    default="text",
+    show_default=True,
+    help="ndjson: one JSON object per line.",
+)
+@filters
+@output
+def connections(
+    files: tuple[str, ...],
+    format_: str,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    color: str,
+    width: int | None,
+    output: str | None,
+) -> None:
+    """List every connection: how opened, requests served, who closed first and how, states left.
+
+    The states are implied by the packets. Requests marked >= are at least so many, ~ is an estimate from
+    turns of unread bytes.
+
+    \b
+    Examples:
+      pcapdiag connections buy.pcap
+      pcapdiag connections --client 10.0.0.0/24 --port 8081 buy.pcap
+      pcapdiag connections --format csv -o buy.csv buy.pcap
+      pcapdiag connections --format ndjson buy.pcap | jq -c 'select(.closer == "server")'
+    """
+    from pcapdiag.cli import running
+
+    check_output(output, files)
+    report = running.analyze(
+        files, client=client, server=server, port=port, since=since, until=until, with_connections=True
+    )
+    pieces: Iterable[str]
+    if format_ == "csv":
+        from pcapdiag.reports import csv
+
+        pieces = csv.connections(report)
+    elif format_ == "text":
+        from pcapdiag.reports import text_connections
+
+        pieces = text_connections.connections(
+            report, width=running.columns(width), color=running.colored(color, output)
+        )
+    else:
+        from pcapdiag.reports import json
+
+        pieces = json.ndjson(report) if format_ == "ndjson" else json.connections(report)
+    running.write(pieces, output)

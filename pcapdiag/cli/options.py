@@ -1,0 +1,160 @@
+"""Options that several commands share, and their parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from pcapdiag.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NS = 1_000_000_000
+_RELATIVE = re.compile(r"\+(\d+)(?:\.(\d{1,9})\d*)?s?")
+_ABSOLUTE = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d)", re.IGNORECASE
+)
+
+
+class When:
+    """A moment: absolute, or counted from the capture's first packet; nanoseconds."""
+
+    def __init__(self, at: int | None = None, after_start: int | None = None) -> None:
+        self.at = at
+        self.after_start = after_start
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> When | None:
+    """RFC 3339 with a zone, or ``+seconds`` from the capture's start."""
+    if value is None:
+        return None
+    if match := _RELATIVE.fullmatch(value):
+        return When(after_start=int(match[1]) * NS + _nanoseconds(match[2]))
+    match = _ABSOLUTE.fullmatch(value)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is no time; expected RFC 3339 with a zone, as 2026-11-20T13:28:30.5Z, "
+            "or seconds from the capture's start, as +3.5",
+            ctx,
+            param,
+        )
+    try:
+        at = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4].upper().replace('Z', '+00:00')}")
+        whole = at - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{value!r} is no time: {error}", ctx, param) from None
+    return When(at=(whole.days * 86_400 + whole.seconds) * NS + _nanoseconds(match[3]))
+
+
+def address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """An IP, a network or an IP with a port; passed on as text once it is known to make sense."""
+    import ipaddress
+
+    if value is None:
+        return None
+    text = value.strip()
+    host, port = text, None
+    if match := re.fullmatch(r"\[(.+)\]:(\d+)|([^:]+):(\d+)", text):
+        host, port = match[1] or match[3], int(match[2] or match[4])
+    try:
+        if port is None and "/" in host:
+            ipaddress.ip_network(host, strict=False)
+        else:
+            ipaddress.ip_address(host)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no address; expected an IP (10.0.0.1), a network (10.0.0.0/8) "
+            "or an IP with its port (10.0.0.1:8080, [fd00::1]:8080)",
+            ctx,
+            param,
+        ) from None
+    if port is not None and not 0 < port < 65536:
+        raise click.BadParameter(f"{port} is no port; expected 1 to 65535", ctx, param)
+    return text
+
+
+def files(command: Command) -> Command:
+    return click.argument("files", metavar="FILE...", nargs=-1, required=True)(command)
+
+
+def filters(command: Command) -> Command:
+    """--client, --server, --port, --since, --until."""
+    for option in reversed(
+        (
+            click.option(
+                "--client",
+                metavar="ADDR",
+                callback=address,
+                help="Only connections from this IP, network or IP:port.",
+            ),
+            click.option(
+                "--server",
+                metavar="ADDR",
+                callback=address,
+                help="Only connections to this IP, network or IP:port.",
+            ),
+            click.option(
+                "--port",
+                type=click.IntRange(1, 65535),
+                metavar="N",
+                help="Only connections to this server port.",
+            ),
+            click.option(
+                "--since",
+                metavar="TIME",
+                callback=moment,
+                help="Leave out packets before: 2026-11-20T13:28:30Z or +3.5 (s).",
+            ),
+            click.option("--until", metavar="TIME", callback=moment, help="Leave out packets after it."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def output(command: Command) -> Command:
+    """--color, --width, -o."""
+    for option in reversed(
+        (
+            click.option(
+                "--color",
+                type=click.Choice(["auto", "always", "never"]),
+                default="auto",
+                show_default=True,
+                help="auto: on a terminal, unless NO_COLOR is set.",
+            ),
+            click.option(
+                "--width",
+                type=click.IntRange(min=60),
+                metavar="N",
+                help="Columns of the text report [default: the terminal's, 60 to 100].",
+            ),
+            click.option("-o", "--output", metavar="FILE", help="Write there instead of standard output."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def check_output(output: str | None, files: tuple[str, ...]) -> None:
+    """Before the work is done: that the result can be written, and not over a capture."""
+    import os
+
+    if output is None or output == "-":
+        return
+    for file in files:
+        if os.path.exists(output) and file != "-" and os.path.exists(file) and os.path.samefile(output, file):
+            raise UsageError(f"{output}: would overwrite the capture; choose another name for -o")
+    folder = os.path.dirname(output) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"{output}: there is no folder {folder}")
+    if os.path.isdir(output):
+        raise UsageError(f"{output}: is a folder; expected a file name")
+
+
+def _nanoseconds(fraction: str | None) -> int:
+    return int((fraction or "0").ljust(9, "0"))

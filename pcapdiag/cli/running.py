@@ -1,0 +1,130 @@
+"""The pipeline, called from a command: options turned over, progress shown, the result written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from pcapdiag.cli.options import When
+from pcapdiag.errors import UsageError
+
+if TYPE_CHECKING:
+    from pcapdiag.model.report import Report
+
+PATIENCE_S = 1.0  # a run shorter than this shows no progress
+STEP = 1 << 20  # bytes between two looks at the progress
+
+
+def analyze(
+    files: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    with_connections: bool,
+) -> Report:
+    """The Report of these files; progress on stderr where a person waits there."""
+    from pcapdiag.pipeline import Options
+    from pcapdiag.pipeline import analyze as run
+
+    if files.count("-") > 1:
+        raise UsageError("-: standard input can be read only once")
+    since, until = since or When(), until or When()
+    options = Options(
+        client=client,
+        server=server,
+        port=port,
+        since=since.at,
+        until=until.at,
+        since_relative=since.after_start,
+        until_relative=until.after_start,
+        with_connections=with_connections,
+    )
+    with Progress(sys.stderr) as progress:
+        return run(files, options, progress if progress.wanted else None)
+
+
+class Progress:
+    """A bar on a terminal once the run has lasted a second; nothing anywhere else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.wanted = stream.isatty()
+        self._stream = stream
+        self._started = time.monotonic()
+        self._bar: Any = None
+        self._done = 0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if done - self._done < STEP and done != total:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._started < PATIENCE_S:
+                return
+            if total is None:
+                self._stream.write(f"\rReading: {done / 1e6:,.0f} MB")
+                self._stream.flush()
+                self._done = done
+                return
+            self._bar = click.progressbar(length=total, label="Reading", file=self._stream)
+            self._bar.__enter__()
+        self._bar.update(max(done - self._done, 0) if self._bar.pos else done)
+        self._done = done
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+        if self._bar is not None or self._done:
+            self._stream.write("\r\x1b[K")  # the line is the report's again
+            self._stream.flush()
+
+
+def colored(choice: str, output: str | None) -> bool:
+    """Whether to color: ``always`` and ``never`` are obeyed; ``auto`` looks at where the text goes."""
+    if choice != "auto":
+        return choice == "always"
+    if output not in (None, "-") or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdout.isatty()
+
+
+def columns(width: int | None) -> int:
+    """The width of the text: as asked for, else the terminal's within 60 to 100."""
+    from pcapdiag.reports.layout import MAX_WIDTH, MIN_WIDTH
+
+    if width is not None:
+        return width
+    return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+
+
+def write(pieces: Iterable[str], output: str | None) -> None:
+    """To a file, or to standard output; a reader that left (``| head``) is no error."""
+    if output is not None and output != "-":
+        try:
+            with open(output, "w", encoding="utf-8", newline="") as file:
+                file.writelines(pieces)
+        except OSError as error:
+            raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
+        return
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nothing more can be written: not now, nor by the interpreter's flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UsageError(f"standard output: cannot be written: {error.strerror}") from None

@@ -1,0 +1,322 @@
+"""The report for programs: ``pcapdiag/1``, held by ``schema/pcapdiag-1.schema.json``.
+
+A function per object and each key written out: a change of the model never changes the contract by accident.
+Absolute times are RFC 3339 in UTC with nanoseconds, durations are seconds (``_s``).
+Text is as it was on the wire.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+from pcapdiag.model.report import (
+    CaptureInfo,
+    CauseClaim,
+    ConnectionRow,
+    Endpoint,
+    Evidence,
+    Finding,
+    FrameRef,
+    Inferred,
+    NotEvaluated,
+    PoolRow,
+    Quality,
+    Report,
+    SettingAdvice,
+    Verdict,
+)
+from pcapdiag.model.words import CloseClass, TcpState
+from pcapdiag.reports.escape import json_dumps, json_text
+from pcapdiag.reports.units import rfc3339, seconds
+
+SCHEMA = "pcapdiag/1"
+
+Object: TypeAlias = dict[str, Any]
+
+
+def diagnosis(report: Report, *, with_connections: bool = False) -> str:
+    """The report as one JSON document."""
+    whole: Object = {
+        "schema": SCHEMA,
+        "version": json_text(report.version),
+        "capture": _capture(report.capture),
+        "verdict": _verdict(report.verdict),
+        "findings": [_finding(finding) for finding in report.findings],
+        "pools": [_pool(pool) for pool in report.pools],
+    }
+    if with_connections:
+        whole["connections"] = [connection(row) for row in report.connections]
+    whole["not_evaluated"] = [_not_evaluated(entry) for entry in report.not_evaluated]
+    return json_dumps(whole, indent=2) + "\n"
+
+
+def connections(report: Report) -> Iterator[str]:
+    """``{schema, capture, connections}`` in pieces, a connection per line."""
+    head = json_dumps({"schema": SCHEMA, "capture": _capture(report.capture)})
+    yield f'{head[:-1]}, "connections": ['
+    for at, row in enumerate(report.connections):
+        yield f"{',' if at else ''}\n{json_dumps(connection(row))}"
+    yield "\n]}\n"
+
+
+def ndjson(report: Report) -> Iterator[str]:
+    """A line per connection."""
+    for row in report.connections:
+        yield json_dumps(connection(row)) + "\n"
+
+
+def connection(row: ConnectionRow) -> Object:
+    return {
+        "number": row.number,
+        "client": _endpoint(row.client),
+        "server": _endpoint(row.server),
+        "pool": _text(row.pool),
+        "opening": row.opening,
+        "opened_at": rfc3339(row.opened_at),
+        "last_at": rfc3339(row.last_at),
+        "handshake_rtt_s": _seconds(row.handshake_rtt_ns),
+        "requests": row.requests,
+        "responses": row.responses,
+        "requests_exact": row.requests_basis == "exact",
+        "requests_basis": row.requests_basis,
+        "closer": row.closer,
+        "initiator": row.initiator,
+        "close_kind": row.close_kind,
+        "close_class": row.close_class,
+        "linger_s": _seconds(row.linger_ns),
+        "open_request_at_close": row.open_request_at_close,
+        "client_state": row.client_state,
+        "server_state": row.server_state,
+        "protocol": row.protocol,
+        "alpn": _text(row.alpn),
+        "sni": _text(row.sni),
+        "host": _text(row.host),
+        "user_agent": _text(row.user_agent),
+        "server_software": _text(row.server_software),
+        "conn_state": row.conn_state,
+        "history": row.history,
+        "completeness": row.completeness,
+        "roles_inferred": row.roles_inferred,
+        "client_packets": row.client_packets,
+        "server_packets": row.server_packets,
+        "client_bytes": row.client_bytes,
+        "server_bytes": row.server_bytes,
+        "client_retransmitted": row.client_retransmitted,
+        "server_retransmitted": row.server_retransmitted,
+        "client_out_of_order": row.client_out_of_order,
+        "server_out_of_order": row.server_out_of_order,
+        "client_zero_window": row.client_zero_window,
+        "server_zero_window": row.server_zero_window,
+        "client_keepalive_probes": row.client_keepalive_probes,
+        "server_keepalive_probes": row.server_keepalive_probes,
+        "client_gap_bytes": row.client_gap_bytes,
+        "server_gap_bytes": row.server_gap_bytes,
+        "truncated_bytes": row.truncated_bytes,
+        "duplicates": row.duplicates,
+        "alias_of": row.alias_of,
+        "frames": {
+            "first": _frame(row.first_frame),
+            "last": _frame(row.last_frame),
+            "closing": None if row.closing_frame is None else _frame(row.closing_frame),
+        },
+    }
+
+
+def _capture(capture: CaptureInfo) -> Object:
+    return {
+        "files": [json_text(file) for file in capture.files],
+        "packets": capture.packets,
+        "tcp_segments": capture.tcp_segments,
+        "first_at": None if capture.first_at is None else rfc3339(capture.first_at),
+        "last_at": None if capture.last_at is None else rfc3339(capture.last_at),
+        "linktypes": [json_text(linktype) for linktype in capture.linktypes],
+        "quality": _quality(capture.quality),
+    }
+
+
+def _quality(quality: Quality) -> Object:
+    return {
+        "undecoded": {json_text(reason): count for reason, count in quality.undecoded.items()},
+        "truncated_packets": quality.truncated_packets,
+        "duplicate_packets": quality.duplicate_packets,
+        "gap_bytes": quality.gap_bytes,
+        "midstream_connections": quality.midstream_connections,
+        "one_sided_connections": quality.one_sided_connections,
+        "aliased_connections": quality.aliased_connections,
+        "time_steps_back": quality.time_steps_back,
+        "bad_checksums": quality.bad_checksums,
+        "damage": [json_text(line) for line in quality.damage],
+        "notes": [json_text(line) for line in quality.notes],
+    }
+
+
+def _verdict(verdict: Verdict) -> Object:
+    return {"healthy": verdict.healthy, "summary": json_text(verdict.summary)}
+
+
+def _pool(pool: PoolRow) -> Object:
+    return {
+        "id": pool.id,
+        "client_ip": pool.client_ip,
+        "server": _endpoint(pool.server),
+        "host": _text(pool.host),
+        "protocol": pool.protocol,
+        "user_agent": _text(pool.user_agent),
+        "client_library": _text(pool.client_library),
+        "server_software": _text(pool.server_software),
+        "connections": pool.connections,
+        "requests": pool.requests,
+        "requests_exact": pool.requests_basis == "exact",
+        "requests_basis": pool.requests_basis,
+        "reuse": {
+            "mean": _number(pool.mean_requests),
+            "max": pool.max_requests,
+            "requests_per_connection": {
+                str(requests): count for requests, count in sorted(pool.requests_per_connection.items())
+            },
+        },
+        "closers": _counts(pool.closers, ("client", "server", "both", "none")),
+        "initiators": _counts(pool.initiators, ("client", "server", "undecidable", "none")),
+        "close_classes": _counts(pool.close_classes, [close_class.word for close_class in CloseClass]),
+        "client_states": _counts(pool.client_states, [state.word for state in TcpState]),
+        "server_states": _counts(pool.server_states, [state.word for state in TcpState]),
+        "peak": {"connections": pool.peak_connections, "busy": pool.peak_busy, "idle": pool.peak_idle},
+        "missed_reuse": pool.missed_reuse,
+        "missed_reuse_rate": _number(pool.missed_reuse_rate),
+        "opens": pool.opens,
+        "opens_per_second": _number(pool.opens_per_second),
+        "requests_per_second": _number(pool.requests_per_second),
+        "handshake_rtt_s": _seconds(pool.handshake_rtt_ns),
+        "duration_s": seconds(pool.duration_ns),
+        "time_wait": _counts(pool.time_wait, ("client", "server")),
+        "inferred": [_inferred(item) for item in pool.inferred],
+    }
+
+
+def _inferred(item: Inferred) -> Object:
+    return {
+        "knob": str(item.knob),
+        "owner": item.owner,
+        "value": _number(item.value),
+        "low": _number(item.low),
+        "high": _number(item.high),
+        "unit": item.unit,
+        "count": item.count,
+        "spread": _number(item.spread),
+        "basis": json_text(item.basis),
+        "note": json_text(item.note),
+    }
+
+
+def _finding(finding: Finding) -> Object:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": str(finding.severity),
+        "confidence": str(finding.confidence),
+        "basis": str(finding.basis),
+        "pools": list(finding.pools),
+        "title": json_text(finding.title),
+        "claim": json_text(finding.claim),
+        "measured": _measures(finding.measured),
+        "causes": [_cause(claim) for claim in finding.causes],
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "would_refute": json_text(finding.would_refute),
+        "not_the_fix": [json_text(text) for text in finding.not_the_fix],
+        "predicted": _measures(finding.predicted),
+    }
+
+
+def _cause(claim: CauseClaim) -> Object:
+    return {
+        "cause": str(claim.cause),
+        "confidence": str(claim.confidence),
+        "tell_apart": json_text(claim.tell_apart),
+        "settings": [_setting(advice) for advice in claim.settings],
+    }
+
+
+def _setting(advice: SettingAdvice) -> Object:
+    return {
+        "name": json_text(advice.name),
+        "product": json_text(advice.product),
+        "knob": str(advice.knob),
+        "default": json_text(advice.default),
+        "inferred": _text(advice.inferred),
+        "recommended": json_text(advice.recommended),
+        "why": json_text(advice.why),
+        "snippet": json_text(advice.snippet),
+        "language": json_text(advice.language),
+        "reference": json_text(advice.reference),
+    }
+
+
+def _evidence(evidence: Evidence) -> Object:
+    return {
+        "connection": evidence.connection,
+        "frames": [_frame(frame) for frame in evidence.frames],
+        "shows": json_text(evidence.shows),
+    }
+
+
+def _not_evaluated(entry: NotEvaluated) -> Object:
+    return {"code": entry.code, "name": entry.name, "reason": json_text(entry.reason)}
+
+
+def _endpoint(endpoint: Endpoint) -> Object:
+    return {"ip": endpoint.ip, "port": endpoint.port}
+
+
+def _frame(frame: FrameRef) -> int | Object:
+    return frame.number if frame.file is None else {"file": json_text(frame.file), "number": frame.number}
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else json_text(text)
+
+
+def _seconds(ns: int | None) -> float | None:
+    return None if ns is None else seconds(ns)
+
+
+def _number(value: float | None) -> float | None:
+    """JSON knows no NaN and no infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _counts(counts: Mapping[str, int], words: Sequence[str]) -> Object:
+    """Every word of the vocabulary with its count."""
+    return {word: counts.get(word, 0) for word in words}
+
+
+def _measures(measures: Mapping[str, Any]) -> Object:
+    """What a rule measured; a rule's nanoseconds (``_ns``) leave as seconds (``_s``)."""
+    out: Object = {}
+    for key, value in measures.items():
+        name = json_text(str(key))
+        if name.endswith("_ns") and isinstance(value, Real):
+            out[name.removesuffix("_ns") + "_s"] = float(value) / 1e9
+        else:
+            out[name] = _measure(value)
+    return out
+
+
+def _measure(value: Any) -> Any:
+    """A measured value as JSON has it, NumPy's scalars included."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return json_text(value)
+    if isinstance(value, Mapping):
+        return _measures(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return _number(float(value))
+    if isinstance(value, Sequence):
+        return [_measure(item) for item in value]
+    item = getattr(value, "item", None)  # numpy.bool_ is no number to the numbers module
+    return _measure(item()) if callable(item) else json_text(str(value))

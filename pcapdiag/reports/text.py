@@ -1,0 +1,325 @@
+"""The report for a terminal, in the order of the reader's questions.
+
+Is anything wrong; what to change; the proof; the tables.  The first screen (24 lines) holds the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pcapdiag.model.report import CauseClaim, Evidence, Finding, Measure, NotEvaluated, Report, SettingAdvice
+from pcapdiag.model.words import Cause, Confidence, Severity
+from pcapdiag.reports import text_connections, text_tables
+from pcapdiag.reports.layout import Page
+from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
+
+EVIDENCE_SHOWN = 3  # per finding, without --verbose
+PRODUCTS_SHOWN = 2  # whose snippets are printed, where the client is unknown and there are many
+LIST_SHOWN = 8  # items of a measured list
+
+# What a cause is, to someone who does not know our word for it.
+CAUSES = {
+    Cause.NEVER_REUSE_NEW_TRANSPORT: "a new client with a pool of its own is made for each request",
+    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: "the client has keep-alive switched off",
+    Cause.BODY_NOT_CLOSED: "response bodies are not closed",
+    Cause.BODY_NOT_DRAINED: "responses are closed before they are read to the end",
+    Cause.IDLE_POOL_TOO_SMALL: "the client keeps too few idle connections",
+    Cause.IDLE_TIMEOUT_TOO_SHORT: "the client drops idle connections too soon",
+    Cause.IDLE_TIMEOUT_NONE: "the client never drops idle connections",
+    Cause.SERVER_IDLE_TIMEOUT: "the server drops idle connections too soon",
+    Cause.SERVER_MAX_REQUESTS: "the server closes connections after a fixed number of requests",
+    Cause.SERVER_CONNECTION_CLOSE: "the server closes the connection after every response",
+}
+
+
+def diagnosis(report: Report, *, width: int = 80, color: bool = False, verbose: bool = False) -> str:
+    """The whole report.
+
+    Args:
+        report: what the pipeline found.
+        width: columns of the terminal; at least 60 are used.
+        color: write SGR escape sequences.
+        verbose: every piece of evidence, every pool, every product's snippet.
+    """
+    page = Page(width, color=color)
+    findings = [finding for finding in report.findings if finding.severity is not Severity.INFO]
+    _verdict(page, report, findings)
+    _what_to_change(page, report, findings, verbose)
+    if findings:
+        page.heading("The proof")
+        for at, finding in enumerate(findings, 1):
+            _proof(page, finding, at if len(findings) > 1 else None, verbose)
+    text_tables.tables(page, report, verbose=verbose)
+    _also_seen(page, [finding for finding in report.findings if finding.severity is Severity.INFO])
+    _not_evaluated(page, report.not_evaluated)
+    if report.connections:
+        text_connections.listing(page, report.connections)
+    _footer(page, report)
+    return page.text()
+
+
+def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
+    healthy = report.verdict.healthy
+    if healthy is None:
+        word, style = "NOT ENOUGH EVIDENCE", "unsure"
+    elif healthy:
+        word, style = "HEALTHY", "good"
+    else:
+        word, style = "PROBLEM", "bad"
+    page.para(report.verdict.summary, label=f"{word}: ", hang=0, style=style)
+    page.rule(style=style)
+    page.para(_what_was_read(report))
+    damage = report.capture.quality.damage
+    if damage:
+        more = f" (and {len(damage) - 1} more, see Capture)" if len(damage) > 1 else ""
+        page.para(f"{damage[0]}{more}", label="The capture is damaged: ", hang=2, style="unsure")
+    if len(findings) > 1:
+        page.blank()
+        for at, finding in enumerate(findings, 1):
+            page.item(
+                f"{finding.title} ({finding.severity}, {_pools(finding.pools)})", mark=f"{at}.", indent=2
+            )
+
+
+def _what_was_read(report: Report) -> str:
+    capture = report.capture
+    files = capture.files[0] if len(capture.files) == 1 else plural(len(capture.files), "file")
+    connections = plural(report.connection_count, "connection")
+    if report.pools and all(pool.requests_basis == "exact" for pool in report.pools):
+        carried = f"{plural(sum(pool.requests for pool in report.pools), 'request')} on {connections}"
+    elif report.pools:
+        bases = {pool.requests_basis for pool in report.pools}
+        about = "an estimated" if "turns" in bases else "at least"
+        carried = f"{about} {plural(sum(pool.requests for pool in report.pools), 'request')} on {connections}"
+    else:
+        carried = connections
+    when = ""
+    if capture.first_at is not None and capture.last_at is not None:
+        when = f" in {duration_ns(capture.last_at - capture.first_at)} from {clock(capture.first_at)}"
+    return f"{files}: {carried}{when}."
+
+
+def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], verbose: bool) -> None:
+    page.heading("What to change")
+    if not findings:
+        if report.verdict.healthy:
+            page.para("Nothing.", indent=2)
+        else:
+            page.para(
+                "Nothing can be recommended from these packets. See Not evaluated for what they lack.",
+                indent=2,
+            )
+        return
+    told: dict[SettingAdvice, int] = {}
+    for at, finding in enumerate(findings, 1):
+        if at > 1:
+            page.blank()
+        mark = f"{at}. " if len(findings) > 1 else ""
+        _change(page, finding, report.verdict.summary, mark, told, at, verbose)
+
+
+def _change(
+    page: Page,
+    finding: Finding,
+    summary: str,
+    mark: str,
+    told: dict[SettingAdvice, int],
+    at: int,
+    verbose: bool,
+) -> None:
+    indent = len(mark) or 2
+    causes = finding.causes
+    if len(causes) > 1:
+        names = ", or ".join(
+            f"{_letter(place)}) {_in_words(claim.cause)}" for place, claim in enumerate(causes)
+        )
+        page.para(f"Either {names}.", label=mark or "  ", style="strong")
+        for claim in causes:
+            if claim.tell_apart:
+                page.para(claim.tell_apart, label="To tell: ", indent=indent, hang=indent + 2)
+    elif mark or finding.title.rstrip(".") != summary.rstrip("."):
+        page.para(finding.title, label=mark or "  ", style="strong")
+    seen = False
+    for place, claim in enumerate(causes):
+        if len(causes) > 1:
+            page.blank()
+            page.para(f"If {_letter(place)}) {claim.cause} ({claim.confidence} confidence):", indent=indent)
+        seen = _settings(page, claim, indent, told, at, verbose) or seen
+    if not seen:
+        page.para(f"No setting is known that changes this. {finding.title}", indent=indent)
+    if finding.confidence is not Confidence.HIGH and len(causes) == 1:
+        page.para(f"The confidence is {finding.confidence}: read the proof first.", indent=indent)
+    if finding.predicted:
+        page.para(_predicted(finding), label="Expected then: ", indent=indent, hang=indent + 2)
+    for wrong in finding.not_the_fix:
+        page.para(wrong, label="Will not help: ", indent=indent, hang=indent + 2)
+
+
+def _settings(
+    page: Page, claim: CauseClaim, indent: int, told: dict[SettingAdvice, int], at: int, verbose: bool
+) -> bool:
+    """The settings of one cause; whether there are any."""
+    products = list(dict.fromkeys(advice.product for advice in claim.settings))
+    whole = products if verbose or len(products) <= PRODUCTS_SHOWN else products[:1]
+    for advice in claim.settings:
+        if advice.product not in whole:
+            continue
+        if advice in told:
+            page.para(
+                f"{advice.name} ({advice.product}) to {advice.recommended}, as in {told[advice]}.",
+                indent=indent,
+            )
+            continue
+        told[advice] = at
+        page.para(f"{advice.name} ({advice.product})", indent=indent, style="strong")
+        page.pairs(
+            [("now", _now(advice)), ("set to", advice.recommended)]
+            + ([("why", advice.why)] if advice.why else []),
+            indent=indent + 2,
+        )
+        if advice.snippet.strip():
+            page.blank()
+            page.snippet(advice.snippet, indent=indent + 4)
+            page.blank()
+    rest = [advice for advice in claim.settings if advice.product not in whole]
+    if rest:
+        page.para("The same in other products (snippets with -v):", indent=indent)
+        for advice in rest:
+            page.item(f"{advice.product}: {advice.name} = {advice.recommended}", indent=indent + 2)
+    return bool(claim.settings)
+
+
+def _now(advice: SettingAdvice) -> str:
+    default = f"default {advice.default}" if advice.default else ""
+    if advice.inferred is None:
+        return f"not visible in these packets ({default})" if default else "not visible in these packets"
+    if advice.inferred == advice.default:
+        return f"{advice.inferred}, read from the packets; the default"
+    return f"{advice.inferred}, read from the packets" + (f" ({default})" if default else "")
+
+
+def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
+    page.blank()
+    mark = f"{at}. " if at is not None else ""
+    page.para(
+        f"{finding.code} {finding.name}: {finding.severity} severity, {finding.confidence} confidence, "
+        f"{finding.basis}, {_pools(finding.pools)}",
+        label=mark or "  ",
+        style="strong",
+    )
+    indent = len(mark) or 2
+    page.para(finding.claim, indent=indent)
+    if finding.measured:
+        page.blank()
+        page.pairs(
+            [(_name(key), _measure(key, value)) for key, value in finding.measured.items()], indent=indent + 2
+        )
+    page.blank()
+    shown = finding.evidence if verbose else finding.evidence[:EVIDENCE_SHOWN]
+    for evidence in shown:
+        _evidence(page, evidence, indent)
+    left = len(finding.evidence) - len(shown)
+    if left:
+        more = "piece" if left == 1 else "pieces"
+        page.para(f"and {left:,} more {more} of evidence (-v, or --format json)", indent=indent)
+    page.blank()
+    if len(finding.causes) == 1 and finding.causes[0].tell_apart:
+        page.para(
+            finding.causes[0].tell_apart, label="Told from look-alikes: ", indent=indent, hang=indent + 2
+        )
+    page.para(finding.would_refute, label="Would refute it: ", indent=indent, hang=indent + 2)
+
+
+def _evidence(page: Page, evidence: Evidence, indent: int) -> None:
+    page.item(f"connection {evidence.connection}: {evidence.shows}", indent=indent)
+    page.frames(evidence.frames, indent=indent + 4)
+
+
+def _also_seen(page: Page, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    page.heading("Also seen, no fault")
+    for finding in findings:
+        page.item(f"{finding.title} ({finding.code} {finding.name}, {_pools(finding.pools)})", indent=2)
+        if finding.evidence:
+            page.frames(finding.evidence[0].frames, indent=6)
+        for wrong in finding.not_the_fix:
+            page.para(wrong, label="Will not help: ", indent=4, hang=6)
+
+
+def _not_evaluated(page: Page, skipped: Sequence[NotEvaluated]) -> None:
+    if not skipped:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for entry in skipped:
+        by_reason.setdefault(entry.reason, []).append(f"{entry.code} {entry.name}")
+    page.heading("Not evaluated")
+    for reason, rules in by_reason.items():
+        page.item(f"{', '.join(rules)}: {reason}", indent=2)
+
+
+def _footer(page: Page, report: Report) -> None:
+    page.blank()
+    example = report.findings[0].code if report.findings else "CODE"
+    page.para(
+        f"pcapdiag {report.version}. What a rule claims and never claims: pcapdiag explain {example}. "
+        "For programs: --format json.",
+        style="dim",
+    )
+
+
+def _pools(ids: Sequence[str]) -> str:
+    if not ids:
+        return "whole capture"
+    shown = ", ".join(ids[:LIST_SHOWN])
+    more = f" and {len(ids) - LIST_SHOWN} more" if len(ids) > LIST_SHOWN else ""
+    return f"{'pool' if len(ids) == 1 else 'pools'} {shown}{more}"
+
+
+def _in_words(cause: Cause) -> str:
+    return CAUSES.get(cause, str(cause))
+
+
+def _letter(place: int) -> str:
+    return chr(ord("a") + place) if place < 26 else str(place)
+
+
+def _name(key: str) -> str:
+    """``immediate_closes`` and ``linger_s`` as words; the unit is in the value."""
+    for suffix in ("_s", "_ns"):
+        key = key.removesuffix(suffix)
+    return key.replace("_", " ")
+
+
+def _predicted(finding: Finding) -> str:
+    parts = []
+    for key, value in finding.predicted.items():
+        now = f" (now {_measure(key, finding.measured[key])})" if key in finding.measured else ""
+        parts.append(f"{_name(key)} {_measure(key, value)}{now}")
+    return ", ".join(parts)
+
+
+def _measures(measures: Mapping[str, Measure]) -> str:
+    return ", ".join(f"{_name(key)} {_measure(key, value)}" for key, value in measures.items())
+
+
+def _measure(key: str, value: Measure) -> str:
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return _measures(value) or "none"
+    if isinstance(value, list):
+        shown = ", ".join(_measure(key, item) for item in value[:LIST_SHOWN])
+        more = f" and {len(value) - LIST_SHOWN} more" if len(value) > LIST_SHOWN else ""
+        return shown + more if shown else "none"
+    if key.endswith("_ns"):
+        return duration(value / 1e9)
+    if key.endswith("_s"):
+        return duration(value)
+    if key.endswith(("_rate", "_share")) and 0 <= value <= 1:
+        return share(round(value * 1_000_000), 1_000_000)
+    return number(value)

@@ -1,0 +1,198 @@
+"""Questions to the catalogue of settings.
+
+Rules name a knob; this module answers how a product spells it, what its default is, and what to paste.
+Nothing is read before the first question, and each file once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from pcapdiag.errors import UsageError
+from pcapdiag.model.report import SettingAdvice
+from pcapdiag.model.words import Cause, Knob
+from pcapdiag.settings.entries import Absence, Catalog, Fact, Match, Product, Recognised, Setting
+from pcapdiag.settings.filling import fill, with_derived
+from pcapdiag.settings.recognition import recognise_client, recognise_server
+from pcapdiag.settings.wrong_fixes import not_the_fix
+
+__all__ = [
+    "Absence",
+    "Catalog",
+    "Fact",
+    "Match",
+    "Product",
+    "Recognised",
+    "Setting",
+    "absence",
+    "advice",
+    "load",
+    "match_default",
+    "not_the_fix",
+    "product",
+    "recognise_client",
+    "recognise_server",
+    "settings_for",
+]
+
+
+@cache
+def load() -> Catalog:
+    """The whole catalogue, parsed at the first call."""
+    from pcapdiag.settings import reading
+
+    general = reading.read_general_advice()
+    products: dict[str, Product] = {}
+    for name in reading.MAIN_FILES + reading.COMPACT_FILES:
+        for entry in reading.read_products(name, general):
+            if entry.id in products:
+                raise reading.CatalogError(f"{name}: product {entry.id} is there twice")
+            products[entry.id] = entry
+    return Catalog(products)
+
+
+def product(product_id: str) -> Product:
+    """The product of that id.
+
+    Raises:
+        UsageError: there is none; the message lists what there is.
+    """
+    products = load().products
+    try:
+        return products[product_id]
+    except KeyError:
+        raise UsageError(
+            f"no product {product_id!r} in the settings catalogue; known: {', '.join(products)}"
+        ) from None
+
+
+def settings_for(knob: Knob, product_id: str) -> tuple[Setting, ...]:
+    """The product's settings for a knob, the one to change first coming first; () when it has none."""
+    return product(product_id).settings_for(knob)
+
+
+def absence(knob: Knob, product_id: str) -> Absence | None:
+    """Why the product has no setting for the knob, where the catalogue says so."""
+    return product(product_id).absence_of(knob)
+
+
+def match_default(knob: Knob, role: str, low: float | None, high: float | None) -> list[Match]:
+    """Defaults, of any version, that lie inside a bracket read from the wire.
+
+    Args:
+        knob: what was inferred.
+        role: whose setting it is, ``client`` or ``server``.
+        low: the largest value that survived (exclusive), in seconds, connections or requests; equal to
+            ``high`` for a value known exactly.
+        high: the smallest value that was closed (inclusive).  With an open end nothing can be matched: [].
+
+    Returns:
+        current defaults before those of other versions, main products before the rest.
+    """
+    if low is None or high is None:
+        return []
+    current: list[Match] = []
+    other_versions: list[Match] = []
+    for entry in load().products.values():
+        for setting in entry.settings_for(knob):
+            if setting.role != role:
+                continue
+            if setting.wire is not None and setting.wire.meets(low, high):
+                current.append(Match(entry, setting, "", setting.default))
+                continue
+            for change in setting.history:
+                if change.wire is not None and change.wire.meets(low, high):
+                    other_versions.append(Match(entry, setting, change.version, change.value))
+                    break
+    return current + other_versions
+
+
+def advice(
+    knob: Knob,
+    product_id: str | None,
+    *,
+    inferred: str | None,
+    recommended: str | None,
+    values: Mapping[str, str],
+    cause: Cause | None = None,
+    role: str = "client",
+) -> list[SettingAdvice]:
+    """The product's settings for a knob, filled in.
+
+    Args:
+        knob: what to change.
+        product_id: None when the program is unknown: then each common product of ``role`` gives its first
+            setting.
+        inferred: what the wire says it is now, as text.
+        recommended: what to set, as text; None takes the catalogue's general recommendation.
+        values: for the placeholders of advice and snippet; ``value`` is the number to set (seconds,
+            connections, requests).  Without it the snippet shows the catalogue's sample value.
+        cause: picks advice written for that cause, where there is some.
+        role: ``client`` or ``server``; used only when ``product_id`` is None.
+
+    Returns:
+        the setting to change first comes first; [] when the product has none (see :func:`absence`).
+    """
+    if product_id is not None:
+        entry = product(product_id)
+        return [
+            _filled(entry, setting, inferred, recommended, values, cause)
+            for setting in entry.settings_for(knob)
+        ]
+    return [
+        _filled(entry, setting, inferred, recommended, values, cause)
+        for entry, setting in _first_settings(knob, role)
+        if setting.snippet
+    ]
+
+
+def from_memory() -> list[tuple[str, str]]:
+    """Product and name of every entry that no source was checked for."""
+    found = []
+    for entry in load().products.values():
+        entries: tuple[Setting | Fact, ...] = (*entry.settings, *entry.facts)
+        found += [(entry.id, item.name) for item in entries if item.from_memory]
+    return found
+
+
+def _first_settings(knob: Knob, role: str) -> Iterator[tuple[Product, Setting]]:
+    for entry in load().products.values():
+        settings = [setting for setting in entry.settings_for(knob) if setting.role == role]
+        if settings:
+            yield entry, settings[0]
+
+
+def _filled(
+    entry: Product,
+    setting: Setting,
+    inferred: str | None,
+    recommended: str | None,
+    values: Mapping[str, str],
+    cause: Cause | None,
+) -> SettingAdvice:
+    given = dict(values)
+    if inferred is not None:
+        given.setdefault("inferred", inferred)
+    if recommended is not None:
+        given.setdefault("recommended", recommended)
+    text = setting.advice
+    if cause is not None:
+        text = setting.advice_for.get(cause.value, text)
+    facts = with_derived(given)
+    sentences = [filled for sentence in text.sentences if (filled := fill(sentence, facts)) is not None]
+    if setting.sample:
+        given.setdefault("value", setting.sample)
+    snippet = fill(setting.snippet, with_derived(given))
+    return SettingAdvice(
+        name=setting.name,
+        product=entry.name,
+        knob=setting.knob,
+        default=setting.default,
+        inferred=inferred,
+        recommended=recommended if recommended is not None else fill(text.recommend, facts) or "",
+        why=" ".join(sentences),
+        snippet=snippet if snippet is not None else "",
+        language=setting.language,
+        reference=setting.source,
+    )

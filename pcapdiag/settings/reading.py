@@ -1,0 +1,297 @@
+"""TOML tables to catalogue entries.  The schema is this module: an unknown key or a wrong type is an error.
+
+A product file is one product at top level, or several as ``[[product]]``, each with its tables beneath it::
+
+    id = "nginx"             # what --client and the settings command take
+    name = "nginx"           # what reports print
+    role = "server"          # client, server or kernel
+    language = "nginx"       # of its snippets, unless a setting says otherwise
+
+    [[setting]]
+    name = "keepalive_timeout"     # as written in code or configuration
+    knob = "idle_timeout"          # a word of pcapdiag.model.words.Knob
+    unit = "s"                     # what the product takes
+    default = "75 s"               # as a person writes it
+    default_value = 75             # seconds, connections or requests; absent when there is none
+    wire = [75, 75]                # where the default shows, if that is not default_value itself
+    wire_note = ""                 # why
+    on_wire = true                 # false: closed lazily or off by default, so the wire cannot show it
+    history = [{ version = "before 1.19.10", value = "100", wire = [100, 100] }]
+    scope = "http, server, location"
+    recommend = "75 s or more"     # when the capture gives no number; may be absent: then the knob's own
+    advice = ["One sentence.", "Another, with {peak}."]   # likewise
+    sample = 75                    # the snippet's value when the capture gives none
+    snippet = "keepalive_timeout {value_s}s;"
+    source = "https://..."
+    status = "verified: ..."       # or "measured: ...", or "from memory"
+
+    [setting.advice_for.idle-timeout-none]   # a cause word: advice for that cause alone
+    recommend = "..."
+    advice = ["..."]
+
+    [[has_none]]                   # a knob the product does not have
+    knob = "max_lifetime"
+    why = "..."
+    source = "https://..."
+
+    [[fact]]                       # worth knowing, but not one of our knobs
+    name = "net.ipv4.tcp_fin_timeout"
+    default = "60 s"
+    text = "..."
+    source = "https://..."
+    status = "verified: ..."
+
+Placeholders are those of :mod:`pcapdiag.settings.filling`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+from pcapdiag.model.words import Cause, Knob
+from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Setting, Span
+
+ROLES = ("client", "server", "kernel")
+UNITS = ("s", "ms", "min", "connections", "requests", "switch", "rule", "duration")
+
+# Own file each; read before the compact sets, so that they are named first where products share a default.
+MAIN_FILES = (
+    "go-net-http.toml",
+    "nginx.toml",
+    "go-net-http-server.toml",
+    "apache.toml",
+    "node-http-server.toml",
+    "linux.toml",
+)
+COMPACT_FILES = ("common-clients.toml", "common-servers.toml")
+
+
+class CatalogError(ValueError):
+    """A data file breaks the schema: a mistake of ours, never the user's."""
+
+
+class Table:
+    """A TOML table whose keys are taken one by one; what is left over at the end is a mistake."""
+
+    def __init__(self, entries: Mapping[str, Any], where: str) -> None:
+        self._left = dict(entries)
+        self.where = where
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._left.pop(key, default)
+        if value is None:
+            raise CatalogError(f"{self.where}: {key} is missing")
+        if not isinstance(value, str):
+            raise CatalogError(f"{self.where}: {key} is not text")
+        if default is None and not value.strip():
+            raise CatalogError(f"{self.where}: {key} is empty")
+        return value
+
+    def number(self, key: str) -> float | None:
+        value = self._left.pop(key, None)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise CatalogError(f"{self.where}: {key} is not a number")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._left.pop(key, default)
+        if not isinstance(value, bool):
+            raise CatalogError(f"{self.where}: {key} is not true or false")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._left.pop(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CatalogError(f"{self.where}: {key} is not a list of texts")
+        return tuple(value)
+
+    def span(self, key: str) -> Span | None:
+        value = self._left.pop(key, None)
+        if value is None:
+            return None
+        if (
+            not isinstance(value, list)
+            or len(value) != 2
+            or not all(isinstance(end, int | float) for end in value)
+            or value[0] > value[1]
+        ):
+            raise CatalogError(f"{self.where}: {key} is not [low, high]")
+        return Span(float(value[0]), float(value[1]))
+
+    def tables(self, key: str) -> Iterator[Table]:
+        value = self._left.pop(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise CatalogError(f"{self.where}: {key} is not a list of tables")
+        for number, item in enumerate(value, start=1):
+            label = item.get("name") or item.get("id") or item.get("knob") or number
+            yield Table(item, f"{self.where}: {key} {label}")
+
+    def named_tables(self, key: str) -> Iterator[tuple[str, Table]]:
+        value = self._left.pop(key, {})
+        if not isinstance(value, dict) or not all(isinstance(item, dict) for item in value.values()):
+            raise CatalogError(f"{self.where}: {key} is not a table of tables")
+        for name, item in value.items():
+            yield name, Table(item, f"{self.where}: {key}.{name}")
+
+    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        value = self.text(key, default)
+        if value not in choices:
+            raise CatalogError(f"{self.where}: {key} is {value!r}, not one of {', '.join(choices)}")
+        return value
+
+    def has(self, key: str) -> bool:
+        return key in self._left
+
+    def done(self) -> None:
+        if self._left:
+            raise CatalogError(f"{self.where}: unknown {', '.join(sorted(self._left))}")
+
+
+def read_file(name: str) -> Table:
+    """One data file of the package, parsed."""
+    text = (resources.files("pcapdiag.settings.data") / name).read_text(encoding="utf-8")
+    try:
+        return Table(tomllib.loads(text), name)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"{name}: {error}") from error
+
+
+def read_products(name: str, general: Mapping[tuple[Knob, str], Advice]) -> Iterator[Product]:
+    """The products of one file.
+
+    Args:
+        name: file name inside ``data/``.
+        general: the advice for a knob and role that settings without their own take.
+    """
+    file = read_file(name)
+    main = name in MAIN_FILES
+    if file.has("product"):
+        for table in file.tables("product"):
+            yield _product(table, general, main)
+        file.done()
+    else:
+        yield _product(file, general, main)
+
+
+def read_general_advice() -> dict[tuple[Knob, str], Advice]:
+    """What to do about a knob when a product's setting says nothing of its own (``knobs.toml``)."""
+    file = read_file("knobs.toml")
+    advice = {}
+    for table in file.tables("advice"):
+        knob = _knob(table)
+        role = table.choice("role", ROLES)
+        advice[knob, role] = Advice(table.text("recommend"), table.texts("advice"))
+        table.done()
+    file.done()
+    return advice
+
+
+def status_of(table: Table) -> str:
+    status = table.text("status")
+    if status != "from memory" and not status.startswith(("verified: ", "measured: ")):
+        raise CatalogError(f"{table.where}: status {status!r}")
+    return status
+
+
+def cause_of(word: str, where: str) -> Cause:
+    try:
+        return Cause(word)
+    except ValueError as error:
+        raise CatalogError(f"{where}: no cause {word!r}") from error
+
+
+def _knob(table: Table) -> Knob:
+    word = table.text("knob")
+    try:
+        return Knob(word)
+    except ValueError as error:
+        raise CatalogError(f"{table.where}: no knob {word!r}") from error
+
+
+def _product(table: Table, general: Mapping[tuple[Knob, str], Advice], main: bool) -> Product:
+    role = table.choice("role", ROLES)
+    language = table.text("language", "")
+    product = Product(
+        id=table.text("id"),
+        name=table.text("name"),
+        role=role,
+        main=main,
+        settings=tuple(_setting(entry, role, language, general) for entry in table.tables("setting")),
+        absences=tuple(_absence(entry) for entry in table.tables("has_none")),
+        facts=tuple(_fact(entry) for entry in table.tables("fact")),
+    )
+    table.done()
+    return product
+
+
+def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob, str], Advice]) -> Setting:
+    name = table.text("name")
+    knob = _knob(table)
+    own_role = table.choice("role", ROLES, role)
+    default_value = table.number("default_value")
+    on_wire = table.flag("on_wire", True)
+    wire = table.span("wire")
+    if wire is None and default_value is not None:
+        wire = Span(float(default_value), float(default_value))
+    history = []
+    for change in table.tables("history"):
+        history.append(Change(change.text("version"), change.text("value"), change.span("wire")))
+        change.done()
+    sample = table.number("sample")
+    setting = Setting(
+        name=name,
+        knob=knob,
+        role=own_role,
+        unit=table.choice("unit", UNITS),
+        default=table.text("default"),
+        default_value=default_value,
+        wire=wire if on_wire else None,
+        wire_note=table.text("wire_note", ""),
+        history=tuple(history),
+        scope=table.text("scope", ""),
+        advice=_advice(table, general.get((knob, own_role))),
+        advice_for={
+            cause_of(word, table.where).value: _advice_alone(entry)
+            for word, entry in table.named_tables("advice_for")
+        },
+        sample="" if sample is None else f"{sample:g}",
+        snippet=table.text("snippet", "").strip("\n"),
+        language=table.text("language", language),
+        source=table.text("source"),
+        status=status_of(table),
+    )
+    table.done()
+    return setting
+
+
+def _advice(table: Table, general: Advice | None) -> Advice:
+    recommend = table.text("recommend", "")
+    sentences = table.texts("advice")
+    if general is not None:
+        return Advice(recommend or general.recommend, sentences or general.sentences)
+    if not recommend or not sentences:
+        raise CatalogError(f"{table.where}: recommend or advice is missing, and knobs.toml has none")
+    return Advice(recommend, sentences)
+
+
+def _advice_alone(table: Table) -> Advice:
+    advice = Advice(table.text("recommend"), table.texts("advice"))
+    table.done()
+    return advice
+
+
+def _absence(table: Table) -> Absence:
+    absence = Absence(_knob(table), table.text("why"), table.text("source"))
+    table.done()
+    return absence
+
+
+def _fact(table: Table) -> Fact:
+    fact = Fact(
+        table.text("name"), table.text("default"), table.text("text"), table.text("source"), status_of(table)
+    )
+    table.done()
+    return fact

@@ -1,0 +1,53 @@
+"""Popular fixes that do not help, by cause (``data/not_the_fix.toml``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from pcapdiag.model.words import Cause
+
+
+@dataclass(frozen=True)
+class WrongFix:
+    text: str  # what people do, and why it does not help here
+    causes: tuple[Cause, ...]
+    products: tuple[str, ...]  # clients it is about; () for all
+    source: str
+    status: str
+
+
+def not_the_fix(cause: Cause, client_product: str | None) -> list[str]:
+    """What not to do about a cause, likeliest mistake first.
+
+    Args:
+        cause: the cause that is claimed.
+        client_product: the client's product id; None when unknown, which leaves out what is about one
+            product.
+    """
+    return [
+        fix.text
+        for fix in wrong_fixes()
+        if cause in fix.causes and (not fix.products or client_product in fix.products)
+    ]
+
+
+@cache
+def wrong_fixes() -> tuple[WrongFix, ...]:
+    from pcapdiag.settings.reading import cause_of, read_file, status_of
+
+    file = read_file("not_the_fix.toml")
+    fixes = []
+    for table in file.tables("wrong_fix"):
+        fixes.append(
+            WrongFix(
+                text=table.text("text"),
+                causes=tuple(cause_of(word, table.where) for word in table.texts("causes")),
+                products=table.texts("products"),
+                source=table.text("source"),
+                status=status_of(table),
+            )
+        )
+        table.done()
+    file.done()
+    return tuple(fixes)

@@ -42,8 +42,8 @@ def test_the_first_screen_says_what_is_wrong_and_what_to_set() -> None:
 def test_two_causes_that_look_alike_are_both_said_with_the_way_to_tell() -> None:
     screen = " ".join(first_screen(mock.new_transport_or_body()).split())
     assert (
-        "Either a) a new client with a pool of its own is made for each request, or b) response bodies are not closed."
-        in screen
+        "Either a) a new client with a pool of its own is made for each request, "
+        "or b) response bodies are not closed." in screen
     )
     assert "To tell: capture until the server closes an idle connection." in screen
     assert "If a) never-reuse-new-transport (medium confidence):" in screen

@@ -5,68 +5,54 @@ from __future__ import annotations
 import pytest
 
 from pcapdiag.cli import main
-from pcapdiag.model.words import Knob
 from pcapdiag.settings import catalog
-from pcapdiag.settings.entries import Absence, Advice, Catalog, Change, Fact, Product, Setting
-
-PER_HOST = Setting(
-    name="http.Transport.MaxIdleConnsPerHost",
-    knob=Knob.IDLE_POOL_LIMIT,
-    role="client",
-    unit="connections",
-    default="2",
-    default_value=2.0,
-    wire=None,
-    wire_note="",
-    history=(Change("before 1.3", "1", None),),
-    scope="per host",
-    advice=Advice("the peak or more", ("Raise it to the peak.",)),
-    advice_for={},
-    sample="100",
-    snippet="tr.MaxIdleConnsPerHost = 100\n",
-    language="go",
-    source="https://pkg.go.dev/net/http",
-    status="verified: source",
-)
-GO = Product(
-    id="go-net-http",
-    name="Go net/http",
-    role="client",
-    main=True,
-    settings=(PER_HOST,),
-    absences=(Absence(Knob.MAX_LIFETIME, "Go has none.", ""),),
-    facts=(Fact("GODEBUG", "", "Switches HTTP/2.", "", ""),),
-)
 
 
 @pytest.fixture(autouse=True)
-def _catalog(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "load", lambda: Catalog({"go-net-http": GO}))
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_the_products_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_product_is_listed_once_and_every_listed_product_has_a_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["settings"]) == 0
-    assert "go-net-http  client         1  Go net/http" in capsys.readouterr().out
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:] if line[:1].strip()]
+    assert sorted(listed[:-1]) == sorted(catalog.load().products)  # the last line says what to type next
+    for product_id in catalog.load().products:
+        assert main(["settings", product_id]) == 0
+        assert capsys.readouterr().out.startswith(catalog.product(product_id).name)
 
 
-def test_a_product_shows_its_settings_with_defaults_history_and_source(
+def test_a_product_shows_its_settings_with_defaults_advice_snippet_and_source(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["settings", "go-net-http"]) == 0
     printed = capsys.readouterr().out
+    first = printed[printed.index("\nhttp.Transport.MaxIdleConnsPerHost\n") :]
     for part in (
-        "  was      1 before 1.3",
-        "  scope    per host",
-        "  advice   Raise it to the peak.",
-        "  source   https://pkg.go.dev/net/http (verified: source)",
-        "    tr.MaxIdleConnsPerHost = 100",
-        "- max lifetime: Go has none.",
-        "- GODEBUG: Switches HTTP/2.",
+        "\n  governs  idle pool limit\n",
+        "\n  default  2\n",
+        "\n  scope ",
+        "\n  set to ",
+        "\n  source   https://pkg.go.dev/net/http#Transport",
+        "transport.MaxIdleConnsPerHost = 100\n",
     ):
-        assert part in printed
-    assert "http.Transport.MaxIdleConnsPerHost idle pool limit 2" in " ".join(printed.split())
-    assert max(map(len, printed.splitlines())) <= 80
+        assert part in first
+    assert "{value}" not in printed
+
+
+def test_a_default_that_changed_shows_what_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    changed = [
+        (product.id, setting)
+        for product in catalog.load().products.values()
+        for setting in product.settings
+        if setting.history
+    ]
+    assert changed
+    for product_id, setting in changed:
+        assert main(["settings", product_id]) == 0
+        assert setting.history[0].version in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_unknown_product_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,8 @@ def test_a_table_too_wide_for_the_page_becomes_lists() -> None:
     assert page.text().splitlines() == [
         "  pool p1",
         "    a header  1",
-        "    long      " + "x" * 60,
+        "    long      " + "x" * 46,
+        " " * 14 + "x" * 14,
     ]
 
 

@@ -138,6 +138,18 @@ def test_an_unknown_client_gets_one_snippet_and_the_other_names() -> None:
     assert "undici!" in long
 
 
+def test_a_second_setting_of_the_same_knob_is_one_line() -> None:
+    total = dataclasses.replace(
+        mock.IDLE_PER_HOST, name="http.Transport.MaxIdleConns", default="100", inferred=None, snippet="second"
+    )
+    claim = dataclasses.replace(mock.finding().causes[0], settings=(mock.IDLE_PER_HOST, total))
+    report = mock.report(findings=(mock.finding(causes=(claim,)),))
+    page = text.diagnosis(report, width=100)
+    assert "Along with it: http.Transport.MaxIdleConns to 100 or more (now not visible" in page
+    assert "second" not in page.split("THE PROOF")[0]
+    assert "second" in text.diagnosis(report, verbose=True)
+
+
 def test_a_cause_without_a_setting_says_so() -> None:
     claim = dataclasses.replace(mock.finding().causes[0], settings=())
     page = text.diagnosis(mock.report(findings=(mock.finding(causes=(claim,)),)))

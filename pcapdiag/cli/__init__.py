@@ -36,7 +36,7 @@ def pcapdiag(context: click.Context) -> None:
 
     \b
     Examples:
-      tcpdump -i any -s 0 -w buy.pcap tcp port 8081   # make a capture
+      tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
       pcapdiag connections buy.pcap                   # a line per connection
       pcapdiag explain idle-pool-too-small            # read up on a finding

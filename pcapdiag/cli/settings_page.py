@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pcapdiag.model.report import SettingAdvice
 from pcapdiag.reports.layout import Page
 from pcapdiag.settings import catalog
 from pcapdiag.settings.entries import Setting
@@ -29,17 +30,20 @@ def product(product_id: str, width: int) -> str:
     page.para(f"{entry.name} ({entry.role})")
     page.blank()
     page.table(
-        ["setting", "governs", "default"],
-        [[setting.name, _words(setting.knob), setting.default] for setting in entry.settings],
-        wrap=True,
+        ["setting", "default"], [[setting.name, setting.default] for setting in entry.settings], wrap=True
     )
     for setting in entry.settings:
+        advice = next(
+            advice
+            for advice in catalog.advice(setting.knob, entry.id, inferred=None, recommended=None, values={})
+            if advice.name == setting.name
+        )
         page.blank()
         page.para(setting.name)
-        page.pairs(_facts(setting), indent=2)
-        if setting.snippet.strip():
+        page.pairs(_facts(setting, advice), indent=2)
+        if advice.snippet.strip():
             page.blank()
-            page.snippet(setting.snippet, indent=4)
+            page.snippet(advice.snippet, indent=4)
     if entry.absences:
         page.heading("What it does not have")
         for absence in entry.absences:
@@ -52,15 +56,15 @@ def product(product_id: str, width: int) -> str:
     return page.text()
 
 
-def _facts(setting: Setting) -> list[tuple[str, str]]:
-    default = setting.default + (f" ({setting.wire_note})" if setting.wire_note else "")
-    history = "; ".join(f"{change.value} {change.version}" for change in setting.history)
+def _facts(setting: Setting, advice: SettingAdvice) -> list[tuple[str, str]]:
     rows = [
         ("governs", _words(setting.knob)),
-        ("default", default),
-        ("was", history),
+        ("default", setting.default),
+        ("was", "; ".join(f"{change.value} {change.version}" for change in setting.history)),
+        ("on the wire", setting.wire_note),
         ("scope", setting.scope),
-        ("advice", " ".join(setting.advice.sentences)),
+        ("set to", advice.recommended),
+        ("why", advice.why),
         ("source", setting.source + (f" ({setting.status})" if setting.status else "")),
     ]
     return [(label, text) for label, text in rows if text.strip()]

@@ -115,13 +115,14 @@ class Page:
             max(len(text) for text in (*head, *(row[column] for row in shown)))
             for column, head in enumerate(heads)
         ]
-        if wrap:
-            room = max(self.width - indent - sum(widths[:-1]) - 2 * (len(widths) - 1), MIN_WRAPPED)
-            shown = [[*row[:-1], "\n".join(textwrap.wrap(row[-1], room)) or "-"] for row in shown]
-            widths[-1] = min(widths[-1], room)
-        if sum(widths) + 2 * (len(widths) - 1) + indent > self.width:
+        others = sum(widths[:-1]) + 2 * (len(widths) - 1) + indent
+        room = max(self.width - others, MIN_WRAPPED) if wrap else widths[-1]
+        if others + min(widths[-1], room) > self.width:
             self._fields([" ".join(head) for head in heads], shown, indent)
             return
+        if wrap:
+            shown = [[*row[:-1], "\n".join(textwrap.wrap(row[-1], room)) or "-"] for row in shown]
+            widths[-1] = min(widths[-1], room)
         right = [
             all(not isinstance(row[column], str) or _numeric(_cell(row[column])) for row in rows)
             for column in range(len(heads))
@@ -142,11 +143,16 @@ class Page:
             self._put(" " * indent + line, "dim" if at <= height else "")
 
     def _fields(self, names: Sequence[str], rows: Sequence[Sequence[str]], indent: int) -> None:
+        """Rows too wide for a table, of cells that are already visible text."""
         widest = max(len(name) for name in names)
         for row in rows:
             self._put(f"{' ' * indent}{names[0]} {row[0]}")
             for name, cell in zip(names[1:], row[1:], strict=True):
-                self._put(f"{' ' * indent}  {name:{widest}}  {cell}")
+                label = f"{' ' * indent}  {name:{widest}}  "
+                for line in textwrap.wrap(
+                    cell, self.width, initial_indent=label, subsequent_indent=" " * len(label)
+                ):
+                    self._put(line)
 
     def frames(self, frames: Sequence[FrameRef], *, indent: int = 0) -> None:
         """Wireshark display filters that show these frames, one per file, each on one line to copy."""

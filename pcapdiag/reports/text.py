@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, Measure, NotEvaluated, Report, SettingAdvice
-from pcapdiag.model.words import Cause, Confidence, Severity
+from pcapdiag.model.words import Cause, Confidence, Knob, Severity
 from pcapdiag.reports import text_connections, text_tables
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
@@ -161,6 +161,7 @@ def _settings(
     """The settings of one cause; whether there are any."""
     products = list(dict.fromkeys(advice.product for advice in claim.settings))
     whole = products if verbose or len(products) <= PRODUCTS_SHOWN else products[:1]
+    shown: set[tuple[str, Knob]] = set()
     for advice in claim.settings:
         if advice.product not in whole:
             continue
@@ -169,24 +170,39 @@ def _settings(
                 f"{advice.name} ({advice.product}) to {advice.recommended}, as in {told[advice]}.",
                 indent=indent,
             )
-            continue
-        told[advice] = at
-        page.para(f"{advice.name} ({advice.product})", indent=indent, style="strong")
-        page.pairs(
-            [("now", _now(advice)), ("set to", advice.recommended)]
-            + ([("why", advice.why)] if advice.why else []),
-            indent=indent + 2,
-        )
-        if advice.snippet.strip():
-            page.blank()
-            page.snippet(advice.snippet, indent=indent + 4)
-            page.blank()
+        elif (advice.product, advice.knob) in shown and not verbose:
+            page.para(
+                f"{advice.name} to {advice.recommended} (now {_now(advice)}).",
+                label="Along with it: ",
+                indent=indent,
+                hang=indent + 2,
+            )
+        else:
+            _setting(page, advice, indent)
+        told.setdefault(advice, at)
+        shown.add((advice.product, advice.knob))
     rest = [advice for advice in claim.settings if advice.product not in whole]
     if rest:
         page.para("The same in other products (snippets with -v):", indent=indent)
         for advice in rest:
             page.item(f"{advice.product}: {advice.name} = {advice.recommended}", indent=indent + 2)
     return bool(claim.settings)
+
+
+def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
+    page.para(f"{advice.name} ({advice.product})", indent=indent, style="strong")
+    page.pairs(
+        [
+            ("now", _now(advice)),
+            ("set to", advice.recommended),
+            *([("why", advice.why)] if advice.why else []),
+        ],
+        indent=indent + 2,
+    )
+    if advice.snippet.strip():
+        page.blank()
+        page.snippet(advice.snippet, indent=indent + 4)
+        page.blank()
 
 
 def _now(advice: SettingAdvice) -> str:

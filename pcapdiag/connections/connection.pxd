@@ -1,0 +1,39 @@
+cimport cython
+from pcapdiag.exchanges.framer cimport Framer
+
+@cython.final
+cdef class Pending:
+    cdef public long long sequence, acknowledgment
+    cdef public Py_ssize_t length
+    cdef public bytes data
+    cdef public long long at, frame
+
+@cython.final
+cdef class Half:
+    cdef public Connection connection
+    cdef public Half other
+    cdef public bytes key
+    cdef public long long serial
+    cdef public bint started, fin_acked, fin_fed
+    cdef public long long isn, next_sequence, expected, acknowledgment
+    cdef public int window, window_high, window_scale
+    cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
+    cdef public long long bytes, gap_bytes, truncated_bytes
+    cdef public long long last_at, last_data_at
+    cdef public long long fin_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
+    cdef public int fin_frame, rst_frame
+    cdef public list pending
+    cdef public Py_ssize_t pending_bytes
+    cdef public long long hole_at, hole_acked_at
+    cdef public int seen
+
+@cython.final
+cdef class Connection:
+    cdef public int number
+    cdef public Half client, server
+    cdef public bint roles_inferred, open_request, closed
+    cdef public Framer framer
+    cdef public long long first_at, last_at, syn_at, synack_first, synack_at, established_at, rtt, close_at, last_exchange_at
+    cdef public int first_frame, last_frame, close_frame
+    cdef public int syn_count, synack_count, closer, close_kind, requests_at_close, duplicates, completeness
+    cdef public str history

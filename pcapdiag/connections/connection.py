@@ -1,0 +1,100 @@
+"""What is kept of a connection while it lives: two halves and the facts both share."""
+
+from __future__ import annotations
+
+from pcapdiag.exchanges.framer import Framer
+
+
+class Pending:
+    """A segment that arrived ahead of a hole; its captured bytes are copied, at most the tracker's budget."""
+
+    def __init__(self, sequence: int, length: int, data: bytes, at: int, frame: int, acknowledgment: int) -> None:
+        self.sequence = sequence
+        self.length = length
+        self.data = data
+        self.at = at
+        self.frame = frame
+        self.acknowledgment = acknowledgment
+
+
+class Half:
+    """What one side sent.
+
+    Sequence numbers are 32 bits as on the wire.  ``next_sequence`` is one past the highest ever sent; ``expected`` is
+    the next byte to hand to the framer; they differ while there is a hole.
+    """
+
+    def __init__(self, connection: Connection, key: bytes) -> None:
+        self.connection = connection
+        self.other = self
+        self.key = key
+        self.serial = 0
+        self.started = False
+        self.isn = -1
+        self.next_sequence = 0
+        self.expected = 0
+        self.acknowledgment = -1  # the highest this side has acknowledged; -1 before its first ACK
+        self.window = -1  # the last one, unscaled
+        self.window_high = 0  # the largest, unscaled
+        self.window_scale = -1  # the option of its SYN; -1 when there is none
+        self.packets = 0
+        self.data_packets = 0
+        self.bytes = 0
+        self.retransmitted = 0
+        self.out_of_order = 0
+        self.zero_window = 0
+        self.keepalive_probes = 0
+        self.gap_bytes = 0
+        self.truncated_bytes = 0
+        self.last_at = 0
+        self.last_data_at = 0
+        self.fin_at = 0
+        self.fin_frame = 0
+        self.fin_sequence = 0  # one past the FIN
+        self.fin_acknowledgment = -1
+        self.fin_acked = False
+        self.fin_fed = False
+        self.rst_at = 0
+        self.rst_frame = 0
+        self.rst_acknowledgment = -1
+        self.pending: list[Pending] | None = None
+        self.pending_bytes = 0
+        self.hole_at = 0  # when the oldest hole was first seen
+        self.hole_acked_at = 0  # when the other side acknowledged bytes beyond it
+        self.seen = 0  # history letters already written for this side, as bits
+
+
+class Connection:
+    """One incarnation of a 4-tuple.
+
+    The client is the half that sent the SYN, or received the SYN-ACK; otherwise it is inferred (``roles_inferred``).
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.client: Half | None = None
+        self.server: Half | None = None
+        self.roles_inferred = False
+        self.framer: Framer | None = None
+        self.first_at = 0
+        self.last_at = 0
+        self.first_frame = 0
+        self.last_frame = 0
+        self.syn_at = 0  # the last SYN ahead of the SYN-ACK
+        self.synack_first = 0
+        self.synack_at = 0  # the last one
+        self.established_at = 0
+        self.rtt = -1
+        self.syn_count = 0
+        self.synack_count = 0
+        self.close_at = 0
+        self.close_frame = 0
+        self.closer = 0
+        self.close_kind = 0
+        self.open_request = False
+        self.last_exchange_at = 0
+        self.requests_at_close = 0
+        self.duplicates = 0
+        self.history = ""
+        self.completeness = 0
+        self.closed = False  # by RST, or FIN both ways and acknowledged

@@ -1,0 +1,26 @@
+cimport cython
+from pcapdiag.connections.connection cimport Connection, Half
+from pcapdiag.connections.states cimport conn_state, implied_state, initiator, opening
+from pcapdiag.exchanges.framer cimport Framer
+
+cdef Py_ssize_t _WIDE, _NARROW
+
+@cython.final
+cdef class Strings:
+    cdef public dict numbers
+    cdef public list values
+    cdef int add(self, bytes value) except -1
+
+@cython.final
+cdef class ConnectionRows:
+    cdef public Py_ssize_t count, room
+    cdef public Strings strings
+    cdef public object wide_buffer, narrow_buffer
+    cdef long long[::1] wide
+    cdef int[::1] narrow
+    @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
+                   w="long long[::1]", n="int[::1]")
+    cdef int add(self, Connection c, long long ended_at) except -1
+
+@cython.locals(client=Half, server=Half, unseen="long long")
+cdef bint uncounted(Connection c) except -1

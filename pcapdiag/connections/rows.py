@@ -1,0 +1,244 @@
+"""Finished connections as two growing integer matrices, and the strings that their columns point at."""
+
+from __future__ import annotations
+
+from array import array
+
+from pcapdiag.connections.connection import Connection, Half
+from pcapdiag.connections.states import (
+    conn_state,
+    implied_state,
+    initiator,
+    opening,
+)
+
+# 64-bit columns; times in nanoseconds since the epoch, 0 when it did not happen.
+WIDE = (
+    "first_at",
+    "last_at",
+    "established_at",
+    "rtt_ns",  # -1 unknown
+    "client_isn",  # -1 unknown
+    "server_isn",
+    "client_bytes",
+    "server_bytes",
+    "client_gap_bytes",
+    "server_gap_bytes",
+    "truncated_bytes",
+    "client_fin_at",
+    "server_fin_at",
+    "client_rst_at",
+    "server_rst_at",
+    "close_at",
+    "last_exchange_at",
+    "client_last_data_at",
+    "server_last_data_at",
+)
+
+# 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
+NARROW = (
+    "number",
+    "client_ip",
+    "server_ip",
+    "client_port",
+    "server_port",
+    "opening",
+    "roles_inferred",
+    "syn_count",
+    "synack_count",
+    "first_frame",
+    "last_frame",
+    "close_frame",
+    "client_fin_frame",
+    "server_fin_frame",
+    "client_rst_frame",
+    "server_rst_frame",
+    "client_packets",
+    "server_packets",
+    "client_data_packets",
+    "server_data_packets",
+    "client_retransmitted",
+    "server_retransmitted",
+    "client_out_of_order",
+    "server_out_of_order",
+    "client_zero_window",
+    "server_zero_window",
+    "client_keepalive_probes",
+    "server_keepalive_probes",
+    "closer",
+    "initiator",
+    "close_kind",
+    "requests",
+    "responses",
+    "basis",
+    "open_request",
+    "protocol",
+    "goodbye",
+    "client_state",
+    "server_state",
+    "conn_state",
+    "completeness",
+    "duplicates",
+    "client_window",  # bytes, the last one advertised; -1 while the scale is unknown
+    "client_window_high",  # bytes, the largest advertised
+    "host",
+    "user_agent",
+    "header_order",
+    "server_software",
+    "sni",
+    "alpn",
+    "history",
+)
+
+_WIDE = 19
+_NARROW = 51
+
+
+class Strings:
+    """Byte strings by number; 0 is the absent one."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self.values: list[bytes] = [b""]
+
+    def add(self, value: bytes | None) -> int:
+        if value is None:
+            return 0
+        number = self.numbers.get(value)
+        if number is None:
+            number = len(self.values)
+            self.numbers[value] = number
+            self.values.append(value)
+        return number
+
+
+class ConnectionRows:
+    """The connection table while it grows: 356 bytes a connection."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.room = 256
+        self.strings = Strings()
+        self.wide_buffer = array("q", bytes(8 * _WIDE * self.room))
+        self.narrow_buffer = array("i", bytes(4 * _NARROW * self.room))
+        self.wide = self.wide_buffer
+        self.narrow = self.narrow_buffer
+
+    def grow(self) -> None:
+        self.room *= 2
+        wide = array("q", bytes(8 * _WIDE * self.room))
+        narrow = array("i", bytes(4 * _NARROW * self.room))
+        wide[: _WIDE * self.count] = self.wide_buffer
+        narrow[: _NARROW * self.count] = self.narrow_buffer
+        self.wide_buffer = wide
+        self.narrow_buffer = narrow
+        self.wide = wide
+        self.narrow = narrow
+
+    def add(self, c: Connection, ended_at: int) -> int:
+        """Append one connection as it stands when the capture, or its own life, ends at ``ended_at``."""
+        if self.count == self.room:
+            self.grow()
+        client = c.client
+        server = c.server
+        strings = self.strings
+        framer = c.framer
+        w = self.wide
+        i = self.count * _WIDE
+        w[i] = c.first_at
+        w[i + 1] = c.last_at
+        w[i + 2] = c.established_at
+        w[i + 3] = c.rtt
+        w[i + 4] = client.isn
+        w[i + 5] = server.isn
+        w[i + 6] = client.bytes
+        w[i + 7] = server.bytes
+        w[i + 8] = client.gap_bytes
+        w[i + 9] = server.gap_bytes
+        w[i + 10] = client.truncated_bytes + server.truncated_bytes
+        w[i + 11] = client.fin_at
+        w[i + 12] = server.fin_at
+        w[i + 13] = client.rst_at
+        w[i + 14] = server.rst_at
+        w[i + 15] = c.close_at
+        w[i + 16] = c.last_exchange_at
+        w[i + 17] = client.last_data_at
+        w[i + 18] = server.last_data_at
+        n = self.narrow
+        i = self.count * _NARROW
+        size = (len(client.key) - 4) // 2
+        n[i] = c.number
+        n[i + 1] = strings.add(client.key[:size])
+        n[i + 2] = strings.add(server.key[:size])
+        n[i + 3] = client.key[2 * size] << 8 | client.key[2 * size + 1]
+        n[i + 4] = server.key[2 * size] << 8 | server.key[2 * size + 1]
+        n[i + 5] = opening(c)
+        n[i + 6] = c.roles_inferred
+        n[i + 7] = c.syn_count
+        n[i + 8] = c.synack_count
+        n[i + 9] = c.first_frame
+        n[i + 10] = c.last_frame
+        n[i + 11] = c.close_frame
+        n[i + 12] = client.fin_frame
+        n[i + 13] = server.fin_frame
+        n[i + 14] = client.rst_frame
+        n[i + 15] = server.rst_frame
+        n[i + 16] = client.packets
+        n[i + 17] = server.packets
+        n[i + 18] = client.data_packets
+        n[i + 19] = server.data_packets
+        n[i + 20] = client.retransmitted
+        n[i + 21] = server.retransmitted
+        n[i + 22] = client.out_of_order
+        n[i + 23] = server.out_of_order
+        n[i + 24] = client.zero_window
+        n[i + 25] = server.zero_window
+        n[i + 26] = client.keepalive_probes
+        n[i + 27] = server.keepalive_probes
+        n[i + 28] = c.closer
+        n[i + 29] = initiator(c)
+        n[i + 30] = c.close_kind
+        n[i + 34] = c.open_request
+        n[i + 37] = implied_state(client, server, ended_at)
+        n[i + 38] = implied_state(server, client, ended_at)
+        n[i + 39] = conn_state(c)
+        n[i + 40] = c.completeness
+        n[i + 41] = c.duplicates
+        if client.window_scale >= 0 and server.window_scale >= 0:
+            n[i + 42] = client.window << client.window_scale if client.window >= 0 else -1
+            n[i + 43] = client.window_high << client.window_scale
+        else:
+            n[i + 42] = -1
+            n[i + 43] = -1
+        n[i + 50] = strings.add(c.history.encode())
+        if framer is None:
+            n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
+            # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.
+            n[i + 33] = 1 if uncounted(c) else 0
+            n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
+        else:
+            n[i + 31] = framer.requests
+            n[i + 32] = framer.responses
+            n[i + 33] = 1 if framer.basis == 0 and uncounted(c) else framer.basis
+            n[i + 35] = framer.protocol
+            n[i + 36] = framer.goodbye
+            n[i + 44] = strings.add(framer.host)
+            n[i + 45] = strings.add(framer.user_agent)
+            n[i + 46] = strings.add(framer.header_order)
+            n[i + 47] = strings.add(framer.server_software)
+            n[i + 48] = strings.add(framer.sni)
+            n[i + 49] = strings.add(framer.alpn)
+        self.count += 1
+        return 0
+
+
+def uncounted(c: Connection) -> bool:
+    """Whether requests may be missing: the start was not captured, or client bytes were acknowledged but never seen."""
+    client = c.client
+    server = c.server
+    if client.isn < 0:
+        return True
+    if server.acknowledgment < 0:
+        return False
+    unseen = (server.acknowledgment - client.next_sequence) & 0xFFFFFFFF
+    return 0 < unseen < 0x80000000 and unseen > (1 if client.fin_at == 0 else 0)

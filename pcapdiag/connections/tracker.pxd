@@ -1,0 +1,76 @@
+cimport cython
+from pcapdiag.connections.connection cimport Connection, Half, Pending
+from pcapdiag.connections.rows cimport ConnectionRows
+from pcapdiag.connections.states cimport covers
+from pcapdiag.exchanges.choose cimport choose, speaker
+from pcapdiag.exchanges.framer cimport Framer
+from pcapdiag.exchanges.rows cimport ExchangeRows
+from pcapdiag.segments.segment cimport Segment, SegmentSink
+
+cdef int _FIN, _SYN, _RST, _ACK
+cdef long long _M, _HALF_SPACE, _MAX_WINDOW
+cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _LINGER
+cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES
+cdef Py_ssize_t _SLOTS
+cdef unsigned long long _SLOT_MASK, _PRIME, _MASK
+cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
+cdef int _NONE, _CLIENT, _SERVER, _OPAQUE
+
+cdef class Tracker(SegmentSink):
+    cdef public ConnectionRows rows
+    cdef public ExchangeRows exchanges
+    cdef public dict heads, flows
+    cdef public set services
+    cdef public object closed
+    cdef public int count
+    cdef public long long serials, duplicates, last_at
+    cdef public object recent_buffer
+    cdef unsigned long long[::1] recent
+
+    @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long")
+    cpdef int segment(self, Segment segment) except -1
+    @cython.locals(key=bytes, size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
+                   old=Half, c=Connection, half=Half, other=Half, sender=int)
+    cdef Half admit(self, Segment s)
+    @cython.locals(c=Connection)
+    cdef bint renewed(self, Half half, Segment s) except -1
+    @cython.locals(h="unsigned long long", tag="unsigned long long", at="unsigned long long", slot=Py_ssize_t,
+                   recent="unsigned long long[::1]", passed="unsigned long long", elsewhere=bint)
+    cdef bint copy_of_recent(self, Half half, Segment s) except -1
+    @cython.locals(fresh=bint)
+    cdef int on_syn(self, Connection c, Half half, Segment s) except -1
+    @cython.locals(ack="long long", ahead="long long", beyond="long long")
+    cdef int on_ack(self, Half half, Half other, Segment s) except -1
+    @cython.locals(ahead="long long")
+    cdef int on_empty(self, Connection c, Half half, Segment s) except -1
+    @cython.locals(flags=int, length="long long", sequence="long long", end="long long", beyond="long long",
+                   offset="long long", fresh="long long", skip="long long", captured="long long")
+    cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
+    @cython.locals(limit="long long")
+    cdef int filled(self, Connection c, Half half, Segment s) except -1
+    @cython.locals(other=Half, client=bint, framer=Framer)
+    cdef int on_close(self, Connection c, Half half, Segment s) except -1
+    cdef int now_closed(self, Connection c) except -1
+    cdef int note(self, Connection c, Half half, int bit, str letter) except -1
+    @cython.locals(framer=Framer)
+    cdef int deliver(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured,
+                     Py_ssize_t length, long long at, long long frame, long long sequence,
+                     long long acknowledgment) except -1
+    cdef bint was_midstream(self, Connection c) except -1
+    @cython.locals(said=int, framer=Framer, client=bint)
+    cdef Framer choose_framer(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured)
+    cdef int feed_end(self, Connection c, Half half) except -1
+    @cython.locals(pending=list, place=Py_ssize_t, p=Pending, behind="long long")
+    cdef int wait(self, Connection c, Half half, Segment s, long long sequence) except -1
+    @cython.locals(pending=list, p=Pending, offset="long long", fresh="long long", skip="long long",
+                   captured="long long")
+    cdef int drain(self, Connection c, Half half) except -1
+    @cython.locals(missing="long long", p=Pending)
+    cdef int give_up(self, Connection c, Half half) except -1
+    @cython.locals(client=Half, server=Half)
+    cdef int retire(self, Connection c, long long ended_at) except -1
+    @cython.locals(half=Half)
+    cpdef finish(self)
+
+@cython.locals(at=Py_ssize_t, kind=int)
+cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2

@@ -1,0 +1,666 @@
+"""The connection tracker: every TCP segment, in capture order, to the connection it belongs to.
+
+Theory of operation
+-------------------
+An observer sees segments, not sockets.  It cannot know what a kernel received, only what the other side acknowledged;
+it may see a segment twice (two interfaces, a mirror port), late, or never.  So:
+
+* One dictionary maps the addressing bytes of a packet to the :class:`Half` that sends such packets.  A connection is
+  two halves; a new incarnation of a 4-tuple replaces both entries.
+* A SYN with an initial sequence number that its half has not used starts a new connection.  One that it has used is a
+  retransmission.  Anything else on a known 4-tuple belongs to the connection there, closed or not: late ACKs,
+  retransmitted FINs and RSTs are part of the old life, never a new one.
+* The same packet captured again is dropped ahead of everything else: same sequence numbers, flags, length, TCP checksum
+  and IP identification within 50 ms.  A real retransmission has another IP identification.  Where there is none (IPv6,
+  or 0) the copy must show another interface or hop count, or carry data within 1 ms: no retransmission timer is that
+  short.
+* Bytes go to the framer in order.  Segments ahead of a hole wait, copied, within a budget.  A hole that the other side
+  has acknowledged, and that nothing fills within 20 ms, is a gap: the bytes were sent and received but not captured.
+
+Definitions of keepalive probes, zero windows and retransmissions are Wireshark's (TCP Analysis); a segment that fills a
+hole counts as out of order when it comes within a round trip (3 ms where that is unknown), else as a retransmission.
+
+What is not here: IP fragments, checksums, window scaling, TCP options.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+
+from pcapdiag.connections.connection import Connection, Half, Pending
+from pcapdiag.connections.rows import ConnectionRows
+from pcapdiag.connections.states import covers
+from pcapdiag.exchanges.choose import choose, speaker
+from pcapdiag.exchanges.framer import Framer
+from pcapdiag.exchanges.head import Head
+from pcapdiag.exchanges.rows import ExchangeRows
+from pcapdiag.segments.segment import Segment, SegmentSink
+
+_FIN = 0x01
+_SYN = 0x02
+_RST = 0x04
+_ACK = 0x10
+
+_M = 0xFFFFFFFF
+_HALF_SPACE = 0x80000000
+# The largest window that scaling allows (RFC 7323 2.3) is 1 GiB: a number further ahead is not of this connection.
+_MAX_WINDOW = 0x40000000
+
+_MILLISECOND = 1_000_000
+_COPY_WINDOW = 50_000_000  # ns; a mirrored or routed copy of a packet is this close to it
+_COPY_NO_ID = 1_000_000  # ns; without an IP id: below every retransmission timer
+_PATIENCE = 20_000_000  # ns a packet captured late may take (several capture queues, offload)
+_REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknown
+_LINGER = 60_000_000_000  # ns a closed connection is kept for late packets: TIME_WAIT on Linux
+
+_MAX_PENDING = 512
+_MAX_PENDING_BYTES = 262_144
+
+_SLOTS = 16_384
+_SLOT_MASK = 16_383
+_PRIME = 1_000_003
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+# Bits of Half.seen: Zeek history letters written once per side.
+_SEEN_S = 1
+_SEEN_H = 2
+_SEEN_A = 4
+_SEEN_D = 8
+_SEEN_F = 16
+_SEEN_R = 32
+_SEEN_G = 64
+_SEEN_T = 128
+_SEEN_W = 256
+
+_NONE = 0
+_CLIENT = 1
+_SERVER = 2
+_OPAQUE = 1
+
+
+class Tracker(SegmentSink):
+    """Take segments, keep the living connections, write rows of the finished ones.
+
+    Attributes:
+        rows, exchanges: the two tables.
+        duplicates: packets dropped as copies.
+        count: connections so far.
+    """
+
+    def __init__(self) -> None:
+        self.rows = ConnectionRows()
+        self.exchanges = ExchangeRows()
+        self.heads: dict[bytes, Head | None] = {}
+        self.flows: dict[bytes, Half] = {}
+        self.services: set[bytes] = set()
+        self.closed: deque[Connection] = deque()
+        self.count = 0
+        self.serials = 0
+        self.duplicates = 0
+        self.last_at = 0
+        # Recent packets, a slot of three: signature, time, interface and hops.
+        self.recent_buffer = array("Q", bytes(8 * 4 * _SLOTS))
+        self.recent = self.recent_buffer
+
+    def segment(self, segment: Segment) -> int:
+        s = segment
+        flags = s.flags
+        half = self.flows.get(s.key)
+        if half is None:
+            half = self.admit(s)
+        elif flags & _SYN and self.renewed(half, s):
+            half = self.admit(s)
+        c = half.connection
+        if self.copy_of_recent(half, s):
+            c.duplicates += 1
+            self.duplicates += 1
+            return 0
+        other = half.other
+        at = s.at
+        if at > c.last_at:
+            c.last_at = at
+        if at > self.last_at:
+            self.last_at = at
+        c.last_frame = s.frame
+        half.packets += 1
+        half.last_at = at
+        if flags & _SYN:
+            self.on_syn(c, half, s)
+        elif flags & _ACK and c.established_at == 0 and c.synack_count and half is c.client:
+            c.established_at = at
+            c.completeness |= 4
+            if c.syn_count and not flags & _RST:
+                c.rtt = max(0, (c.synack_first - c.syn_at) + (at - c.synack_at))
+        if flags & _ACK:
+            self.on_ack(half, other, s)
+        if s.length or flags & _FIN:
+            self.on_bytes(c, half, s)
+        elif not flags & (_SYN | _RST):
+            self.on_empty(c, half, s)
+        if flags & (_FIN | _RST):
+            self.on_close(c, half, s)
+        return 0
+
+    # -- which connection
+
+    def admit(self, s: Segment) -> Half:
+        """Start a connection for a segment that belongs to none, and retire what it replaces."""
+        key = s.key
+        size = (len(key) - 4) // 2
+        source = key[:size]
+        target = key[size : 2 * size]
+        source_port = key[2 * size : 2 * size + 2]
+        target_port = key[2 * size + 2 :]
+        old = self.flows.get(key)
+        if old is not None:
+            self.retire(old.connection, old.connection.last_at + _LINGER)
+        while self.closed:
+            c = self.closed[0]
+            if c.client is not None and s.at - c.last_at < _LINGER:
+                break
+            self.closed.popleft()
+            if c.client is not None:
+                self.retire(c, s.at)
+        self.count += 1
+        c = Connection(self.count)
+        c.first_at = s.at
+        c.last_at = s.at
+        c.first_frame = s.frame
+        half = Half(c, key)
+        other = Half(c, target + source + target_port + source_port)
+        half.other = other
+        other.other = half
+        self.serials += 2
+        half.serial = self.serials
+        other.serial = self.serials + 1
+        if s.flags & _SYN:
+            sender = _SERVER if s.flags & _ACK else _CLIENT
+        else:
+            c.roles_inferred = True
+            sender = speaker(s.data, s.start, s.captured) if s.captured else _NONE
+            if sender == _NONE:
+                if source + source_port in self.services:
+                    sender = _SERVER
+                elif target + target_port in self.services:
+                    sender = _CLIENT
+                else:  # the lower port serves; between equals, who is spoken to
+                    sender = _SERVER if source_port < target_port else _CLIENT
+        if sender == _CLIENT:
+            c.client = half
+            c.server = other
+            if not c.roles_inferred:
+                self.services.add(target + target_port)
+        else:
+            c.client = other
+            c.server = half
+            if not c.roles_inferred:
+                self.services.add(source + source_port)
+        self.flows[key] = half
+        self.flows[other.key] = other
+        return half
+
+    def renewed(self, half: Half, s: Segment) -> bool:
+        """Whether a SYN on a known 4-tuple starts a new connection."""
+        c = half.connection
+        if half.isn == s.sequence:
+            return False
+        if s.flags & _ACK:
+            # A SYN-ACK answers this connection's SYN, unless it had another one already or there was no SYN.
+            return half.isn >= 0 or c.syn_count == 0 or half is c.client
+        if half is c.client:
+            return True
+        # From the server's side: a simultaneous open while nothing else has come of the connection.
+        return half.isn >= 0 or c.syn_count == 0 or half.started
+
+    def copy_of_recent(self, half: Half, s: Segment) -> bool:
+        """Whether this very packet was captured just before, on another interface or by a mirror port."""
+        h = half.serial
+        h = (h * _PRIME ^ s.sequence) & _MASK
+        h = (h * _PRIME ^ s.acknowledgment) & _MASK
+        h = (h * _PRIME ^ (s.ip_id << 16 | s.checksum)) & _MASK
+        h = (h * _PRIME ^ (s.length << 24 | s.window << 8 | s.flags)) & _MASK
+        tag = s.interface << 8 | s.hops
+        at = s.at
+        slot = ((h ^ h >> 29) & _SLOT_MASK) * 4
+        recent = self.recent
+        if recent[slot] == h:
+            passed = at - recent[slot + 1] if at >= recent[slot + 1] else recent[slot + 1] - at
+            if passed <= _COPY_WINDOW:
+                elsewhere = recent[slot + 2] != tag
+                if s.ip_id or elsewhere:
+                    return True
+                if passed <= _COPY_NO_ID and (s.length or s.flags & (_SYN | _FIN)):
+                    return True
+        recent[slot] = h
+        recent[slot + 1] = at
+        recent[slot + 2] = tag
+        return False
+
+    # -- what the segment says
+
+    def on_syn(self, c: Connection, half: Half, s: Segment) -> int:
+        fresh = half.isn < 0
+        if fresh:
+            half.isn = s.sequence
+            half.started = True
+            half.next_sequence = (s.sequence + 1) & _M
+            half.expected = half.next_sequence
+        else:
+            half.retransmitted += 1
+        if s.flags & _ACK:
+            c.synack_count += 1
+            c.completeness |= 2
+            if c.synack_count == 1:
+                c.synack_first = s.at
+            c.synack_at = s.at
+            self.note(c, half, _SEEN_H, "h")
+        else:
+            c.syn_count += 1
+            c.completeness |= 1
+            if c.synack_count == 0:
+                c.syn_at = s.at
+            self.note(c, half, _SEEN_S, "s")
+        if fresh:
+            half.window_scale = window_scale(s.data, s.options, min(s.start, s.start + s.captured))
+        return 0
+
+    def on_ack(self, half: Half, other: Half, s: Segment) -> int:
+        """The acknowledgment number: the other side's FIN, its holes, and bytes of it that were never captured."""
+        ack = s.acknowledgment
+        if half.acknowledgment < 0 or ((ack - half.acknowledgment) & _M) < _HALF_SPACE:
+            half.acknowledgment = ack
+        if not other.started or s.flags & _RST:
+            return 0
+        if other.fin_at and not other.fin_acked and covers(ack, other):
+            other.fin_acked = True
+            if half.fin_at and half.fin_acked:
+                self.now_closed(half.connection)
+        ahead = (ack - other.next_sequence) & _M
+        if ahead and ahead <= _MAX_WINDOW:
+            # Acknowledged but not captured; it may still come, when captures reorder.
+            other.next_sequence = ack
+            if other.hole_at == 0:
+                other.hole_at = s.at
+        if other.expected != other.next_sequence:
+            beyond = (ack - other.expected) & _M
+            if beyond and beyond < _HALF_SPACE:
+                if other.hole_acked_at == 0:
+                    other.hole_acked_at = s.at
+                elif s.at - other.hole_acked_at > _PATIENCE:
+                    self.give_up(half.connection, other)
+        return 0
+
+    def on_empty(self, c: Connection, half: Half, s: Segment) -> int:
+        """A segment without payload, SYN, FIN or RST."""
+        half.window = s.window
+        if s.window > half.window_high:
+            half.window_high = s.window
+        if s.window == 0:
+            half.zero_window += 1
+            self.note(c, half, _SEEN_W, "w")
+        self.note(c, half, _SEEN_A, "a")
+        if not half.started:
+            half.started = True
+            half.next_sequence = s.sequence
+            half.expected = s.sequence
+            return 0
+        ahead = (s.sequence - half.next_sequence) & _M
+        if ahead == 0:
+            return 0
+        if ahead == _M:
+            half.keepalive_probes += 1
+        elif ahead <= _MAX_WINDOW:
+            if half.isn < 0 and half.data_packets == 0 and ahead == 1:
+                half.expected = s.sequence  # the capture began with a keepalive probe
+            elif half.hole_at == 0:
+                half.hole_at = s.at
+            half.next_sequence = s.sequence
+        return 0
+
+    def on_bytes(self, c: Connection, half: Half, s: Segment) -> int:
+        """Payload or FIN: sequence space, in order, old, or ahead of a hole."""
+        flags = s.flags
+        length = s.length
+        sequence = s.sequence
+        if flags & _SYN:
+            sequence = (sequence + 1) & _M
+        if not half.started:
+            half.started = True
+            half.next_sequence = sequence
+            half.expected = sequence
+        half.window = s.window
+        if s.window > half.window_high:
+            half.window_high = s.window
+        if length:
+            if length == 1 and ((half.next_sequence - sequence) & _M) == 1 and not flags & (_SYN | _FIN | _RST):
+                half.keepalive_probes += 1
+                return 0
+            if s.window == 0 and not flags & (_FIN | _RST):
+                half.zero_window += 1
+                self.note(c, half, _SEEN_W, "w")
+            half.data_packets += 1
+            c.completeness |= 8
+            self.note(c, half, _SEEN_D, "d")
+        end = (sequence + length) & _M
+        beyond = (end - half.next_sequence) & _M  # new sequence space, when below half of it
+        offset = (sequence - half.expected) & _M
+        if half.isn < 0 and half.data_packets == 1 and offset == 1 and half.expected == half.next_sequence:
+            half.expected = sequence  # the capture began with a keepalive probe
+            half.next_sequence = sequence
+            offset = 0
+            beyond = length
+        if offset == 0:
+            if beyond < _HALF_SPACE:
+                half.bytes += beyond
+                half.next_sequence = end
+                if length and beyond == 0:
+                    self.filled(c, half, s)
+            else:
+                self.filled(c, half, s)
+            half.expected = end
+            if length:
+                half.last_data_at = s.at
+                self.deliver(
+                    c, half, s.data, s.start, s.captured, length, s.at, s.frame, sequence, s.acknowledgment
+                )
+            if half.pending is not None:
+                self.drain(c, half)
+        elif offset >= _HALF_SPACE:
+            fresh = (end - half.expected) & _M
+            if length:
+                half.retransmitted += 1
+                self.note(c, half, _SEEN_T, "t")
+            if 0 < fresh < _HALF_SPACE:
+                skip = length - fresh
+                captured = s.captured - skip if s.captured > skip else 0
+                if beyond < _HALF_SPACE:
+                    half.bytes += beyond
+                    half.next_sequence = end
+                half.expected = end
+                half.last_data_at = s.at
+                self.deliver(
+                    c,
+                    half,
+                    s.data,
+                    s.start + skip,
+                    captured,
+                    fresh,
+                    s.at,
+                    s.frame,
+                    (sequence + skip) & _M,
+                    s.acknowledgment,
+                )
+                if half.pending is not None:
+                    self.drain(c, half)
+        elif offset <= _MAX_WINDOW:
+            if beyond < _HALF_SPACE:
+                half.bytes += min(beyond, length)
+                half.next_sequence = end
+            else:
+                self.filled(c, half, s)
+            if half.hole_at == 0:
+                half.hole_at = s.at
+            if length:
+                self.wait(c, half, s, sequence)
+        if flags & _FIN and half.fin_at == 0:
+            half.fin_at = s.at
+            half.fin_frame = s.frame
+            half.fin_sequence = (end + 1) & _M
+            half.fin_acknowledgment = s.acknowledgment if flags & _ACK else -1
+        if half.fin_at and not half.fin_fed and half.expected == ((half.fin_sequence - 1) & _M):
+            self.feed_end(c, half)
+        if half.expected == half.next_sequence:
+            half.hole_at = 0
+            half.hole_acked_at = 0
+        return 0
+
+    def filled(self, c: Connection, half: Half, s: Segment) -> int:
+        """A segment below the highest sequence number, not seen before: late, or sent again."""
+        limit = c.rtt if c.rtt > _REORDER else _REORDER
+        if half.hole_at and s.at - half.hole_at <= limit:
+            half.out_of_order += 1
+        else:
+            half.retransmitted += 1
+            self.note(c, half, _SEEN_T, "t")
+        return 0
+
+    def on_close(self, c: Connection, half: Half, s: Segment) -> int:
+        """A FIN or RST: the first one is the close, as the capture point saw it."""
+        other = half.other
+        client = half is c.client
+        if s.flags & _RST:
+            self.note(c, half, _SEEN_R, "r")
+            c.completeness |= 32
+            if half.rst_at == 0:
+                half.rst_at = s.at
+                half.rst_frame = s.frame
+                half.rst_acknowledgment = s.acknowledgment if s.flags & _ACK else -1
+        else:
+            self.note(c, half, _SEEN_F, "f")
+            c.completeness |= 16
+        if c.close_at == 0:
+            if half.expected != half.next_sequence and half.started and not half.fin_at:
+                self.give_up(c, half)
+            if other.started and other.expected != other.next_sequence and other.hole_acked_at:
+                self.give_up(c, other)
+            c.close_at = s.at
+            c.close_frame = s.frame
+            c.closer = _CLIENT if client else _SERVER
+            c.close_kind = 2 if s.flags & _RST else 1
+            framer = c.framer
+            if framer is not None:
+                c.open_request = framer.open_request()
+                c.last_exchange_at = framer.last_at
+                c.requests_at_close = framer.requests
+        if s.flags & _RST or (half.fin_acked and other.fin_acked):
+            self.now_closed(c)
+        return 0
+
+    def now_closed(self, c: Connection) -> int:
+        if not c.closed:
+            c.closed = True
+            self.closed.append(c)
+        return 0
+
+    def note(self, c: Connection, half: Half, bit: int, letter: str) -> int:
+        """Zeek's history: the first of each kind per side, upper case for the client."""
+        if not half.seen & bit:
+            half.seen |= bit
+            c.history += letter.upper() if half is c.client else letter
+        return 0
+
+    # -- bytes in order
+
+    def deliver(
+        self,
+        c: Connection,
+        half: Half,
+        data: bytes,
+        start: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+        acknowledgment: int,
+    ) -> int:
+        """Hand the next bytes of one direction to the framer."""
+        if captured < length:
+            half.truncated_bytes += length - captured
+        framer = c.framer
+        if framer is None or (framer.protocol == _OPAQUE and captured and self.was_midstream(c)):
+            framer = self.choose_framer(c, half, data, start, captured)
+        framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
+        return 0
+
+    def was_midstream(self, c: Connection) -> bool:
+        return c.client.isn < 0 or c.client.gap_bytes > 0 or c.server.gap_bytes > 0
+
+    def choose_framer(self, c: Connection, half: Half, data: bytes, start: int, captured: int) -> Framer:
+        """Pick a framer from the first bytes; where the start was missed, again when a head shows up later."""
+        said = speaker(data, start, captured)
+        framer = c.framer
+        if framer is not None and (said == _NONE or framer.requests > 1):
+            return framer
+        client = half is c.client
+        if c.roles_inferred and said != _NONE and (said == _CLIENT) != client:
+            c.client, c.server = c.server, c.client
+            c.history = c.history.swapcase()
+            client = not client
+        framer = choose(
+            self.exchanges, c.number, self.heads, client, not self.was_midstream(c), data, start, captured
+        )
+        if framer.basis == 0 and self.was_midstream(c):
+            framer.basis = 1
+        c.framer = framer
+        return framer
+
+    def feed_end(self, c: Connection, half: Half) -> int:
+        half.fin_fed = True
+        half.expected = half.fin_sequence
+        if ((half.fin_sequence - half.next_sequence) & _M) < _HALF_SPACE:
+            half.next_sequence = half.fin_sequence
+        if c.framer is not None:
+            c.framer.end(half is c.client, half.fin_at, half.fin_frame)
+        return 0
+
+    def wait(self, c: Connection, half: Half, s: Segment, sequence: int) -> int:
+        """Keep a segment that is ahead of a hole, sorted, unless it is there already."""
+        if half.pending is None:
+            half.pending = []
+        pending = half.pending
+        place = len(pending)
+        while place > 0:
+            p = pending[place - 1]
+            behind = (sequence - p.sequence) & _M
+            if behind < _HALF_SPACE:
+                if ((sequence + s.length - p.sequence) & _M) <= p.length:
+                    half.retransmitted += 1
+                    return 0
+                break
+            place -= 1
+        pending.insert(
+            place,
+            Pending(sequence, s.length, s.data[s.start : s.start + s.captured], s.at, s.frame, s.acknowledgment),
+        )
+        half.pending_bytes += s.captured
+        if len(pending) > _MAX_PENDING or half.pending_bytes > _MAX_PENDING_BYTES:
+            self.give_up(c, half)
+        return 0
+
+    def drain(self, c: Connection, half: Half) -> int:
+        """Deliver what waited for the hole that is now closed."""
+        pending = half.pending
+        while pending:
+            p = pending[0]
+            offset = (p.sequence - half.expected) & _M
+            if 0 < offset < _HALF_SPACE:
+                break
+            del pending[0]
+            half.pending_bytes -= len(p.data)
+            fresh = (p.sequence + p.length - half.expected) & _M
+            if fresh == 0 or fresh >= _HALF_SPACE:
+                continue
+            skip = p.length - fresh
+            captured = len(p.data) - skip if len(p.data) > skip else 0
+            half.expected = (p.sequence + p.length) & _M
+            # The bytes could only be used when the hole closed, but they crossed the wire at their own time.
+            if p.at > half.last_data_at:
+                half.last_data_at = p.at
+            self.deliver(
+                c,
+                half,
+                p.data,
+                skip,
+                captured,
+                fresh,
+                p.at,
+                p.frame,
+                (p.sequence + skip) & _M,
+                p.acknowledgment,
+            )
+        if not pending:
+            half.pending = None
+            half.pending_bytes = 0
+        return 0
+
+    def give_up(self, c: Connection, half: Half) -> int:
+        """Declare the oldest hole of a half a gap and go on behind it, until no hole is left that was acknowledged."""
+        while half.expected != half.next_sequence:
+            if half.pending:
+                missing = (half.pending[0].sequence - half.expected) & _M
+            else:
+                missing = (half.next_sequence - half.expected) & _M
+                if half.fin_at and not half.fin_fed and half.next_sequence == half.fin_sequence:
+                    missing = (missing - 1) & _M
+            if missing and missing < _HALF_SPACE:
+                # One byte at the very end is a FIN that was not captured.
+                if not (missing == 1 and not half.pending):
+                    half.gap_bytes += missing
+                    self.note(c, half, _SEEN_G, "g")
+                    if c.framer is not None:
+                        c.framer.gap(half is c.client, missing)
+                half.expected = (half.expected + missing) & _M
+            if half.pending:
+                self.drain(c, half)
+            if half.fin_at and not half.fin_fed and half.expected == ((half.fin_sequence - 1) & _M):
+                self.feed_end(c, half)
+            if not half.pending:
+                half.expected = half.next_sequence
+        half.hole_at = 0
+        half.hole_acked_at = 0
+        return 0
+
+    # -- the end
+
+    def retire(self, c: Connection, ended_at: int) -> int:
+        """Write a connection's rows and forget it."""
+        client = c.client
+        server = c.server
+        if client.expected != client.next_sequence:
+            self.give_up(c, client)
+        if server.expected != server.next_sequence:
+            self.give_up(c, server)
+        if c.framer is not None:
+            if c.close_at == 0:
+                c.open_request = c.framer.open_request()
+                c.last_exchange_at = c.framer.last_at
+            c.framer.finish()
+        self.rows.add(c, ended_at)
+        if self.flows.get(client.key) is client:
+            del self.flows[client.key]
+        if self.flows.get(server.key) is server:
+            del self.flows[server.key]
+        # Break the cycles: the collector is off while packets run.
+        client.other = server.other = None
+        client.connection = server.connection = None
+        c.client = c.server = None
+        c.framer = None
+        return 0
+
+    def finish(self) -> None:
+        """The capture is over: write everything that still lives."""
+        self.closed.clear()
+        while self.flows:
+            _, half = self.flows.popitem()
+            if half.connection is not None:
+                self.retire(half.connection, self.last_at)
+
+
+def window_scale(data: bytes, start: int, end: int) -> int:
+    """The shift of a window scale option (RFC 7323 2.2) among TCP options, -1 when there is none."""
+    at = start
+    while at < end:
+        kind = data[at]
+        if kind == 0:
+            break
+        if kind == 1:
+            at += 1
+            continue
+        if at + 1 >= end or data[at + 1] < 2:
+            break
+        if kind == 3 and at + 2 < end:
+            return min(data[at + 2], 14)
+        at += data[at + 1]
+    return -1

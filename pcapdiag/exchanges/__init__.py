@@ -1,0 +1,1 @@
+"""Frame requests and responses inside the bytes of a connection: exchange rows, exact or marked as bounds."""

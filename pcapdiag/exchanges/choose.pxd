@@ -1,0 +1,11 @@
+cimport cython
+from pcapdiag.exchanges.framer cimport Framer
+from pcapdiag.exchanges.rows cimport ExchangeRows
+
+cdef int _OPAQUE, _HTTP1, _HTTP2, _REDIS, _POSTGRES, _NONE, _CLIENT, _SERVER
+
+@cython.locals(end=Py_ssize_t)
+cpdef int speaker(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
+@cython.locals(end=Py_ssize_t)
+cpdef Framer choose(ExchangeRows rows, int connection, dict heads, bint from_client, bint from_start, bytes data,
+                    Py_ssize_t start, Py_ssize_t captured)

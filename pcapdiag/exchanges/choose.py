@@ -1,0 +1,66 @@
+"""Which framer a connection's first bytes call for, and what those bytes say about who is the client."""
+
+from __future__ import annotations
+
+from pcapdiag.exchanges.framer import Framer, TurnFramer
+from pcapdiag.exchanges.head import Head, starts_request, starts_response
+from pcapdiag.exchanges.http1 import HttpFramer
+from pcapdiag.exchanges.rows import ExchangeRows
+from pcapdiag.exchanges.tls import TlsFramer
+
+_OPAQUE = 1
+_HTTP1 = 2
+_HTTP2 = 4
+_REDIS = 5
+_POSTGRES = 6
+
+# What the first payload of a connection says about its sender, as model.words.Side.
+_NONE = 0
+_CLIENT = 1
+_SERVER = 2
+
+
+def speaker(data: bytes, start: int, captured: int) -> int:
+    """Whether bytes can only be a client's or only a server's (``Side``): HTTP first lines and TLS hellos."""
+    end = start + captured
+    if starts_request(data, start, end):
+        return _CLIENT
+    if starts_response(data, start, end):
+        return _SERVER
+    if captured >= 6 and data[start] == 22 and data[start + 1] == 3:
+        if data[start + 5] == 1:
+            return _CLIENT
+        if data[start + 5] == 2:
+            return _SERVER
+    return _NONE
+
+
+def choose(
+    rows: ExchangeRows,
+    connection: int,
+    heads: dict[bytes, Head | None],
+    from_client: bool,
+    from_start: bool,
+    data: bytes,
+    start: int,
+    captured: int,
+) -> Framer:
+    """The framer for a connection whose first payload this is.
+
+    ``from_start``: the connection's opening was captured, so this is the first byte of its direction.
+    """
+    end = start + captured
+    if from_client:
+        if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
+            return TurnFramer(rows, connection, _HTTP2)
+        if starts_request(data, start, end):
+            return HttpFramer(rows, connection, _HTTP1, heads)
+        if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
+            return TurnFramer(rows, connection, _REDIS)
+        if captured >= 8 and data[start + 4 : start + 8] in (b"\x04\xd2\x16\x2f", b"\x00\x03\x00\x00"):
+            return TurnFramer(rows, connection, _POSTGRES)
+    elif starts_response(data, start, end):
+        return HttpFramer(rows, connection, _HTTP1, heads)
+    if captured >= 3 and 20 <= data[start] <= 23 and data[start + 1] == 3 and data[start + 2] <= 4:
+        return TlsFramer(rows, connection, from_start)
+    return TurnFramer(rows, connection, _OPAQUE)

@@ -1,0 +1,32 @@
+cimport cython
+from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
+
+cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _REQUEST_SEEN, _RESPONSE_SEEN
+cdef int _EXACT, _LOWER_BOUND, _TURNS
+cdef int _CLIENT, _SERVER
+cdef int _OPAQUE, _REDIS, _POSTGRES
+
+cdef class Framer:
+    cdef public ExchangeRows rows
+    cdef public int connection, protocol, basis, goodbye
+    cdef public int requests, responses
+    cdef public long long last_at, last_frame
+    cdef public bytes host, user_agent, header_order, server_software, sni, alpn
+    cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
+                   long long at, long long frame, long long sequence, long long acknowledgment) except -1
+    cpdef int gap(self, bint from_client, long long length) except -1
+    cpdef int end(self, bint from_client, long long at, long long frame) except -1
+    cpdef bint open_request(self) except -1
+    cpdef int finish(self) except -1
+
+cdef class TurnFramer(Framer):
+    cdef public Exchange current
+    @cython.locals(kind=int)
+    cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
+                   long long at, long long frame, long long sequence, long long acknowledgment) except -1
+    @cython.locals(x=Exchange)
+    cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
+    @cython.locals(x=Exchange)
+    cpdef int close_turn(self) except -1
+    @cython.locals(x=Exchange)
+    cpdef bint open_request(self) except -1

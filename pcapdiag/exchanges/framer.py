@@ -1,0 +1,180 @@
+"""What the connections stage hands a connection's bytes to, and the framer for opaque bytes.
+
+A framer gets the bytes of both directions in order, each piece with its time and frame, and is told of gaps.  It never
+sees a byte twice.  What it cannot frame exactly it counts as a bound or as turns, and says which.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.exchanges.rows import (
+    Exchange,
+    ExchangeRows,
+)
+
+_REQUEST_COMPLETE = 4
+_RESPONSE_COMPLETE = 8
+_TURN = 64
+_REQUEST_SEEN = 256
+_RESPONSE_SEEN = 512
+
+# Values of Framer.basis, as model.words.Count.
+_EXACT = 0
+_LOWER_BOUND = 1
+_TURNS = 2
+
+# Values of Framer.goodbye, as model.words.Side.
+_CLIENT = 1
+_SERVER = 2
+
+# Values of Framer.protocol, as model.words.Protocol.
+_OPAQUE = 1
+_REDIS = 5
+_POSTGRES = 6
+
+
+class Framer:
+    """Common state of the framers of one connection.
+
+    Attributes:
+        requests, responses: counted so far.
+        basis: what ``requests`` is worth (``Count``).
+        last_at, last_frame: the last byte of any exchange, goodbyes left out.
+        goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate.
+        host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
+    """
+
+    def __init__(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> None:
+        self.rows = rows
+        self.connection = connection
+        self.protocol = protocol
+        self.basis = basis
+        self.requests = 0
+        self.responses = 0
+        self.last_at = 0
+        self.last_frame = 0
+        self.goodbye = 0
+        self.host: bytes | None = None
+        self.user_agent: bytes | None = None
+        self.header_order: bytes | None = None
+        self.server_software: bytes | None = None
+        self.sni: bytes | None = None
+        self.alpn: bytes | None = None
+
+    def feed(
+        self,
+        from_client: bool,
+        data: bytes,
+        start: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+        acknowledgment: int,
+    ) -> int:
+        """Take the next ``length`` bytes of one direction; the first ``captured`` are ``data[start:]``, the rest were cut."""
+        raise NotImplementedError
+
+    def gap(self, from_client: bool, length: int) -> int:
+        """``length`` bytes of one direction were never captured."""
+        raise NotImplementedError
+
+    def end(self, from_client: bool, at: int, frame: int) -> int:
+        """The FIN of one direction was seen, all bytes ahead of it fed."""
+        return 0
+
+    def open_request(self) -> bool:
+        """Whether a request is waiting for its response or for the rest of it."""
+        raise NotImplementedError
+
+    def finish(self) -> int:
+        """The connection is over, or the capture is: store what is unfinished."""
+        raise NotImplementedError
+
+
+class TurnFramer(Framer):
+    """Opaque bytes: a turn is data from the client answered by data from the server.  An estimate, and labelled so."""
+
+    def __init__(self, rows: ExchangeRows, connection: int, protocol: int) -> None:
+        super().__init__(rows, connection, protocol, _TURNS)
+        self.current: Exchange | None = None
+
+    def feed(
+        self,
+        from_client: bool,
+        data: bytes,
+        start: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+        acknowledgment: int,
+    ) -> int:
+        if self.protocol == _POSTGRES and from_client and captured >= 5:
+            kind = data[start]
+            if kind == 0x58 and length == 5:  # 'X': Terminate
+                self.goodbye = self.goodbye or _CLIENT
+                return 0
+            if kind == 0 or kind == 0x70:  # startup or SSLRequest; 'p': password or SASL
+                return 0
+        elif (
+            self.protocol == _REDIS
+            and from_client
+            and captured >= 14
+            and data[start : start + 14].upper() == b"*1\r\n$4\r\nQUIT\r\n"
+        ):
+            self.goodbye = self.goodbye or _CLIENT
+            return 0
+        self.turn(from_client, length, at, frame)
+        return 0
+
+    def turn(self, from_client: bool, length: int, at: int, frame: int) -> int:
+        """Account ``length`` opaque bytes of one direction."""
+        x = self.current
+        if from_client:
+            if x is None or x.response_first_at != 0:
+                self.close_turn()
+                x = Exchange(self.requests)
+                x.flags = _TURN | _REQUEST_SEEN
+                x.request_first_at = at
+                x.request_first_frame = frame
+                self.current = x
+                self.requests += 1
+            x.request_last_at = at
+            x.request_last_frame = frame
+            x.request_bytes += length
+        elif x is not None:
+            if x.response_first_at == 0:
+                x.response_first_at = at
+                x.response_first_frame = frame
+                x.flags |= _RESPONSE_SEEN | _REQUEST_COMPLETE
+                self.responses += 1
+            x.response_last_at = at
+            x.response_last_frame = frame
+            x.response_bytes += length
+        else:
+            return 0  # a server's greeting, or an answer to a request ahead of the capture
+        self.last_at = at
+        self.last_frame = frame
+        return 0
+
+    def close_turn(self) -> int:
+        """The turn in progress is over: the client speaks again, or nobody does."""
+        x = self.current
+        if x is not None:
+            if x.response_first_at != 0:
+                x.flags |= _RESPONSE_COMPLETE
+            self.rows.add(self.connection, x)
+            self.current = None
+        return 0
+
+    def gap(self, from_client: bool, length: int) -> int:
+        return 0
+
+    def open_request(self) -> bool:
+        x = self.current
+        return x is not None and x.response_first_at == 0
+
+    def finish(self) -> int:
+        return self.close_turn()

@@ -1,0 +1,583 @@
+"""HTTP/1 message framing (RFC 9112) over bytes that may be cut, lost, or start in the middle.
+
+Theory of operation
+-------------------
+Each direction is a :class:`Stream` in one state:
+
+====================  =======================================================================================
+HEAD                  a message head is expected or partly here
+BODY                  ``skip`` bytes of a body of known length are to come; they need not have been captured
+CHUNK_SIZE            a chunk-size line is expected or partly here
+CHUNK_DATA            ``skip`` bytes of a chunk and its line end are to come
+TRAILER               trailer lines up to an empty line
+UNTIL_CLOSE           the body ends with the connection
+LOST                  framing was lost; a segment that starts like a head takes it up again
+TUNNEL                upgraded: the bytes are no longer HTTP/1
+====================  =======================================================================================
+
+Bodies are skipped by count, so a gap or a snaplen cut inside one costs nothing.  Anywhere else it costs the framing of
+that direction: the state becomes LOST and counts become lower bounds.
+
+Requests wait in ``outstanding`` for their responses, in order.  A response that nothing waits for answers a request
+that was never captured; it gets a placeholder, so that the next response still meets its own request.  After a loss on
+the server's side the acknowledgment number that each request carried tells which requests can have been answered
+before: a request sent after its sender had acknowledged more than the gap belongs behind it.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.exchanges.framer import Framer
+from pcapdiag.exchanges.head import Head, parse_head, starts_request, starts_response
+from pcapdiag.exchanges.rows import Exchange, ExchangeRows
+
+HEAD = 0
+BODY = 1
+CHUNK_SIZE = 2
+CHUNK_DATA = 3
+TRAILER = 4
+UNTIL_CLOSE = 5
+LOST = 6
+TUNNEL = 7
+
+_HEAD = 0
+_BODY = 1
+_CHUNK_SIZE = 2
+_CHUNK_DATA = 3
+_TRAILER = 4
+_UNTIL_CLOSE = 5
+_LOST = 6
+_TUNNEL = 7
+
+_REQUEST_CLOSE = 1
+_RESPONSE_CLOSE = 2
+_REQUEST_COMPLETE = 4
+_RESPONSE_COMPLETE = 8
+_REQUEST_HTTP10 = 16
+_RESPONSE_HTTP10 = 32
+_BOUND = 128
+_REQUEST_SEEN = 256
+_RESPONSE_SEEN = 512
+_UPGRADED = 1024
+_UNTIL_CLOSE_FLAG = 2048
+_EXPECT = 4096
+_PIPELINED = 8192
+
+_LOWER_BOUND = 1
+_TURNS = 2
+_HTTP2 = 4
+_METHOD_HEAD = 2
+_METHOD_CONNECT = 6
+
+# Servers refuse heads of more than 8 KiB (nginx, Apache) to 64 KiB (HAProxy); above it this is no head.
+_MAX_HEAD = 65_536
+_MAX_LINE = 4_096
+# Requests kept waiting on one connection; real pipelines are below 100.
+_MAX_OUTSTANDING = 1_000
+
+
+class Stream:
+    """One direction's framing state."""
+
+    def __init__(self) -> None:
+        self.state = _HEAD
+        self.skip = 0
+        self.partial = b""
+        self.partial_at = 0
+        self.partial_frame = 0
+        self.partial_ack = 0
+        self.current: Exchange | None = None  # the exchange whose message is in progress
+        self.sequence = 0
+
+
+class HttpFramer(Framer):
+    """Frame the HTTP/1 exchanges of one connection.
+
+    ``heads`` is a memo shared by all connections: a client sends the same head again and again.
+    """
+
+    def __init__(self, rows: ExchangeRows, connection: int, protocol: int, heads: dict[bytes, Head | None]) -> None:
+        super().__init__(rows, connection, protocol, 0)
+        self.heads = heads
+        self.client = Stream()
+        self.server = Stream()
+        self.outstanding: list[Exchange] = []
+        self.answered = True  # server bytes came since the last request began
+        self.tunnel_from = 0
+
+    def feed(
+        self,
+        from_client: bool,
+        data: bytes,
+        start: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+        acknowledgment: int,
+    ) -> int:
+        stream = self.client if from_client else self.server
+        if stream.state == _TUNNEL:
+            self.last_at = at
+            self.last_frame = frame
+            return 0
+        pos = start
+        end = start + captured
+        missing = length - captured
+        stream.sequence = sequence
+        if not from_client:
+            self.answered = True
+            if (stream.state == _BODY or stream.state == _UNTIL_CLOSE) and self.misframed(stream, data, pos, end):
+                self.lose(stream)
+        if stream.state == _LOST:
+            if not self.resume(from_client, stream, data, pos, end):
+                self.touch(from_client, stream, length, at, frame)
+                return 0
+        while pos < end:
+            state = stream.state
+            if state == _BODY or state == _CHUNK_DATA:
+                step = end - pos
+                if stream.skip < step:
+                    step = stream.skip
+                stream.skip -= step
+                pos += step
+                self.touch(from_client, stream, step, at, frame)
+                if stream.skip == 0:
+                    if state == _BODY:
+                        self.message_done(from_client, stream, at, frame)
+                    else:
+                        stream.state = _CHUNK_SIZE
+            elif state == _HEAD:
+                pos = self.head(from_client, stream, data, pos, end, missing, at, frame, acknowledgment)
+            elif state == _CHUNK_SIZE or state == _TRAILER:
+                pos = self.line(from_client, stream, data, pos, end, at, frame)
+            elif state == _UNTIL_CLOSE:
+                self.touch(from_client, stream, end - pos, at, frame)
+                pos = end
+            elif state == _LOST:
+                self.touch(from_client, stream, end - pos, at, frame)
+                pos = end
+            else:
+                pos = end
+        if missing > 0 and stream.state != _TUNNEL:
+            self.absent(from_client, stream, missing, at, frame)
+        return 0
+
+    def touch(self, from_client: bool, stream: Stream, length: int, at: int, frame: int) -> int:
+        """Account bytes of the message in progress."""
+        x = stream.current
+        if x is not None:
+            if from_client:
+                x.request_last_at = at
+                x.request_last_frame = frame
+                x.request_bytes += length
+            else:
+                x.response_last_at = at
+                x.response_last_frame = frame
+                x.response_bytes += length
+        self.last_at = at
+        self.last_frame = frame
+        return 0
+
+    # -- heads
+
+    def head(
+        self,
+        from_client: bool,
+        stream: Stream,
+        data: bytes,
+        pos: int,
+        end: int,
+        missing: int,
+        at: int,
+        frame: int,
+        acknowledgment: int,
+    ) -> int:
+        """Take head bytes; start the message when the head is whole, or when the snaplen cut it."""
+        base = 0
+        if stream.partial:
+            base = len(stream.partial)
+            data = stream.partial + data[pos:end]
+            start = 0
+            stop = len(data)
+        else:
+            # An empty line ahead of a start line is to be ignored (RFC 9112 2.2).
+            while pos < end and (data[pos] == 13 or data[pos] == 10):
+                pos += 1
+            if pos == end:
+                return end
+            start = pos
+            stop = end
+        stop_at = head_end(data, start, stop)
+        if stop_at < 0:
+            if not stream.partial:
+                stream.partial_at = at
+                stream.partial_frame = frame
+                stream.partial_ack = acknowledgment
+            if missing == 0:
+                if stop - start > _MAX_HEAD or not plausible(from_client, data, start, stop):
+                    stream.partial = b""
+                    self.lose(stream)
+                else:
+                    stream.partial = data[start:stop]
+                return end
+            # Cut by the snaplen inside the head: its first line counts, its framing is unknown.
+            stream.partial = b""
+            self.begin_cut(from_client, stream, data[start:stop], stop - start, at, frame)
+            return end
+        if not stream.partial:
+            stream.partial_at = at
+            stream.partial_frame = frame
+            stream.partial_ack = acknowledgment
+        text = data[start:stop_at]
+        parsed = self.parse(text)
+        consumed = stop_at if base == 0 else pos + stop_at - base
+        stream.partial = b""
+        if parsed is None or parsed.request != from_client:
+            self.lose(stream)
+            return consumed
+        if from_client:
+            self.begin_request(stream, parsed, stop_at - start, at, frame)
+        else:
+            self.begin_response(stream, parsed, stop_at - start, at, frame)
+        return consumed
+
+    def parse(self, text: bytes) -> Head | None:
+        if text in self.heads:
+            return self.heads[text]
+        if len(self.heads) > 2048:
+            self.heads.clear()
+        parsed = parse_head(text)
+        if len(text) <= 4096:
+            self.heads[text] = parsed
+        return parsed
+
+    def begin_cut(
+        self, from_client: bool, stream: Stream, text: bytes, size: int, at: int, frame: int
+    ) -> int:
+        """A head that the snaplen cut: count it, then wait for the next segment that starts like a head."""
+        parsed = parse_head(text) if plausible(from_client, text, 0, len(text)) else None
+        if parsed is None or parsed.request != from_client:
+            self.lose(stream)
+            return 0
+        # Headers behind the cut are unknown: neither the length nor the framing can be believed.
+        parsed.length = -1
+        parsed.chunked = False
+        if from_client:
+            self.begin_request(stream, parsed, size, at, frame)
+        else:
+            self.begin_response(stream, parsed, size, at, frame)
+        x = stream.current
+        if x is not None:
+            x.flags |= _BOUND
+        elif from_client and self.outstanding:
+            x = self.outstanding[len(self.outstanding) - 1]
+            x.flags |= _BOUND
+            stream.current = x
+        if stream.state != _TUNNEL:
+            stream.state = _LOST
+        if self.basis == 0:
+            self.basis = _LOWER_BOUND
+        return 0
+
+    def begin_request(self, stream: Stream, head: Head, size: int, at: int, frame: int) -> int:
+        server = self.server
+        waiting = server.current
+        if waiting is not None and (
+            server.state == _LOST or (server.state == _BODY and waiting.request_first_at == 0)
+        ):
+            # The client asks again, so it has had its answer, however much of it the capture shows.
+            self.response_done(server, waiting.response_last_at, waiting.response_last_frame)
+        x = Exchange(self.requests)
+        x.request_first_at = stream.partial_at
+        x.request_first_frame = stream.partial_frame
+        x.request_last_at = at
+        x.request_last_frame = frame
+        x.request_bytes = size
+        x.acknowledged = stream.partial_ack
+        x.method = head.method
+        x.flags = _REQUEST_SEEN
+        if head.http10:
+            x.flags |= _REQUEST_HTTP10
+        if head.close or (head.http10 and not head.keep_alive):
+            x.flags |= _REQUEST_CLOSE
+        if head.expect:
+            x.flags |= _EXPECT
+        if self.outstanding:
+            x.flags |= _PIPELINED
+        self.requests += 1
+        self.answered = False
+        if self.requests == 1 or self.user_agent is None:
+            self.host = head.host
+            self.user_agent = head.user_agent
+            self.header_order = head.order
+        if len(self.outstanding) < _MAX_OUTSTANDING:
+            self.outstanding.append(x)
+        self.last_at = at
+        self.last_frame = frame
+        stream.current = x
+        if head.chunked:
+            stream.state = _CHUNK_SIZE
+        elif head.length > 0:
+            stream.state = _BODY
+            stream.skip = head.length
+        elif head.length == -2:
+            self.lose(stream)
+        else:
+            self.message_done(True, stream, at, frame)
+        return 0
+
+    def begin_response(self, stream: Stream, head: Head, size: int, at: int, frame: int) -> int:
+        self.last_at = at
+        self.last_frame = frame
+        if self.outstanding:
+            x = self.outstanding[0]
+        else:
+            # The request was not captured: a placeholder keeps later pairs together.
+            x = Exchange(self.requests)
+            if self.basis == 0:
+                self.basis = _LOWER_BOUND
+            self.requests += 1
+            self.outstanding.append(x)
+        if x.response_first_at == 0:
+            x.response_first_at = stream.partial_at
+            x.response_first_frame = stream.partial_frame
+        x.response_last_at = at
+        x.response_last_frame = frame
+        x.response_bytes += size
+        if 100 <= head.status < 200 and head.status != 101:
+            x.interim += 1
+            x.response_first_at = 0
+            return 0
+        x.status = head.status
+        x.flags |= _RESPONSE_SEEN
+        if head.http10:
+            x.flags |= _RESPONSE_HTTP10
+        if head.close or (head.http10 and not head.keep_alive):
+            x.flags |= _RESPONSE_CLOSE
+        x.keepalive_timeout = head.keepalive_timeout
+        x.keepalive_max = head.keepalive_max
+        if head.server is not None:
+            self.server_software = head.server
+        self.responses += 1
+        stream.current = x
+        if self.client.state == _LOST:
+            x.flags |= _REQUEST_COMPLETE  # it is answered, so it was sent; its own end is not known
+        if head.status == 101 or (x.method == _METHOD_CONNECT and 200 <= head.status < 300):
+            x.flags |= _UPGRADED
+            self.response_done(stream, at, frame)
+            self.client.state = _TUNNEL
+            self.server.state = _TUNNEL
+            if head.h2c:
+                self.protocol = _HTTP2
+                self.basis = _LOWER_BOUND
+        elif x.method == _METHOD_HEAD or head.status == 204 or head.status == 304:
+            self.response_done(stream, at, frame)
+        elif head.chunked:
+            stream.state = _CHUNK_SIZE
+        elif head.length > 0:
+            stream.state = _BODY
+            stream.skip = head.length
+        elif head.length == 0:
+            self.response_done(stream, at, frame)
+        elif head.length == -2:
+            self.lose(stream)
+        else:
+            x.flags |= _UNTIL_CLOSE_FLAG
+            stream.state = _UNTIL_CLOSE
+        return 0
+
+    # -- bodies
+
+    def line(
+        self, from_client: bool, stream: Stream, data: bytes, pos: int, end: int, at: int, frame: int
+    ) -> int:
+        """A chunk-size or trailer line."""
+        newline = data.find(b"\n", pos, end)
+        if newline < 0:
+            stream.partial += data[pos:end]
+            self.touch(from_client, stream, end - pos, at, frame)
+            if len(stream.partial) > _MAX_LINE:
+                self.lose(stream)
+            return end
+        text = (stream.partial + data[pos:newline]).strip()
+        stream.partial = b""
+        self.touch(from_client, stream, newline + 1 - pos, at, frame)
+        if stream.state == _TRAILER:
+            if not text:
+                self.message_done(from_client, stream, at, frame)
+            return newline + 1
+        size = chunk_size(text)
+        if size < 0:
+            self.lose(stream)
+        elif size == 0:
+            stream.state = _TRAILER
+        else:
+            stream.state = _CHUNK_DATA
+            stream.skip = size + 2
+        return newline + 1
+
+    def message_done(self, from_client: bool, stream: Stream, at: int, frame: int) -> int:
+        if not from_client:
+            return self.response_done(stream, at, frame)
+        x = stream.current
+        if x is not None:
+            x.flags |= _REQUEST_COMPLETE
+        stream.current = None
+        stream.state = _HEAD
+        return 0
+
+    def response_done(self, stream: Stream, at: int, frame: int) -> int:
+        """The response in progress is whole: store the exchange."""
+        x = stream.current
+        stream.current = None
+        if stream.state != _LOST:
+            stream.state = _HEAD
+        if x is not None:
+            x.flags |= _RESPONSE_COMPLETE
+            if self.outstanding and self.outstanding[0] is x:
+                del self.outstanding[0]
+            self.rows.add(self.connection, x)
+        return 0
+
+    # -- what is missing
+
+    def lose(self, stream: Stream) -> int:
+        """Framing of one direction is lost from here on."""
+        stream.state = _LOST
+        stream.partial = b""
+        stream.skip = 0
+        if stream is self.client:
+            if self.basis == 0:
+                self.basis = _LOWER_BOUND
+            if stream.current is not None:
+                stream.current.flags |= _BOUND
+        elif stream.current is not None:
+            stream.current.flags |= _BOUND
+        return 0
+
+    def absent(self, from_client: bool, stream: Stream, length: int, at: int, frame: int) -> int:
+        """``length`` bytes are not in the capture; ``at`` is 0 for a gap, whose time nobody saw."""
+        state = stream.state
+        if state == _BODY or state == _CHUNK_DATA:
+            if length < stream.skip or (length == stream.skip and state == _CHUNK_DATA):
+                stream.skip -= length
+                if at:
+                    self.touch(from_client, stream, length, at, frame)
+                if stream.skip == 0:
+                    stream.state = _CHUNK_SIZE
+                return 0
+            if at:
+                self.touch(from_client, stream, stream.skip, at, frame)
+            elif stream.current is not None:
+                x = stream.current
+                at = x.request_last_at if from_client else x.response_last_at
+                frame = x.request_last_frame if from_client else x.response_last_frame
+            whole = length == stream.skip
+            stream.skip = 0
+            self.message_done(from_client, stream, at, frame)
+            if whole:
+                return 0
+        elif state == _UNTIL_CLOSE:
+            return 0
+        self.lose(stream)
+        return 0
+
+    def gap(self, from_client: bool, length: int) -> int:
+        stream = self.client if from_client else self.server
+        if stream.state != _TUNNEL:
+            self.absent(from_client, stream, length, 0, 0)
+        return 0
+
+    def misframed(self, stream: Stream, data: bytes, start: int, end: int) -> bool:
+        """Whether a new status line starts where body bytes of a response to an unseen request were expected.
+
+        Only a response whose request was never captured can be misframed so: it may have answered a HEAD.
+        """
+        x = stream.current
+        return x is not None and x.request_first_at == 0 and starts_response(data, start, end)
+
+    def resume(self, from_client: bool, stream: Stream, data: bytes, start: int, end: int) -> bool:
+        """Take framing up again where a segment starts like a head."""
+        if from_client:
+            # A second head in one burst may be body text: an answer must have come in between.
+            if not starts_request(data, start, end) or (self.requests > 0 and not self.answered):
+                return False
+            stream.current = None
+            stream.state = _HEAD
+            return True
+        if not starts_response(data, start, end):
+            return False
+        if stream.current is not None:
+            x = stream.current
+            self.response_done(stream, x.response_last_at, x.response_last_frame)
+        while len(self.outstanding) > 1:
+            first = self.outstanding[0]
+            second = self.outstanding[1]
+            behind = (second.acknowledged - stream.sequence) & 0xFFFFFFFF
+            later = (second.acknowledged - first.acknowledged) & 0xFFFFFFFF
+            if (behind == 0 or behind >= 0x80000000) and 0 < later < 0x80000000:
+                # The second was sent by someone who had the first's answer: that answer is in the gap.
+                first.flags |= _BOUND
+                self.rows.add(self.connection, first)
+                del self.outstanding[0]
+            else:
+                break
+        stream.state = _HEAD
+        return True
+
+    # -- ends
+
+    def end(self, from_client: bool, at: int, frame: int) -> int:
+        if not from_client and self.server.state == _UNTIL_CLOSE:
+            x = self.server.current
+            if x is not None:
+                self.response_done(self.server, x.response_last_at, x.response_last_frame)
+        return 0
+
+    def open_request(self) -> bool:
+        if not self.outstanding:
+            return False
+        x = self.outstanding[0]
+        # A response that lost its framing may well be whole: do not claim an open request.
+        return not (x.flags & _RESPONSE_SEEN and x.flags & _BOUND) and not (
+            x.flags & _BOUND and self.answered and self.server.state == _LOST
+        )
+
+    def finish(self) -> int:
+        for x in self.outstanding:
+            self.rows.add(self.connection, x)
+        self.outstanding = []
+        self.client.current = None
+        self.server.current = None
+        return 0
+
+
+def head_end(data: bytes, start: int, end: int) -> int:
+    """The position behind the empty line that ends a head, or -1.  Bare LF is accepted (RFC 9112 2.2)."""
+    crlf = data.find(b"\n\r\n", start, end)
+    bare = data.find(b"\n\n", start, end if crlf < 0 else crlf)
+    if bare >= 0:
+        return bare + 2
+    return -1 if crlf < 0 else crlf + 3
+
+
+def plausible(from_client: bool, data: bytes, start: int, end: int) -> bool:
+    """Whether an incomplete head still looks like one: its first word, as far as it goes."""
+    if from_client:
+        if end - start >= 24 or data.find(b" ", start, end) >= 0:
+            return starts_request(data, start, end)
+        return data[start:end].isalpha() or end - start < 3
+    prefix = data[start : min(end, start + 7)]
+    return b"HTTP/1."[: len(prefix)] == prefix
+
+
+def chunk_size(text: bytes) -> int:
+    """The size on a chunk-size line, extensions left out; -1 when it is none."""
+    digits = text.split(b";", 1)[0].strip()
+    if not digits or len(digits) > 15:
+        return -1
+    try:
+        return int(digits, 16)
+    except ValueError:
+        return -1

@@ -1,0 +1,128 @@
+"""One exchange while it is in progress, and the table of finished ones."""
+
+from __future__ import annotations
+
+from array import array
+
+# Bits of the ``flags`` column.
+REQUEST_CLOSE = 1  # the request asked for the close: Connection: close, or HTTP/1.0 without keep-alive
+RESPONSE_CLOSE = 2  # the response announced it, likewise
+REQUEST_COMPLETE = 4
+RESPONSE_COMPLETE = 8
+REQUEST_HTTP10 = 16
+RESPONSE_HTTP10 = 32
+TURN = 64  # a turn of opaque bytes: an estimate
+BOUND = 128  # framing was lost (snaplen, gap): found by its first line, its end is an estimate
+REQUEST_SEEN = 256
+RESPONSE_SEEN = 512
+UPGRADED = 1024  # 101, or a 2xx to CONNECT: the connection carries something else from here on
+UNTIL_CLOSE = 2048  # the response's length is the connection's
+EXPECT = 4096  # Expect: 100-continue
+PIPELINED = 8192  # sent before the answer to the request ahead of it
+
+WIDE = (
+    "request_first_at",
+    "request_last_at",
+    "response_first_at",
+    "response_last_at",
+    "request_bytes",
+    "response_bytes",
+)
+NARROW = (
+    "connection",
+    "index",
+    "request_first_frame",
+    "request_last_frame",
+    "response_first_frame",
+    "response_last_frame",
+    "method",
+    "status",
+    "flags",
+    "interim",
+    "keepalive_timeout",
+    "keepalive_max",
+)
+
+# Method numbers of the ``method`` column; 0 is a turn or a method outside this list.
+METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+
+
+class Exchange:
+    """One request with its final response.  Times in nanoseconds since the epoch, 0 while not seen."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.request_first_at = 0
+        self.request_last_at = 0
+        self.response_first_at = 0
+        self.response_last_at = 0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.request_first_frame = 0
+        self.request_last_frame = 0
+        self.response_first_frame = 0
+        self.response_last_frame = 0
+        self.method = 0
+        self.status = 0
+        self.flags = 0
+        self.interim = 0
+        self.keepalive_timeout = -1
+        self.keepalive_max = -1
+        self.acknowledged = 0  # how far the client had acknowledged the server when it sent this request
+
+
+class ExchangeRows:
+    """Finished exchanges, as two growing integer matrices: 96 bytes an exchange.
+
+    ``wide`` holds :data:`WIDE` (64 bits), ``narrow`` :data:`NARROW` (32 bits), a row after another in order of
+    completion.  ``connection`` is the connection's number, from 1.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.room = 1024
+        self.wide_buffer = array("q", bytes(8 * 6 * self.room))
+        self.narrow_buffer = array("i", bytes(4 * 12 * self.room))
+        self.wide = self.wide_buffer
+        self.narrow = self.narrow_buffer
+
+    def grow(self) -> None:
+        self.room *= 2
+        wide = array("q", bytes(8 * 6 * self.room))
+        narrow = array("i", bytes(4 * 12 * self.room))
+        wide[: 6 * self.count] = self.wide_buffer
+        narrow[: 12 * self.count] = self.narrow_buffer
+        # array slices assign a copy of another length by resizing: cut back to the room asked for
+        self.wide_buffer = wide
+        self.narrow_buffer = narrow
+        self.wide = wide
+        self.narrow = narrow
+
+    def add(self, connection: int, x: Exchange) -> int:
+        """Append one exchange of a connection."""
+        if self.count == self.room:
+            self.grow()
+        at = self.count * 6
+        wide = self.wide
+        wide[at] = x.request_first_at
+        wide[at + 1] = x.request_last_at
+        wide[at + 2] = x.response_first_at
+        wide[at + 3] = x.response_last_at
+        wide[at + 4] = x.request_bytes
+        wide[at + 5] = x.response_bytes
+        at = self.count * 12
+        narrow = self.narrow
+        narrow[at] = connection
+        narrow[at + 1] = x.index
+        narrow[at + 2] = x.request_first_frame
+        narrow[at + 3] = x.request_last_frame
+        narrow[at + 4] = x.response_first_frame
+        narrow[at + 5] = x.response_last_frame
+        narrow[at + 6] = x.method
+        narrow[at + 7] = x.status
+        narrow[at + 8] = x.flags
+        narrow[at + 9] = x.interim
+        narrow[at + 10] = x.keepalive_timeout
+        narrow[at + 11] = x.keepalive_max
+        self.count += 1
+        return 0

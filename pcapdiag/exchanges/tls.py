@@ -1,0 +1,223 @@
+"""TLS without keys: record headers only, turns of application data, SNI and ALPN from the hellos.
+
+Type 23 records are not all application data: in TLS 1.3 the client's Finished, session tickets and alerts travel as
+type 23 too (RFC 8446 section 5).  A client's Finished is a record of 53 bytes (SHA-256) or 69 (SHA-384): handshake
+header 4, verify data 32 or 48, content type 1, tag 16.  An alert is 19: 2, 1, 16.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.exchanges.framer import TurnFramer
+from pcapdiag.exchanges.rows import ExchangeRows
+
+_TLS = 3
+_CHANGE_CIPHER = 20
+_ALERT = 21
+_HANDSHAKE = 22
+_APPLICATION = 23
+_CLIENT = 1
+_SERVER = 2
+# Largest record: 2^14 of content and 2048 of expansion (RFC 5246 6.2.3).
+_MAX_RECORD = 18_432
+# Hellos larger than this are cut: post-quantum key shares make about 1,800 bytes.
+_MAX_HELLO = 16_384
+
+
+class Records:
+    """One direction's record framing."""
+
+    def __init__(self) -> None:
+        self.skip = 0  # content bytes of the current record still to come
+        self.header = b""
+        self.kind = 0
+        self.length = 0
+        self.lost = False
+        self.hello = b""
+        self.hello_done = False
+        self.encrypted = False  # after ChangeCipherSpec: handshake and alert records are opaque
+
+
+class TlsFramer(TurnFramer):
+    """Count turns of TLS application data.
+
+    Attributes:
+        version13: TLS 1.3 was negotiated, or only offered while the server's hello is not seen.
+        finished: the client's handshake flight is over.
+    """
+
+    def __init__(self, rows: ExchangeRows, connection: int, from_start: bool) -> None:
+        super().__init__(rows, connection, _TLS)
+        self.client = Records()
+        self.server = Records()
+        self.version13 = False
+        self.finished = not from_start
+
+    def feed(
+        self,
+        from_client: bool,
+        data: bytes,
+        start: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+        acknowledgment: int,
+    ) -> int:
+        side = self.client if from_client else self.server
+        pos = start
+        end = start + captured
+        missing = length - captured
+        if side.lost:
+            if captured >= 3 and 20 <= data[pos] <= 23 and data[pos + 1] == 3 and data[pos + 2] <= 4:
+                side.lost = False
+                side.skip = 0
+                side.header = b""
+            else:
+                self.turn(from_client, length, at, frame)
+                return 0
+        while pos < end:
+            if side.skip > 0:
+                step = end - pos
+                if side.skip < step:
+                    step = side.skip
+                self.content(from_client, side, data, pos, step, at, frame)
+                side.skip -= step
+                pos += step
+                continue
+            take = 5 - len(side.header)
+            if end - pos < take:
+                side.header = side.header + data[pos:end]
+                break
+            header = side.header + data[pos : pos + take]
+            pos += take
+            side.header = b""
+            side.kind = header[0]
+            side.length = header[3] << 8 | header[4]
+            if side.kind < 20 or side.kind > 24 or header[1] != 3 or side.length > _MAX_RECORD:
+                side.lost = True
+                return 0
+            side.skip = side.length
+            self.record(from_client, side, at, frame)
+        if missing > 0:
+            self.absent(side, missing)
+        return 0
+
+    def absent(self, side: Records, missing: int) -> int:
+        """Bytes that are not in the capture: inside a record they cost nothing, else the record framing."""
+        if side.header or missing > side.skip:
+            side.lost = True
+            side.skip = 0
+            side.header = b""
+        else:
+            side.skip -= missing
+        side.hello_done = side.hello_done or side.kind == _HANDSHAKE
+        return 0
+
+    def record(self, from_client: bool, side: Records, at: int, frame: int) -> int:
+        """A record begins."""
+        kind = side.kind
+        if kind == _CHANGE_CIPHER:
+            side.encrypted = True
+        elif kind == _ALERT:
+            # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
+            if side.encrypted and self.goodbye == 0 and self.requests > 0:
+                self.goodbye = _CLIENT if from_client else _SERVER
+        elif kind == _APPLICATION:
+            if not self.version13:
+                self.finished = True
+            if side.length == 19 and self.version13:
+                if self.goodbye == 0:
+                    self.goodbye = _CLIENT if from_client else _SERVER
+                side.kind = 0  # its content is no turn
+            elif from_client and not self.finished:
+                if side.length == 53 or side.length == 69:
+                    self.finished = True
+                side.kind = 0
+            elif not from_client and self.current is None:
+                side.kind = 0  # the server's flight, or tickets ahead of the first request
+        return 0
+
+    def content(
+        self, from_client: bool, side: Records, data: bytes, pos: int, size: int, at: int, frame: int
+    ) -> int:
+        """Bytes of the current record."""
+        if side.kind == _APPLICATION:
+            self.turn(from_client, size, at, frame)
+        elif side.kind == _HANDSHAKE and not side.hello_done:
+            side.hello = side.hello + data[pos : pos + size]
+            self.read_hello(from_client, side)
+        return 0
+
+    def read_hello(self, from_client: bool, side: Records) -> int:
+        """When the first handshake message is whole, take version, SNI and ALPN from it."""
+        hello = side.hello
+        if len(hello) < 4:
+            return 0
+        size = hello[1] << 16 | hello[2] << 8 | hello[3]
+        if hello[0] != (1 if from_client else 2) or size > _MAX_HELLO:
+            side.hello_done = True
+            side.hello = b""
+            return 0
+        if len(hello) < 4 + size:
+            return 0
+        side.hello_done = True
+        side.hello = b""
+        versions, sni, alpn = parse_hello(hello[4 : 4 + size], from_client)
+        if from_client:
+            self.sni = sni
+            self.alpn = b",".join(alpn) if alpn else None
+            self.version13 = b"\x03\x04" in versions
+        else:
+            self.version13 = b"\x03\x04" in versions
+            if alpn:
+                self.alpn = alpn[0]
+        return 0
+
+    def gap(self, from_client: bool, length: int) -> int:
+        side = self.client if from_client else self.server
+        return self.absent(side, length)
+
+
+def parse_hello(body: bytes, from_client: bool) -> tuple[list[bytes], bytes | None, list[bytes]]:
+    """Supported versions, server name, ALPN names of a ClientHello or ServerHello body (RFC 8446 section 4.1)."""
+    versions: list[bytes] = []
+    sni: bytes | None = None
+    alpn: list[bytes] = []
+    pos = 34  # legacy version and random
+    if len(body) <= pos:
+        return versions, sni, alpn
+    pos += 1 + body[pos]  # session id
+    if from_client:
+        if len(body) < pos + 2:
+            return versions, sni, alpn
+        pos += 2 + (body[pos] << 8 | body[pos + 1])  # cipher suites
+        if len(body) <= pos:
+            return versions, sni, alpn
+        pos += 1 + body[pos]  # compression methods
+    else:
+        pos += 3
+    if len(body) < pos + 2:
+        return versions, sni, alpn
+    end = min(len(body), pos + 2 + (body[pos] << 8 | body[pos + 1]))
+    pos += 2
+    while pos + 4 <= end:
+        kind = body[pos] << 8 | body[pos + 1]
+        size = body[pos + 2] << 8 | body[pos + 3]
+        value = body[pos + 4 : min(pos + 4 + size, end)]
+        pos += 4 + size
+        if kind == 0 and from_client and len(value) > 5:
+            sni = value[5:]
+        elif kind == 16 and len(value) > 2:
+            at = 2
+            while at < len(value):
+                name = value[at + 1 : at + 1 + value[at]]
+                if name:
+                    alpn.append(name)
+                at += 1 + value[at]
+        elif kind == 43:
+            if from_client:
+                versions.extend(value[at : at + 2] for at in range(1, len(value) - 1, 2))
+            else:
+                versions.append(value[:2])
+    return versions, sni, alpn

@@ -1,0 +1,77 @@
+"""The two tables that the judging path sees, as NumPy columns.
+
+Both hold plain integers: times in nanoseconds since the epoch with 0 for "did not happen", words as the numbers of
+:mod:`pcapdiag.model.words`, strings as indices into ``strings``.  Rows of several processes or files can be
+concatenated: nothing in a row points at another row but ``ExchangeTable.connection``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column: TypeAlias = NDArray[np.int64]
+
+
+class Table:
+    """Columns by attribute and by name, all of one length."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.columns = dict(columns)
+
+    def __getattr__(self, name: str) -> Column:
+        try:
+            column: Column = self.__dict__["columns"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+        return column
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+class ConnectionTable(Table):
+    """A row per connection, in order of first packet; row ``i`` holds connection number ``i + 1``."""
+
+    def __init__(self, columns: Mapping[str, Column], strings: Sequence[bytes]) -> None:
+        super().__init__(columns)
+        self.strings = strings
+
+    def take(self, rows: NDArray[np.intp]) -> ConnectionTable:
+        """The chosen rows, in that order."""
+        return ConnectionTable({name: column[rows] for name, column in self.columns.items()}, self.strings)
+
+    def text(self, index: int) -> str | None:
+        """The string behind a column's number, decoded as Latin-1 so that no byte is lost; None for the absent one."""
+        return None if index == 0 else self.strings[index].decode("latin-1")
+
+    def address(self, index: int) -> str:
+        return str(ipaddress.ip_address(self.strings[index]))
+
+
+class ExchangeTable(Table):
+    """A row per exchange, sorted by connection, then by its index in the connection.
+
+    ``connection`` is the row of the connection table (from 0), not the connection's number.
+    """
+
+    def take(self, rows: NDArray[np.intp]) -> ExchangeTable:
+        return ExchangeTable({name: column[rows] for name, column in self.columns.items()})
+
+
+def from_matrix(
+    wide: object, wide_names: Sequence[str], narrow: object, narrow_names: Sequence[str], count: int
+) -> dict[str, Column]:
+    """Columns from the two row-major integer buffers of the packet path; 32-bit columns stay 32 bits wide."""
+    columns: dict[str, Column] = {}
+    for buffer, names, kind in ((wide, wide_names, np.int64), (narrow, narrow_names, np.int32)):
+        width = len(names)
+        matrix = np.frombuffer(buffer, dtype=kind)[: count * width].reshape(count, width)  # type: ignore[call-overload]
+        turned = np.ascontiguousarray(matrix.T)
+        for index, name in enumerate(names):
+            columns[name] = turned[index]
+    return columns

@@ -1,0 +1,58 @@
+"""The push reader that both file formats share.
+
+Bytes go in with :meth:`RecordReader.feed` in pieces of any size, whole records come out to the sink, the incomplete
+rest waits for the next piece.  So a file read whole, a pipe and a live stream give the same packets.
+"""
+
+from __future__ import annotations
+
+from pcapdiag.packets.sink import PacketSink
+
+# tcpdump's largest snaplen is 262,144; usbmon and D-Bus captures go higher.  Above this a length is damage.
+MAX_RECORD = 16 * 1024 * 1024
+
+
+class RecordReader:
+    """Common state of the pcap and pcapng readers.
+
+    Attributes:
+        frames: packets read so far, over all files of the capture.
+        first_at, last_at: nanoseconds since the epoch of the first and last packet; 0 while there is none.
+        steps_back: packets whose time is before the packet ahead of them.
+        cut_packets: packets with fewer bytes captured than were on the wire (snaplen).
+        damage: one line for each damaged place.
+        linktypes: linktype number to packets.
+    """
+
+    def __init__(self, sink: PacketSink, path: str, first_frame: int = 1) -> None:
+        self.sink = sink
+        self.path = path
+        self.frames = first_frame - 1
+        self.offset = 0
+        self.carry = b""
+        self.first_at = 0
+        self.last_at = 0
+        self.steps_back = 0
+        self.cut_packets = 0
+        self.damage: list[str] = []
+        self.linktypes: dict[int, int] = {}
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the file; pass on every packet that is now complete."""
+        if self.carry:
+            data = self.carry + data
+        used = self.walk(data)
+        self.carry = data[used:]
+        self.offset += used
+
+    def walk(self, data: bytes) -> int:
+        """Pass on the whole records at the front of ``data``; return how many bytes they took."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Say what an incomplete last record costs."""
+        if self.carry:
+            self.damage.append(
+                f"{self.path} ends inside a record: {len(self.carry)} bytes from byte {self.offset} on are left out"
+            )
+            self.carry = b""

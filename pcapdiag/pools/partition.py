@@ -1,0 +1,87 @@
+"""Cut the connection table into pools, and drop connections that are another one seen again under other addresses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
+from pcapdiag.pools.pool import SECOND, Pool
+
+
+def aliases(connections: ConnectionTable) -> Column:
+    """For each row the number of the connection that it repeats, 0 for none.
+
+    The same connection on the two sides of a NAT, or on a container's and its host's interface, has the same initial
+    sequence numbers both ways: by chance that happens once in 2^64.
+    """
+    alias = np.zeros(len(connections), dtype=np.int64)
+    both = np.flatnonzero((connections.client_isn >= 0) & (connections.server_isn >= 0))
+    if len(both) < 2:
+        return alias
+    pair = (connections.client_isn[both].astype(np.uint64) << np.uint64(32)) | connections.server_isn[both].astype(
+        np.uint64
+    )
+    order = np.argsort(pair, kind="stable")
+    ordered = pair[order]
+    repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
+    for at in repeats:
+        first, second = both[order[at]], both[order[at + 1]]
+        original = alias[first] or connections.number[first]
+        near = abs(int(connections.first_at[second]) - int(connections.first_at[first])) < SECOND
+        differs = any(
+            connections.columns[name][first] != connections.columns[name][second]
+            for name in ("client_ip", "server_ip", "client_port", "server_port")
+        )
+        if near and differs:
+            alias[second] = original
+    return alias
+
+
+def partition(
+    connections: ConnectionTable, exchanges: ExchangeTable, keep: NDArray[np.bool_], start: int, end: int
+) -> list[Pool]:
+    """Pools, most connections first.
+
+    One client address may hide several programs: connections whose first requests name different User-Agents are
+    different pools.  Connections that name none (unused ones, TLS) go with the address's largest.
+    """
+    rows = np.flatnonzero(keep)
+    if not len(rows):
+        return []
+    c = connections.take(rows)
+    agent = c.user_agent.astype(np.int64)
+    place = np.stack([c.client_ip, c.server_ip, c.server_port]).astype(np.int64)
+    _, service = np.unique(place, axis=1, return_inverse=True)
+    service = service.reshape(-1).astype(np.int64)
+    # The largest named program of each client and service takes in the nameless connections without requests.
+    agents = int(agent.max()) + 1
+    keys, counts = np.unique(service * agents + agent, return_counts=True)
+    best: dict[int, tuple[int, int]] = {}
+    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+        where, name = divmod(key, agents)
+        if name and count > best.get(where, (0, 0))[0]:
+            best[where] = (count, name)
+    if best:
+        chosen = np.zeros(int(service.max()) + 1, dtype=np.int64)
+        for where, (_, name) in best.items():
+            chosen[where] = name
+        nameless = (agent == 0) & (c.requests == 0)
+        agent = np.where(nameless, chosen[service], agent)
+    group = service * agents + agent
+    order = np.argsort(group, kind="stable")
+    bounds = np.flatnonzero(np.diff(group[order])) + 1
+    members = np.split(order, bounds)
+    members.sort(key=lambda m: (-len(m), int(rows[m[0]])))
+    first = np.searchsorted(exchanges.connection, np.arange(len(connections) + 1))
+    pools = []
+    for number, member in enumerate(members, start=1):
+        own = rows[member]
+        counts_each = first[own + 1] - first[own]
+        total = int(counts_each.sum())
+        offsets = np.repeat(first[own] - np.concatenate([[0], np.cumsum(counts_each)[:-1]]), counts_each)
+        chosen_rows = np.arange(total) + offsets
+        mine = exchanges.take(chosen_rows)
+        mine.columns["connection"] = np.repeat(np.arange(len(own)), counts_each)
+        pools.append(Pool(f"p{number}", own, connections.take(own), mine, start, end))
+    return pools

@@ -1,0 +1,350 @@
+"""A pool's columns and what follows from them: who closed, how, when connections were busy and idle.
+
+Everything is computed on first use: a capture may hold thousands of pools of which few are worth a second look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcapdiag.exchanges.rows import REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
+from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
+from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
+from pcapdiag.pools import timeline
+
+Mask = NDArray[np.bool_]
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+
+# A close this soon after the last byte was decided by the response, not by a timer: a scheduler's delay and an event
+# loop's turn stay below 50 ms; on long paths four round trips cover the ACKs in between.
+IMMEDIATE = 50 * MILLISECOND
+# An idle connection could have been taken only by someone who knew of it before and did not lose it while dialling.
+GUARD = 20 * MILLISECOND
+
+
+class Fate(IntEnum):
+    """How an idle interval ended."""
+
+    REUSED = 0
+    CLOSED = 1
+    CAPTURE_END = 2
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Idle intervals of a pool's connections, parallel arrays sorted by connection, then time."""
+
+    start: Column
+    end: Column
+    connection: Column  # row in the pool
+    fate: Column  # Fate
+    fresh: Mask  # ahead of the first request: dialled, not used yet
+
+
+class Pool:
+    """Connections of one client address to one service.
+
+    Args:
+        name: "p1", "p2", ...
+        rows: the pool's rows in the whole table, for evidence.
+        connections: their columns.
+        exchanges: their exchanges; ``connection`` counts within the pool.
+        start, end: of the capture, nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rows: NDArray[np.intp],
+        connections: ConnectionTable,
+        exchanges: ExchangeTable,
+        start: int,
+        end: int,
+    ) -> None:
+        self.name = name
+        self.rows = rows
+        self.connections = connections
+        self.exchanges = exchanges
+        self.start = start
+        self.end = end
+
+    # -- connections
+
+    @property
+    def size(self) -> int:
+        return len(self.connections)
+
+    @cached_property
+    def dialled(self) -> Mask:
+        """Connections whose handshake the capture shows."""
+        return np.asarray(self.connections.opening == Opening.HANDSHAKE)
+
+    @cached_property
+    def usable(self) -> Mask:
+        """Connections that were established, seen from the start or not."""
+        return np.asarray(
+            (self.connections.opening == Opening.HANDSHAKE) | (self.connections.opening == Opening.MIDSTREAM)
+        )
+
+    @cached_property
+    def used(self) -> Mask:
+        """Connections that carried a request."""
+        return np.asarray(self.usable & (self.connections.requests > 0))
+
+    @cached_property
+    def whole(self) -> Mask:
+        """Used connections seen from their start, so that "one request" means one."""
+        return np.asarray(self.used & self.dialled)
+
+    @cached_property
+    def closed(self) -> Mask:
+        return np.asarray(self.connections.close_at > 0)
+
+    @cached_property
+    def requests(self) -> int:
+        return int(self.connections.requests.sum())
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """What most of the connections speak."""
+        spoken = self.connections.protocol[self.connections.protocol > 0]
+        return Protocol(int(np.bincount(spoken).argmax())) if len(spoken) else Protocol.UNKNOWN
+
+    @property
+    def encrypted(self) -> bool:
+        return self.protocol == Protocol.TLS
+
+    @cached_property
+    def rtt(self) -> int:
+        """Median handshake round trip in nanoseconds; 0 when no handshake was seen whole."""
+        known = self.connections.rtt_ns[self.connections.rtt_ns >= 0]
+        return int(np.median(known)) if len(known) else 0
+
+    @cached_property
+    def immediate_limit(self) -> int:
+        return max(4 * self.rtt, IMMEDIATE)
+
+    @cached_property
+    def guard(self) -> int:
+        return max(3 * self.rtt, GUARD)
+
+    @cached_property
+    def gone_at(self) -> Column:
+        """When a connection stopped being there for use: its close, or just past the capture's end."""
+        return np.where(self.closed, self.connections.close_at, self.end + 1)
+
+    @cached_property
+    def ready_at(self) -> Column:
+        c = self.connections
+        return np.where(c.established_at > 0, c.established_at, c.first_at)
+
+    @cached_property
+    def linger(self) -> Column:
+        """Silence ahead of the close in nanoseconds, -1 for open connections."""
+        c = self.connections
+        quiet_from = np.maximum(np.where(c.last_exchange_at > 0, c.last_exchange_at, self.ready_at), 0)
+        return np.where(self.closed, np.maximum(c.close_at - quiet_from, 0), -1)
+
+    @cached_property
+    def age(self) -> Column:
+        """From first packet to close in nanoseconds, -1 for open connections."""
+        return np.where(self.closed, self.connections.close_at - self.connections.first_at, -1)
+
+    # -- exchanges
+
+    @cached_property
+    def first_exchange(self) -> Column:
+        """Row of each connection's first exchange; meaningless where there is none."""
+        return np.searchsorted(self.exchanges.connection, np.arange(self.size))
+
+    @cached_property
+    def last_exchange(self) -> Column:
+        """Row of each connection's last exchange, -1 where there is none."""
+        after = np.searchsorted(self.exchanges.connection, np.arange(self.size), side="right")
+        return np.where(after > self.first_exchange, after - 1, -1)
+
+    @cached_property
+    def last_flags(self) -> Column:
+        """Flags of each connection's last exchange, 0 where there is none."""
+        flags = np.zeros(self.size, dtype=np.int64)
+        there = self.last_exchange >= 0
+        flags[there] = self.exchanges.flags[self.last_exchange[there]]
+        return flags
+
+    @cached_property
+    def last_status(self) -> Column:
+        status = np.zeros(self.size, dtype=np.int64)
+        there = self.last_exchange >= 0
+        status[there] = self.exchanges.status[self.last_exchange[there]]
+        return status
+
+    @cached_property
+    def client_asked(self) -> Mask:
+        """The last request asked for the close."""
+        return np.asarray((self.last_flags & REQUEST_CLOSE) != 0)
+
+    @cached_property
+    def server_said(self) -> Mask:
+        """The last response announced the close, and the request had not asked for it."""
+        return np.asarray(((self.last_flags & RESPONSE_CLOSE) != 0) & ~self.client_asked)
+
+    @cached_property
+    def close_class(self) -> Column:
+        """Why each connection closed (``CloseClass``)."""
+        c = self.connections
+        kinds = np.full(self.size, CloseClass.SILENT, dtype=np.int64)
+        kinds[self.linger <= self.immediate_limit] = CloseClass.IMMEDIATE
+        kinds[c.open_request != 0] = CloseClass.OPEN_REQUEST
+        kinds[self.client_asked | self.server_said] = CloseClass.SIGNALLED
+        kinds[c.requests == 0] = CloseClass.UNUSED
+        kinds[~self.closed] = CloseClass.OPEN
+        return kinds
+
+    @cached_property
+    def closer(self) -> Column:
+        """Who closed: the initiator where it is decidable, else the wire order."""
+        c = self.connections
+        return np.where(c.initiator == Side.UNDECIDABLE, c.closer, c.initiator)
+
+    @cached_property
+    def busy_from(self) -> Column:
+        return self.exchanges.request_first_at
+
+    @cached_property
+    def busy_until(self) -> Column:
+        """When each exchange set its connection free; one without an answer holds it to the end."""
+        x = self.exchanges
+        done = (x.flags & (RESPONSE_COMPLETE | TURN)) != 0
+        done &= x.response_last_at > 0
+        held = self.gone_at[x.connection]
+        return np.where(done, x.response_last_at, np.maximum(held, x.request_first_at))
+
+    @cached_property
+    def idle(self) -> Idle:
+        """Every interval in which a connection was there and carried nothing."""
+        x = self.exchanges
+        count = len(x)
+        connection = x.connection
+        until = self.busy_until
+        following = np.full(count, -1, dtype=np.int64)
+        if count > 1:
+            same = connection[1:] == connection[:-1]
+            following[:-1][same] = x.request_first_at[1:][same]
+        gone = self.gone_at[connection]
+        reused = following >= 0
+        end = np.where(reused, following, gone)
+        fate = np.where(
+            reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)
+        ).astype(np.int64)
+        # Ahead of the first request.
+        rows = np.flatnonzero(self.usable)
+        has = self.last_exchange[rows] >= 0
+        first_request = np.full(len(rows), -1, dtype=np.int64)
+        first_request[has] = x.request_first_at[self.first_exchange[rows[has]]]
+        fresh_end = np.where(has, first_request, self.gone_at[rows])
+        fresh_fate = np.where(
+            has, Fate.REUSED, np.where(self.closed[rows], Fate.CLOSED, Fate.CAPTURE_END)
+        ).astype(np.int64)
+        start = np.concatenate([until, self.ready_at[rows]])
+        stop = np.concatenate([end, fresh_end])
+        owner = np.concatenate([connection, rows]).astype(np.int64)
+        fates = np.concatenate([fate, fresh_fate])
+        fresh = np.concatenate([np.zeros(count, dtype=bool), np.ones(len(rows), dtype=bool)])
+        keep = stop > start
+        start, stop, owner, fates, fresh = start[keep], stop[keep], owner[keep], fates[keep], fresh[keep]
+        order = np.lexsort((start, owner))
+        return Idle(start[order], stop[order], owner[order], fates[order], fresh[order])
+
+    # -- concurrency
+
+    @cached_property
+    def peak_open(self) -> int:
+        c = self.connections
+        return timeline.peak(c.first_at[self.usable], self.gone_at[self.usable])
+
+    @cached_property
+    def peak_busy(self) -> int:
+        return timeline.peak(self.busy_from, self.busy_until)
+
+    @cached_property
+    def peak_idle(self) -> int:
+        return timeline.peak(self.idle.start, self.idle.end)
+
+    # -- reuse
+
+    @cached_property
+    def single(self) -> float:
+        """Share of connections, seen whole and used, that carried exactly one request."""
+        seen = self.connections.requests[self.whole]
+        return float((seen == 1).mean()) if len(seen) else 0.0
+
+    @cached_property
+    def mean_requests(self) -> float | None:
+        used = int(self.used.sum())
+        return self.requests / used if used else None
+
+    @cached_property
+    def missed(self) -> Mask:
+        """For each dialled connection: whether another one sat idle that was never used again.
+
+        Idle since half the guard before the SYN and for a whole guard after it; without the guard two thirds of the
+        dials in an overflow burst would look like misses.
+        """
+        return self._idle_nearby(self.idle.fate != Fate.REUSED)
+
+    @cached_property
+    def passed_over(self) -> Mask:
+        """Likewise, but the idle one was used again later: somebody else's, behind the same address."""
+        return self._idle_nearby(self.idle.fate == Fate.REUSED) & ~self.missed
+
+    def _idle_nearby(self, which: Mask) -> Mask:
+        opened = self.connections.first_at
+        start = self.idle.start[which] + self.guard // 2
+        end = self.idle.end[which] - self.guard
+        long_enough = end > start
+        level = timeline.level(opened, start[long_enough], end[long_enough])
+        return np.asarray((level > 0) & self.dialled)
+
+    @cached_property
+    def missed_rate(self) -> float | None:
+        """Missed dials per dial, the first one left out: it could not reuse anything."""
+        dials = int(self.dialled.sum())
+        return float(self.missed.sum()) / (dials - 1) if dials > 1 else None
+
+    # -- rates
+
+    @cached_property
+    def active_ns(self) -> int:
+        """From the first to the last sign of life of the pool."""
+        if not self.size:
+            return 0
+        return int(self.connections.last_at.max() - self.connections.first_at.min())
+
+    @cached_property
+    def demand_ns(self) -> int:
+        """From the first dial or request to the last: the time in which the client wanted something."""
+        times = np.concatenate([self.busy_from[self.busy_from > 0], self.connections.first_at[self.dialled]])
+        return int(times.max() - times.min()) if len(times) else 0
+
+    @cached_property
+    def opens_per_second(self) -> float | None:
+        """Dials per second over the time of demand; None below two dials."""
+        opens = int(self.dialled.sum())
+        return (opens - 1) / (self.demand_ns / SECOND) if opens > 1 and self.demand_ns > 0 else None
+
+    @cached_property
+    def requests_per_second(self) -> float | None:
+        return (self.requests - 1) / (self.demand_ns / SECOND) if self.requests > 1 and self.demand_ns > 0 else None
+
+    def text(self, column: str) -> str | None:
+        """The commonest value of a string column, None when there is none."""
+        values = self.connections.columns[column]
+        values = values[values > 0]
+        return self.connections.text(int(np.bincount(values).argmax())) if len(values) else None

@@ -1,0 +1,33 @@
+"""How many intervals cover a moment, and the most that ever do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapdiag.model.tables import Column
+
+
+def level(at: Column, start: Column, end: Column) -> Column:
+    """For each moment of ``at``: intervals with ``start <= at < end``."""
+    begun = np.searchsorted(np.sort(start), at, side="right")
+    over = np.searchsorted(np.sort(end), at, side="right")
+    return np.asarray(begun - over)
+
+
+def steps(start: Column, end: Column) -> tuple[Column, Column]:
+    """The level as a step function: moments in order, and the level from each moment on.
+
+    Where intervals end and begin at the same moment, ends count first.
+    """
+    at = np.concatenate([end, start])
+    change = np.concatenate([np.full(len(end), -1, dtype=np.int64), np.ones(len(start), dtype=np.int64)])
+    order = np.argsort(at, kind="stable")
+    return at[order], np.cumsum(change[order])
+
+
+def peak(start: Column, end: Column) -> int:
+    """The most intervals that are open at once."""
+    if len(start) == 0:
+        return 0
+    _, levels = steps(start, end)
+    return int(levels.max())

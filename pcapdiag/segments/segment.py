@@ -1,0 +1,42 @@
+"""A TCP segment as the connections stage takes it, and what takes it."""
+
+from __future__ import annotations
+
+
+class Segment:
+    """One decoded TCP segment.  One object is reused for all packets: copy what must last.
+
+    Attributes:
+        options: where the TCP options begin in ``data``; they end at ``start``.
+        data, start, captured, length: the payload is ``data[start:start + captured]`` of ``length`` bytes on the wire.
+        key: source address, destination address, source port, destination port, as they stand in the headers;
+            12 bytes for IPv4, 36 for IPv6.
+        at: nanoseconds since the epoch.  frame: 1-based in the capture.
+        sequence, acknowledgment: 32 bits each.  flags: the low byte of the flags field.  window: unscaled.
+        ip_id: IPv4 identification, 0 for IPv6.  hops: TTL or hop limit.  checksum: TCP's, as captured.
+    """
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.options = 0
+        self.start = 0
+        self.captured = 0
+        self.length = 0
+        self.key = b""
+        self.at = 0
+        self.frame = 0
+        self.sequence = 0
+        self.acknowledgment = 0
+        self.flags = 0
+        self.window = 0
+        self.ip_id = 0
+        self.hops = 0
+        self.checksum = 0
+        self.interface = 0
+
+
+class SegmentSink:
+    """The next stage, as the segments stage sees it."""
+
+    def segment(self, segment: Segment) -> int:
+        raise NotImplementedError

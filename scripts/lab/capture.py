@@ -14,6 +14,7 @@ from lab.network import INTERFACE, Host
 from lab.process import Process
 
 FLUSH_S = 0.2  # packets still on their way to the file when it is stopped
+BUSY_FLUSH_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,19 @@ class Point:
     device: str = INTERFACE  # or "any"
     snaplen: int = 262144
     filter: str = ""  # everything that passes: ARP and the closing mark too
+    busy: bool = False  # many packets a second: the kernel hands them over in blocks, which immediate mode forbids
 
 
 class Tcpdump:
     """A capture that runs as long as the ``with`` block; no packet may be dropped."""
 
     def __init__(self, host: Host, point: Point, path: Path, log: Path, *, buffer_kib: int = 65536) -> None:
+        self.point = point
         # No -U: a write for each packet is what makes tcpdump drop them; the file is closed before it is read.
         self.process = Process(
             host,
             ["tcpdump", "-i", point.device, "-n", "-s", str(point.snaplen), "-B", str(buffer_kib),
-             "--immediate-mode", "-Z", "root", "-w", str(path), *point.filter.split()],
+             *([] if point.busy else ["--immediate-mode"]), "-Z", "root", "-w", str(path), *point.filter.split()],
             log,
         )  # fmt: skip
 
@@ -47,7 +50,7 @@ class Tcpdump:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            time.sleep(FLUSH_S)
+            time.sleep(BUSY_FLUSH_S if self.point.busy else FLUSH_S)
         self.process.stop(signal.SIGINT)
         dropped = re.search(r"(\d+) packets dropped by kernel", self.process.log.read_text())
         if kind is None and (dropped is None or int(dropped[1])):

@@ -2,7 +2,8 @@
 
 The events are those of ``sock/inet_sock_set_state``.  They come from the whole machine and from both ends, so they
 are filtered by the lab's addresses; an end that leaves ESTABLISHED for FIN_WAIT1 closed of its own will, one that
-leaves it for CLOSE_WAIT was told to.
+leaves it for CLOSE_WAIT was told to.  One that leaves it for CLOSE did so itself unless a ``tcp/tcp_receive_reset``
+came just before; such a change is called RESET here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from lab.errors import LabError
 from lab.network import Host, run
 
 EVENT = "events/sock/inet_sock_set_state"
+RESET_EVENT = "events/tcp/tcp_receive_reset"
 BUFFER_KIB = 32768  # for each CPU; 20,000 connections leave about 10 MB of events
 LINE = re.compile(
-    r"\s(?P<at>\d+\.\d+): inet_sock_set_state: .* sport=(?P<sport>\d+) dport=(?P<dport>\d+) "
-    r"saddr=(?P<saddr>[\d.]+) daddr=(?P<daddr>[\d.]+) .* oldstate=(?P<old>\w+) newstate=(?P<new>\w+)"
+    r"\s(?P<at>\d+\.\d+): (?P<event>\w+): .*sport=(?P<sport>\d+) dport=(?P<dport>\d+) "
+    r"saddr=(?P<saddr>[\d.]+) daddr=(?P<daddr>[\d.]+) (.* oldstate=(?P<old>\w+) newstate=(?P<new>\w+))?"
 )
 
 
@@ -53,14 +55,16 @@ class SocketEvents:
         (self.instance / "trace_clock").write_text("mono")
         (self.instance / "buffer_size_kb").write_text(str(BUFFER_KIB))
         self.epoch = time.time() - time.monotonic()
-        (self.instance / EVENT / "enable").write_text("1")
+        for event in (EVENT, RESET_EVENT):
+            (self.instance / event / "enable").write_text("1")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            (self.instance / EVENT / "enable").write_text("0")
+            for event in (EVENT, RESET_EVENT):
+                (self.instance / event / "enable").write_text("0")
             if kind is None:
                 self._read()
         finally:
@@ -70,20 +74,31 @@ class SocketEvents:
         for cpu in (self.instance / "per_cpu").iterdir():
             if not re.search(r"^overrun: 0$", (cpu / "stats").read_text(), re.MULTILINE):
                 raise LabError("the kernel's trace buffer ran over")
+        told: set[tuple[str, str]] = set()  # ends that have just received an RST
         for line in (self.instance / "trace").read_text().splitlines():
             match = LINE.search(line)
-            if match and {match["saddr"], match["daddr"]} <= self.addresses:
-                self.changes.append(
-                    Change(
-                        float(match["at"]) + self.epoch,
-                        match["saddr"],
-                        int(match["sport"]),
-                        match["daddr"],
-                        int(match["dport"]),
-                        match["old"].removeprefix("TCP_"),
-                        match["new"].removeprefix("TCP_"),
-                    )
+            if not match or not {match["saddr"], match["daddr"]} <= self.addresses:
+                continue
+            end = (match["sport"], match["dport"])
+            if match["event"] == "tcp_receive_reset":
+                told.add(end)
+                continue
+            new = match["new"].removeprefix("TCP_")
+            if new == "ESTABLISHED":
+                told.discard(end)
+            elif new == "CLOSE" and end in told:
+                new = "RESET"
+            self.changes.append(
+                Change(
+                    float(match["at"]) + self.epoch,
+                    match["saddr"],
+                    int(match["sport"]),
+                    match["daddr"],
+                    int(match["dport"]),
+                    match["old"].removeprefix("TCP_"),
+                    new,
                 )
+            )
 
     def _remove(self) -> None:
         if self.instance.exists():

@@ -69,7 +69,7 @@ class Nginx(Server):
 
     directives: tuple[str, ...] = ()
     tls: bool = False
-    size: int = 800
+    size: int = 400
     logs: bool = True
 
     @property
@@ -112,7 +112,7 @@ class Apache(Server):
     """Apache httpd with the event MPM, one static file."""
 
     directives: tuple[str, ...] = ()
-    size: int = 800
+    size: int = 400
 
     def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
         (folder / "index.html").write_text(BODY * (self.size // len(BODY)))

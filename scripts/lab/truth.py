@@ -9,6 +9,7 @@ from lab.errors import LabError
 from lab.kernel import Change
 from lab.servers import Request
 
+LEAVES = {"FIN_WAIT1": True, "CLOSE": True, "CLOSE_WAIT": False, "RESET": False}  # state -> of its own will
 SLACK_S = 0.01  # between the kernel's clock and a log's, some of which keep milliseconds
 
 
@@ -29,6 +30,7 @@ class TrueConnection:
 class Truth:
     connections: list[TrueConnection] = field(default_factory=list)
     ss: dict[str, object] = field(default_factory=dict)
+    front: dict[str, object] = field(default_factory=dict)  # the other leg, where the capture has both
 
     @property
     def requests(self) -> int:
@@ -64,7 +66,7 @@ class Truth:
             "connections": len(self.connections),
             "requests": self.requests,
             "requests_per_connection": {str(n): count for n, count in sorted(self.per_connection.items())},
-            "requests_by_port": {key: c.requests for key, c in keyed.items()},
+            "by_port": {key: c.requests for key, c in keyed.items()},
             "initiator": dict(self.initiators),
             "initiator_by_port": {key: c.initiator for key, c in keyed.items()},
             "both_closed": [key for key, c in keyed.items() if c.both_closed],
@@ -86,7 +88,7 @@ def build(changes: list[Change], requests: list[Request], client: str, port: int
             connection = TrueConnection(client_port, change.at)
             connections.append(connection)
             by_port.setdefault(client_port, []).append(connection)
-        elif change.old == "ESTABLISHED":
+        elif change.old == "ESTABLISHED" and change.new in LEAVES:
             left(by_port[client_port][-1], "client" if at_client else "server", change)
     for request in requests:
         candidates = [c for c in by_port.get(request.port, ()) if c.opened_at <= request.at + SLACK_S]
@@ -97,12 +99,12 @@ def build(changes: list[Change], requests: list[Request], client: str, port: int
 
 
 def left(connection: TrueConnection, side: str, change: Change) -> None:
-    """An end of the connection left ESTABLISHED."""
+    """An end of the connection left ESTABLISHED: of its own will, or told to by a FIN or RST."""
+    other = "client" if side == "server" else "server"
+    begins = side if LEAVES[change.new] else other
     if connection.initiator == "none":
-        if change.new == "CLOSE_WAIT":  # the other end's FIN was on its way before these events began
-            raise LabError(f"port {connection.port}: the {side} was told of a close that nobody began")
-        connection.initiator = side
+        connection.initiator = begins
         connection.closed_at = change.at
-        connection.aborted = change.new == "CLOSE"
-    elif change.new == "FIN_WAIT1" and side != connection.initiator:
+        connection.aborted = change.new in ("CLOSE", "RESET")
+    elif begins != connection.initiator:
         connection.both_closed = True

@@ -1,7 +1,7 @@
 // Client runs a load against one URL and then stays alive and quiet until it is killed.
 //
 // The load is a list of phases, WORKERSxREQUESTS@PERIOD: "20x1,1x12@1s" is 20 requests at once and then, when all are
-// answered, 12 in a row from one worker, one each second.  It prints "done" and the number of requests when it is through.
+// answered, 12 in a row from one worker, one each second; "rest@2s" is silence.  It prints "done" and the number of requests when it is through.
 package main
 
 import (
@@ -25,6 +25,9 @@ func parse(text string) (phases []phase, err error) {
 	for _, item := range strings.Split(text, ",") {
 		counts, period, paced := strings.Cut(item, "@")
 		var p phase
+		if counts == "rest" {
+			counts = "0x0"
+		}
 		if _, err = fmt.Sscanf(counts, "%dx%d", &p.workers, &p.requests); err != nil {
 			return nil, fmt.Errorf("phase %q: %w", item, err)
 		}
@@ -47,6 +50,7 @@ func main() {
 	flag.DurationVar(&options.IdleTimeout, "idle-timeout", 0, "http.Transport.IdleConnTimeout")
 	flag.IntVar(&options.MaxIdle, "max-idle", 0, "http.Transport.MaxIdleConns")
 	flag.IntVar(&options.PerHost, "per-host", 0, "http.Transport.MaxIdleConnsPerHost")
+	flag.StringVar(&options.From, "from", "", "address to call from")
 	together := flag.Bool("together", false, "all workers of a phase call at the same moments, not spread over the period")
 	flag.Parse()
 
@@ -60,6 +64,9 @@ func main() {
 	}
 	var requests atomic.Int64
 	for _, p := range phases {
+		if p.workers == 0 {
+			time.Sleep(p.period)
+		}
 		var group sync.WaitGroup
 		for worker := range p.workers {
 			group.Add(1)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type Options struct {
 	IdleTimeout time.Duration // http.Transport.IdleConnTimeout; 0 is "no limit", as in a bare http.Transport{}
 	MaxIdle     int           // http.Transport.MaxIdleConns
 	PerHost     int           // http.Transport.MaxIdleConnsPerHost; 0 is the default, 2
+	From        string        // the address to call from, for the modes that make a Transport; "" lets the kernel choose
 }
 
 // Modes lists the words that Mode takes.
@@ -53,7 +55,12 @@ func NewCaller(options Options) (*Caller, error) {
 }
 
 func (c *Caller) transport() *http.Transport {
+	var dialer net.Dialer // as a bare http.Transport has it
+	if c.options.From != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.options.From)}
+	}
 	return &http.Transport{
+		DialContext:         dialer.DialContext,
 		IdleConnTimeout:     c.options.IdleTimeout,
 		MaxIdleConns:        c.options.MaxIdle,
 		MaxIdleConnsPerHost: c.options.PerHost,

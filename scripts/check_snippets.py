@@ -4,8 +4,8 @@
 
 Go snippets are built, vetted and compared with gofmt; nginx and Apache snippets go through the server's own
 configuration test; JavaScript through ``node --check``; Python through ``compile``.  A language whose tool is
-not installed is reported as not checked, which is a failure only with ``--strict``.  The exit code is 1 when a
-snippet fails.
+not installed is reported as not checked, which is a failure only with ``--strict``.
+The exit code is 1 when a snippet fails.
 """
 
 from __future__ import annotations

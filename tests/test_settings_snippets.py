@@ -1,4 +1,4 @@
-"""Snippets compile; where the tool for a language is missing, its snippets are skipped here and in the script."""
+"""Snippets compile; where the tool for a language is missing, its snippets are skipped."""
 
 from __future__ import annotations
 

@@ -99,11 +99,11 @@ def match_default(knob: Knob, role: str, low: float | None, high: float | None) 
             if setting.role != role:
                 continue
             if setting.wire is not None and setting.wire.meets(low, high):
-                current.append(Match(entry, setting, "", setting.default))
+                current.append(Match(entry, setting, "", _value(setting), setting.wire_note))
                 continue
             for change in setting.history:
                 if change.wire is not None and change.wire.meets(low, high):
-                    other_versions.append(Match(entry, setting, change.version, change.value))
+                    other_versions.append(Match(entry, setting, change.version, change.value, ""))
                     break
     return current + other_versions
 
@@ -124,8 +124,9 @@ def advice(
         knob: what to change.
         product_id: None when the program is unknown: then each common product of ``role`` gives its first
             setting.
-        inferred: what the wire says it is now, as text.
-        recommended: what to set, as text; None takes the catalogue's general recommendation.
+        inferred: what the wire says it is now, as text; for the first setting and its alternatives.
+        recommended: what to set, as text; None takes the catalogue's general recommendation.  For the first
+            setting only: the others keep their own.
         values: for the placeholders of advice and snippet; ``value`` is the number to set (seconds,
             connections, requests).  Without it the snippet shows the catalogue's sample value.
         cause: picks advice written for that cause, where there is some.
@@ -134,17 +135,19 @@ def advice(
     Returns:
         the setting to change first comes first; [] when the product has none (see :func:`absence`).
     """
-    if product_id is not None:
-        entry = product(product_id)
+    if product_id is None:
         return [
             _filled(entry, setting, inferred, recommended, values, cause)
-            for setting in entry.settings_for(knob)
+            for entry, setting in _first_settings(knob, role)
+            if setting.snippet
         ]
-    return [
-        _filled(entry, setting, inferred, recommended, values, cause)
-        for entry, setting in _first_settings(knob, role)
-        if setting.snippet
-    ]
+    entry = product(product_id)
+    found: list[SettingAdvice] = []
+    for setting in entry.settings_for(knob):
+        first = not found
+        shown = inferred if first or setting.alternative else None
+        found.append(_filled(entry, setting, shown, recommended if first else None, values, cause))
+    return found
 
 
 def from_memory() -> list[tuple[str, str]]:
@@ -154,6 +157,12 @@ def from_memory() -> list[tuple[str, str]]:
         entries: tuple[Setting | Fact, ...] = (*entry.settings, *entry.facts)
         found += [(entry.id, item.name) for item in entries if item.from_memory]
     return found
+
+
+def _value(setting: Setting) -> str:
+    """The default in the unit of the inference, short enough for the middle of a sentence."""
+    unit = " s" if setting.knob in (Knob.IDLE_TIMEOUT, Knob.MAX_LIFETIME) else ""
+    return f"{setting.default_value:g}{unit}" if setting.default_value is not None else setting.default
 
 
 def _first_settings(knob: Knob, role: str) -> Iterator[tuple[Product, Setting]]:

@@ -53,6 +53,7 @@ class Setting:
     wire_note: str  # why the wire shows something other than the setting
     history: tuple[Change, ...]
     scope: str
+    alternative: bool  # not the first setting for its knob, but could be what the wire shows instead of it
     advice: Advice
     advice_for: Mapping[str, Advice]  # by cause word, where the general advice would mislead
     sample: str  # a sensible value for the snippet when the capture gives none
@@ -120,13 +121,16 @@ class Match:
     setting: Setting
     version: str  # "" for the default of current versions
     value: str  # "75 s"
+    note: str  # why the wire shows something other than the setting; mostly ""
 
     @property
     def text(self) -> str:
         """A clause for a report: ``matches nginx's default keepalive_timeout, 75 s``."""
-        version = f", {self.version}" if self.version else ""
-        note = f" ({self.setting.wire_note})" if self.setting.wire_note else ""
-        return f"matches {self.product.name}'s default {self.setting.name}, {self.value}{version}{note}"
+        remarks = "; ".join(filter(None, (self.version, self.note)))
+        return (
+            f"matches {self.product.name}'s default {self.setting.name}, {self.value}"
+            f"{f' ({remarks})' if remarks else ''}"
+        )
 
 
 @dataclass(frozen=True)

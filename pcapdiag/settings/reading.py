@@ -18,6 +18,7 @@ A product file is one product at top level, or several as ``[[product]]``, each 
     on_wire = true                 # false: closed lazily or off by default, so the wire cannot show it
     history = [{ version = "before 1.19.10", value = "100", wire = [100, 100] }]
     scope = "http, server, location"
+    alternative = false            # true: not the first for its knob, but may be what the wire shows
     recommend = "75 s or more"     # when the capture gives no number; may be absent: then the knob's own
     advice = ["One sentence.", "Another, with {peak}."]   # likewise
     sample = 75                    # the snippet's value when the capture gives none
@@ -252,6 +253,7 @@ def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob
         wire_note=table.text("wire_note", ""),
         history=tuple(history),
         scope=table.text("scope", ""),
+        alternative=table.flag("alternative", False),
         advice=_advice(table, general.get((knob, own_role))),
         advice_for={
             cause_of(word, table.where).value: _advice_alone(entry)

@@ -13,6 +13,7 @@ class WrongFix:
     text: str  # what people do, and why it does not help here
     causes: tuple[Cause, ...]
     products: tuple[str, ...]  # clients it is about; () for all
+    not_for: tuple[str, ...]  # clients that have an entry of their own saying the same
     source: str
     status: str
 
@@ -28,7 +29,9 @@ def not_the_fix(cause: Cause, client_product: str | None) -> list[str]:
     return [
         fix.text
         for fix in wrong_fixes()
-        if cause in fix.causes and (not fix.products or client_product in fix.products)
+        if cause in fix.causes
+        and (not fix.products or client_product in fix.products)
+        and client_product not in fix.not_for
     ]
 
 
@@ -44,6 +47,7 @@ def wrong_fixes() -> tuple[WrongFix, ...]:
                 text=table.text("text"),
                 causes=tuple(cause_of(word, table.where) for word in table.texts("causes")),
                 products=table.texts("products"),
+                not_for=table.texts("not_for"),
                 source=table.text("source"),
                 status=status_of(table),
             )

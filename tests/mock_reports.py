@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
 
 from pcapdiag.model.report import (
     CaptureInfo,
@@ -24,6 +27,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 
 FIRST_AT = 1_795_181_310_123_456_789  # 2026-11-20T13:28:30.123456789Z
 S = 1_000_000_000
+HOSTILE = "\x1b[2J\x9b31m\u202e\x7f\udc9b\r\n=1+1\\"
 
 IDLE_PER_HOST = SettingAdvice(
     name="http.Transport.MaxIdleConnsPerHost",
@@ -398,3 +402,21 @@ def several() -> Report:
         findings=(finding(), timeout, *healthy().findings),
         pools=rows,
     )
+
+
+def poisoned(value: Any) -> Any:
+    """The same object with a hostile end on every text in it."""
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, tuple):
+        return tuple(poisoned(item) for item in value)
+    if isinstance(value, Mapping):
+        return {
+            poisoned(key) if key in ("ARP", "connections") else key: poisoned(item)
+            for key, item in value.items()
+        }
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: poisoned(getattr(value, field.name)) for field in fields(value)})
+    return value

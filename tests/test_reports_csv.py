@@ -29,17 +29,16 @@ def test_the_columns_are_the_documented_ones_and_each_row_fills_them() -> None:
 
 
 def test_every_column_holds_its_own_field() -> None:
-    plain = (
-        "requests",
-        "responses",
-        "client_packets",
-        "server_gap_bytes",
-        "duplicates",
-        "completeness",
-        "alias_of",
-    )
-    (row,) = read({name: 1000 + at for at, name in enumerate(plain)})
-    assert [row[name] for name in plain] == [str(1000 + at) for at in range(len(plain))]
+    plain = mock.connection()
+    numbers = [name for name in report_csv.COLUMNS if type(getattr(plain, name, None)) is int]
+    words = [name for name in report_csv.COLUMNS if isinstance(getattr(plain, name, ""), str | None)]
+    words = [name for name in words if hasattr(plain, name)]
+    times = ("opened_at", "last_at")
+    changes = {name: 1000 + at for at, name in enumerate(numbers) if name not in times}
+    changes |= {name: f"the {name}" for name in words}
+    (row,) = read(changes)
+    assert len(changes) == 38
+    assert {name: row[name] for name in changes} == {name: str(value) for name, value in changes.items()}
 
 
 def test_formulas_and_controls_from_packets_are_only_text() -> None:

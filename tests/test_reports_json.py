@@ -11,7 +11,6 @@ import jsonschema
 import mock_reports as mock
 import numpy as np
 import pytest
-from test_reports_text import poisoned
 
 from pcapdiag.model import words
 from pcapdiag.model.report import Evidence, FrameRef, Report
@@ -150,7 +149,7 @@ def test_measured_values_are_plain_json_whatever_the_rule_computed_with() -> Non
 
 
 def test_hostile_text_is_carried_whole_and_nothing_raw_is_printed() -> None:
-    report = mock.report(connections=(poisoned(mock.connection()),))
+    report = mock.report(connections=(mock.poisoned(mock.connection()),))
     printed = report_json.diagnosis(report, with_connections=True)
     assert printed.isascii()
     assert printed.replace("\n", "").isprintable()

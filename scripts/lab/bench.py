@@ -1,7 +1,7 @@
-"""The benchmark's capture: 1.7 million packets of real HTTP in about 100,000 connections, three clients and nginx.
+"""The benchmark's capture: 1.7 million packets of real HTTP in about 100,000 connections.
 
-The clients are a pool with room, a pool of 2 that overflows, and a pool with room that asks for larger bodies; nginx
-closes a connection after its fourth request.
+The clients are a pool with room, a pool of 2 that overflows, and one with room that asks for larger bodies.
+nginx closes a connection after its fourth request.
 """
 
 from __future__ import annotations
@@ -46,7 +46,16 @@ def make_bench(path: Path, lab: Lab) -> str:
     with ExitStack() as stack:
         network = stack.enter_context(Network(NUMBER))
         for client in CLIENTS:
-            run("ip", "-n", network.client.namespace, "address", "add", f"{client.address}/24", "dev", INTERFACE)
+            run(
+                "ip",
+                "-n",
+                network.client.namespace,
+                "address",
+                "add",
+                f"{client.address}/24",
+                "dev",
+                INTERFACE,
+            )
         for host in (network.client, network.server):
             host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1")
         started = nginx.prepare(network.server, folder, dict(lab.go))
@@ -59,11 +68,20 @@ def make_bench(path: Path, lab: Lab) -> str:
                 stack.enter_context(
                     Process(
                         network.client,
-                        [str(lab.go["new"].programs / "client"), "-mode", "transport", "-from", client.address, *client.flags,
-                         "-load", f"{WORKERS}x{client.requests // WORKERS}",
-                         "-url", f"http://{network.server.address}:{nginx.port}/{client.path}"],
+                        [
+                            str(lab.go["new"].programs / "client"),
+                            "-mode",
+                            "transport",
+                            "-from",
+                            client.address,
+                            *client.flags,
+                            "-load",
+                            f"{WORKERS}x{client.requests // WORKERS}",
+                            "-url",
+                            f"http://{network.server.address}:{nginx.port}/{client.path}",
+                        ],
                         folder / f"client-{client.address}.out",
-                    )  # fmt: skip
+                    )
                 )
                 for client in CLIENTS
             ]

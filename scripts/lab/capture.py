@@ -25,7 +25,9 @@ class Point:
     device: str = INTERFACE  # or "any"
     snaplen: int = 262144
     filter: str = ""  # everything that passes: ARP and the closing mark too
-    busy: bool = False  # many packets a second: the kernel hands them over in blocks, which immediate mode forbids
+    busy: bool = (
+        False  # many packets a second: the kernel hands them over in blocks, which immediate mode forbids
+    )
 
 
 class Tcpdump:
@@ -33,11 +35,12 @@ class Tcpdump:
 
     def __init__(self, host: Host, point: Point, path: Path, log: Path, *, buffer_kib: int = 65536) -> None:
         self.point = point
-        # No -U: a write for each packet is what makes tcpdump drop them; the file is closed before it is read.
+        # No -U: a write for each packet makes tcpdump drop some; the file is closed before it is read.
         self.process = Process(
             host,
             ["tcpdump", "-i", point.device, "-n", "-s", str(point.snaplen), "-B", str(buffer_kib),
-             *([] if point.busy else ["--immediate-mode"]), "-Z", "root", "-w", str(path), *point.filter.split()],
+             *([] if point.busy else ["--immediate-mode"]), "-Z", "root", "-w", str(path),
+             *point.filter.split()],
             log,
         )  # fmt: skip
 

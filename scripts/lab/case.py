@@ -67,6 +67,7 @@ class Case:
     checks: tuple[Check, ...]
     rest_s: float = 3.2
     point: Point = field(default_factory=Point)
+    delay_ms: float = 0.0  # one way, on the cable
     notes: str = ""  # where the kernel's view and the wire's differ, and why
 
 
@@ -87,7 +88,7 @@ def make(case: Case, lab: Lab, number: int) -> str:
     folder.mkdir(parents=True)
     capture = folder / f"{case.name}.pcap"
     with ExitStack() as stack:
-        network = stack.enter_context(Network(number))
+        network = stack.enter_context(Network(number, case.delay_ms))
         server = case.server.prepare(network.server, folder, dict(lab.go))
         process = stack.enter_context(
             Process(network.server, server.command, folder / "server.out", server.environment)
@@ -111,24 +112,30 @@ def make(case: Case, lab: Lab, number: int) -> str:
             }
             mark(network.client, network.server.address)
             time.sleep(LAST_REST_S)
-        # Only now, with the capture and the events at their end, do the programs end and their connections with them.
+        # Capture and events have ended; only now do the programs end, and their connections with them.
         requests = case.server.requests(folder)
         truth = Truth(build(events.changes, requests, network.client.address, case.server.port), ss)
         if isinstance(case.client, Front) and not case.point.filter:
             # ab makes one request on each connection; the service keeps no log of them.
             front = Truth(build(events.changes, [], network.server.address, FRONT_PORT))
-            truth.front = {"port": FRONT_PORT, "connections": len(front.connections), "initiator": dict(front.initiators)}
+            truth.front = {
+                "port": FRONT_PORT,
+                "connections": len(front.connections),
+                "initiator": dict(front.initiators),
+            }
     write(case, lab, capture, truth, server.version)
     wire = check(case, capture, truth)
     capture.replace(lab.out / capture.name)
     (folder / f"{case.name}.json").replace(lab.out / f"{case.name}.json")
     return (
-        f"{len(truth.connections)} connections, {truth.requests} requests, initiator {dict(truth.initiators)}, "
-        f"{wire.packets} packets, ss {truth.ss}"
+        f"{len(truth.connections)} connections, {truth.requests} requests, "
+        f"initiator {dict(truth.initiators)}, {wire.packets} packets, ss {truth.ss}"
     )
 
 
-def drive_client(stack: ExitStack, client: Client, network: Network, folder: Path, lab: Lab, url: str) -> None:
+def drive_client(
+    stack: ExitStack, client: Client, network: Network, folder: Path, lab: Lab, url: str
+) -> None:
     program = str(lab.go[client.go].programs / "client")
     command = [program, "-url", url, *client.flags]
     process = stack.enter_context(Process(network.client, command, folder / "client.out"))
@@ -152,7 +159,8 @@ def drive_front(stack: ExitStack, front: Front, network: Network, folder: Path, 
 
 def mark(host: Host, address: str) -> None:
     """One UDP datagram: a capture ends with its last packet, and the rest before it would not show."""
-    script = f"import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'end of the rest', ('{address}', {MARK_PORT}))"
+    send = f"sendto(b'end of the rest', ('{address}', {MARK_PORT}))"
+    script = f"import socket; socket.socket(type=socket.SOCK_DGRAM).{send}"
     host.run("python3", "-c", script)
 
 
@@ -177,6 +185,7 @@ def write(case: Case, lab: Lab, capture: Path, truth: Truth, server: str) -> Non
         "client_program": ("client " if isinstance(client, Client) else "frontsvc ") + " ".join(client.flags),
         "server": server,
         "captured": {"side": case.point.side, "device": case.point.device, "snaplen": case.point.snaplen},
+        "delay_ms_each_way": case.delay_ms,
         "service_port": case.server.port,
         "expect": dict(case.expect),
         "rest_s": case.rest_s,

@@ -1,4 +1,4 @@
-"""Every capture in ``captures/``: the program, the server, what a diagnosis must say, and what must be seen."""
+"""Every capture in ``captures/``: the program, the server, what a diagnosis must say, what must be seen."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ CLIENT_IDLE = "http.Transport.IdleConnTimeout"
 SHARED = "one shared http.Transport"
 
 GOODBYE = (
-    "Where the initiator is the server, the client said close_notify first and nginx closed before the client's own FIN: "
-    "the goodbye names the client."
+    "Where the initiator is the server, the client said close_notify first and nginx closed before the "
+    "client's own FIN: the goodbye names the client."
 )
 EITHER_FIRST = (
-    "After Connection: close both ends close; which FIN is first is chance, and where both_closed names the port each end "
-    "began its own close before it knew of the other's."
+    "After Connection: close both ends close; which FIN is first is chance, and where both_closed names "
+    "the port each end began its own close before it knew of the other's."
 )
 
 ONE_EACH = Check("one request per connection", lambda t, _: set(t.per_connection) == {1})
 ALL_OPEN = Check("nobody closes anything", lambda t, _: t.initiators["none"] == len(t.connections))
-CLIENT_CLOSES = Check("the client begins every close", lambda t, _: t.initiators["client"] == len(t.connections))
-SERVER_CLOSES = Check("the server begins every close", lambda t, _: t.initiators["server"] == len(t.connections))
-PILE_UP = Check("all are ESTABLISHED at the end", lambda t, _: t.states("client") == {"ESTAB": len(t.connections)})
-CLOSE_WAIT = Check("all are in CLOSE_WAIT at the end", lambda t, _: t.states("client") == {"CLOSE-WAIT": len(t.connections)})
+CLIENT_CLOSES = Check(
+    "the client begins every close", lambda t, _: t.initiators["client"] == len(t.connections)
+)
+SERVER_CLOSES = Check(
+    "the server begins every close", lambda t, _: t.initiators["server"] == len(t.connections)
+)
+PILE_UP = Check(
+    "all are ESTABLISHED at the end", lambda t, _: t.states("client") == {"ESTAB": len(t.connections)}
+)
+CLOSE_WAIT = Check(
+    "all are in CLOSE_WAIT at the end", lambda t, _: t.states("client") == {"CLOSE-WAIT": len(t.connections)}
+)
 REUSED = Check("ten requests per connection or more", lambda t, _: t.requests >= 10 * len(t.connections))
 NO_RESET = Check("no RST", lambda _, w: not w.resets("client") and not w.resets("server"))
 REST = Check("two seconds of rest or more are seen", lambda _, w: w.last_at - w.last_tcp_at > 2)
@@ -42,13 +50,14 @@ def lingers(side: str, seconds: float, count: int = 3) -> Check:
     """Most closes of a side come after one silence; a loaded machine may delay a few."""
     return Check(
         f"{side} closes after {seconds} s of silence",
-        lambda _, w: len(w.lingers(side)) >= count
-        and 0 <= w.lingers(side)[len(w.lingers(side)) // 2] - seconds < 0.05,
+        lambda _, w: (
+            len(w.lingers(side)) >= count and 0 <= w.lingers(side)[len(w.lingers(side)) // 2] - seconds < 0.05
+        ),
     )
 
 
 def expect(cause: str, *settings: str, also: tuple[str, ...] = (), **values: object) -> dict[str, object]:
-    """The leading cause; ``also`` are those that lead it just as rightly, because the packets cannot decide."""
+    """The leading cause; ``also`` are as right in front, because the packets cannot decide."""
     return {"cause": cause, "also": list(also), "settings": list(settings), "values": values}
 
 
@@ -56,7 +65,9 @@ POOL_OF_2 = expect("idle-pool-too-small", PER_HOST, idle_capacity=2, owner="clie
 POOL_OF_2_CHECKS = (
     Check("opens far more than the callers", lambda t, _: len(t.connections) > 0.25 * t.requests),
     Check("two or fewer pooled at rest", lambda t, _: t.states("client").get("ESTAB", 0) == 2),
-    Check("closes are the client's", lambda t, _: t.initiators["server"] == 0 and t.initiators["client"] > 20),
+    Check(
+        "closes are the client's", lambda t, _: t.initiators["server"] == 0 and t.initiators["client"] > 20
+    ),
     REST,
 )
 NEW_TRANSPORT = ("-mode", "new-transport", "-load", "4x15@200ms")
@@ -65,7 +76,7 @@ PACED = ("-together", "-load", "6x30@120ms")
 FOUNDING = (
     Case(
         "go-new-transport",
-        "A new http.Transport for each call, 4 callers: connections pile up in ESTABLISHED and nobody closes them.",
+        "A new http.Transport for each call, 4 callers: connections pile up in ESTABLISHED, nobody closes.",
         Client(NEW_TRANSPORT),
         GoServer(),
         expect("never-reuse-new-transport", SHARED, also=("body-not-closed",)),
@@ -73,7 +84,7 @@ FOUNDING = (
     ),
     Case(
         "go-new-transport-server-closes",
-        "The same against a server with an idle timeout of 2 s: the client answers each FIN, so bodies were closed.",
+        "The same against a server with an idle timeout of 2 s: the client answers each FIN.",
         Client(NEW_TRANSPORT),
         GoServer(("-idle-timeout", "2s")),
         expect("never-reuse-new-transport", SHARED, server_idle_timeout_s=2.0),
@@ -81,7 +92,7 @@ FOUNDING = (
     ),
     Case(
         "go-new-transport-idle-2s",
-        "The popular fix, IdleConnTimeout 2 s on the new Transport: the pile goes away, a handshake per request stays.",
+        "The popular fix, IdleConnTimeout 2 s: the pile goes away, a handshake per request stays.",
         Client((*NEW_TRANSPORT, "-idle-timeout", "2s")),
         GoServer(),
         expect("never-reuse-new-transport", SHARED, client_idle_timeout_s=2.0),
@@ -89,7 +100,7 @@ FOUNDING = (
     ),
     Case(
         "go-global-transport",
-        "The right fix: one Transport for the program, MaxIdleConns and MaxIdleConnsPerHost 20, IdleConnTimeout 30 s.",
+        "The right fix: one Transport for the program, MaxIdleConns(PerHost) 20, IdleConnTimeout 30 s.",
         Client(("-mode", "transport", "-max-idle", "20", "-per-host", "20", "-idle-timeout", "30s", *PACED)),
         GoServer(("-delay", "5ms")),
         expect("healthy"),
@@ -97,7 +108,7 @@ FOUNDING = (
     ),
     Case(
         "go-body-not-closed",
-        "One shared client whose responses are neither read nor closed; the server closes after 2 s: CLOSE_WAIT.",
+        "A shared client, responses neither read nor closed; the server closes after 2 s: CLOSE_WAIT.",
         Client(("-mode", "shared-default", "-body", "leak", "-load", "4x15@200ms")),
         GoServer(("-idle-timeout", "2s")),
         expect("body-not-closed", "Response.Body.Close()", server_idle_timeout_s=2.0),
@@ -126,7 +137,12 @@ FOUNDING = (
         "DisableKeepAlives with 4 busy callers.",
         Client(("-mode", "disable-keepalives", "-load", "4x60@20ms")),
         GoServer(),
-        expect("never-reuse-keepalive-disabled", "http.Transport.DisableKeepAlives", "http.Request.Close", owner="client"),
+        expect(
+            "never-reuse-keepalive-disabled",
+            "http.Transport.DisableKeepAlives",
+            "http.Request.Close",
+            owner="client",
+        ),
         (ONE_EACH, connections(240, 240), Check("all are closed", lambda t, _: t.initiators["none"] == 0)),
         notes=EITHER_FIRST,
     ),
@@ -135,7 +151,12 @@ FOUNDING = (
         "Request.Close set on each request of the shared client, 4 busy callers.",
         Client(("-mode", "req-close", "-load", "4x60@20ms")),
         GoServer(),
-        expect("never-reuse-keepalive-disabled", "http.Request.Close", "http.Transport.DisableKeepAlives", owner="client"),
+        expect(
+            "never-reuse-keepalive-disabled",
+            "http.Request.Close",
+            "http.Transport.DisableKeepAlives",
+            owner="client",
+        ),
         (ONE_EACH, connections(240, 240), Check("all are closed", lambda t, _: t.initiators["none"] == 0)),
         notes=EITHER_FIRST,
     ),
@@ -161,7 +182,7 @@ FOUNDING = (
         "go-body-not-drained-go127-large",
         "Go 1.27 with a body of 1 MiB closed unread: more than Close reads.",
         Client(("-mode", "shared-default", "-body", "close", "-load", "1x12@150ms")),
-        GoServer(("-size", "1048576",)),
+        GoServer(("-size", "1048576")),
         expect("body-not-drained", "Response.Body read to EOF before Close()", owner="client"),
         (ONE_EACH, CLIENT_CLOSES, Check("the client sends RST", lambda _, w: w.resets("client") >= 9)),
         point=Point(snaplen=300),
@@ -173,7 +194,7 @@ BACKEND = GoServer(("-delay", "5ms", "-size", "32"))
 EXPERIMENT = (
     Case(
         "go-ab-new-client",
-        "ab calls a service that makes a new http.Client for each outgoing call: all share DefaultTransport, pool of 2.",
+        "ab calls a service that makes a new http.Client per call: all share DefaultTransport, pool of 2.",
         Front(("-mode", "new-client")),
         BACKEND,
         POOL_OF_2,
@@ -232,12 +253,12 @@ EXPERIMENT = (
         Front(("-mode", "transport", "-per-host", "1000", "-max-idle", "1000")),
         BACKEND,
         expect("healthy"),
-        (ALL_OPEN, REUSED, connections(1, 40), REST),
+        (ALL_OPEN, REUSED, REST),
         point=Point(filter="tcp port 8081 or udp"),
     ),
     Case(
         "go-both-legs",
-        "The shared default client again, with both legs of the service in one file: in on 8080, out to 8081.",
+        "The shared default client with both legs of the service in one file: in on 8080, out to 8081.",
         Front(("-mode", "shared-default"), requests=200),
         BACKEND,
         POOL_OF_2,
@@ -280,7 +301,10 @@ SERVERS = (
         NGINX_CLIENT,
         Nginx(("keepalive_requests 6",)),
         expect("server-max-requests", "keepalive_requests", max_requests=6, owner="server"),
-        (connections(30, 36), Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6)),
+        (
+            connections(30, 36),
+            Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6),
+        ),
         notes=EITHER_FIRST,
     ),
     Case(
@@ -289,7 +313,10 @@ SERVERS = (
         NGINX_CLIENT,
         GoServer(("-max-requests", "6")),
         expect("server-max-requests", max_requests=6, owner="server"),
-        (connections(30, 36), Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6)),
+        (
+            connections(30, 36),
+            Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6),
+        ),
         notes=EITHER_FIRST,
     ),
     Case(
@@ -298,7 +325,10 @@ SERVERS = (
         NGINX_CLIENT,
         Apache(("KeepAliveTimeout 60", "MaxKeepAliveRequests 5")),
         expect("server-max-requests", "MaxKeepAliveRequests", max_requests=6, owner="server"),
-        (connections(30, 36), Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6)),
+        (
+            connections(30, 36),
+            Check("six each", lambda t, _: t.per_connection[6] >= 25 and max(t.per_connection) == 6),
+        ),
         notes=EITHER_FIRST,
     ),
     Case(
@@ -338,7 +368,7 @@ SERVERS = (
     ),
     Case(
         "go-idle-timeout-none",
-        "A burst of 18 calls, then single calls for 12 s: with no IdleConnTimeout 17 connections stay and wait (and are probed).",
+        "A burst of 18 calls, then single ones for 12 s: with no IdleConnTimeout 17 connections wait.",
         Client(("-mode", "transport", "-per-host", "100", "-load", "18x1,1x24@500ms")),
         GoServer(("-delay", "60ms")),
         expect("idle-timeout-none", CLIENT_IDLE, owner="client"),
@@ -372,4 +402,42 @@ SERVERS = (
     ),
 )
 
-CASES = FOUNDING + EXPERIMENT + SERVERS
+DISTANT = (
+    Case(
+        "go-ab-shared-default-10ms-rtt",
+        "The half fix over a path with 5 ms each way (TUN, raw IP).",
+        Front(("-mode", "shared-default"), requests=200, concurrency=12),
+        BACKEND,
+        POOL_OF_2,
+        POOL_OF_2_CHECKS,
+        point=Point(filter="tcp port 8081 or udp"),
+        delay_ms=5.0,
+    ),
+    Case(
+        "go-global-transport-10ms-rtt",
+        "The right fix over the same path, captured at the server.",
+        Client(("-mode", "transport", "-max-idle", "20", "-per-host", "20", "-idle-timeout", "30s", *PACED)),
+        GoServer(("-delay", "5ms")),
+        expect("healthy"),
+        (REUSED, ALL_OPEN, connections(2, 12), REST),
+        point=Point(side="server"),
+        delay_ms=5.0,
+    ),
+    Case(
+        "go-disable-keepalives-hot-10ms-rtt",
+        "DisableKeepAlives over the same path, at the server: some FINs cross.",
+        Client(("-mode", "disable-keepalives", "-load", "4x30@60ms")),
+        GoServer(),
+        expect("never-reuse-keepalive-disabled", "http.Transport.DisableKeepAlives", owner="client"),
+        (
+            ONE_EACH,
+            connections(120, 120),
+            Check("FINs cross", lambda t, _: sum(c.both_closed for c in t.connections) >= 5),
+        ),
+        point=Point(side="server"),
+        delay_ms=5.0,
+        notes=EITHER_FIRST,
+    ),
+)
+
+CASES = FOUNDING + EXPERIMENT + SERVERS + DISTANT

@@ -1,9 +1,9 @@
 """The kernel's own account of each connection: the socket state events, and what ``ss`` shows at a moment.
 
-The events are those of ``sock/inet_sock_set_state``.  They come from the whole machine and from both ends, so they
-are filtered by the lab's addresses; an end that leaves ESTABLISHED for FIN_WAIT1 closed of its own will, one that
-leaves it for CLOSE_WAIT was told to.  One that leaves it for CLOSE did so itself unless a ``tcp/tcp_receive_reset``
-came just before; such a change is called RESET here.
+The events are those of ``sock/inet_sock_set_state``.  They come from the whole machine and from both ends, so
+they are filtered by the lab's addresses.  An end that leaves ESTABLISHED for FIN_WAIT1 closed of its own
+will, one that leaves it for CLOSE_WAIT was told to.  One that leaves it for CLOSE did so itself unless a
+``tcp/tcp_receive_reset`` came just before; such a change is called RESET here.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def mounted_tracefs(work: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     run("mount", "-t", "tracefs", "tracefs", str(place))
     if not (place / EVENT).exists():
-        raise LabError("this kernel has no inet_sock_set_state events: the truth of who closed first cannot be had")
+        raise LabError(
+            "this kernel has no inet_sock_set_state events: the truth of who closed first cannot be had"
+        )
     return place
 
 

@@ -1,16 +1,20 @@
 """Two hosts joined by a cable: network namespaces and a veth pair, offloads off, all gone at the end.
 
-Not the loopback: there ``tcp_tw_reuse`` hides TIME_WAIT, both ends share one capture point, and a segment may have 64 kB.
+Not the loopback: there ``tcp_tw_reuse`` hides TIME_WAIT, both ends are one capture point, segments are large.
+A delayed cable is a pair of TUN devices with ``delay.py`` between them: a kernel without netem has no other.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
+from pathlib import Path
 from types import TracebackType
 
 from lab.errors import LabError
 
 INTERFACE = "eth0"
+DELAY = Path(__file__).with_name("delay.py")
 OFFLOADS = ("tso", "gso", "gro", "tx", "rx", "sg")
 
 
@@ -40,7 +44,9 @@ class Host:
 class Network:
     """``client`` and ``server`` on 10.71.N.0/24; a context manager."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, delay_ms: float = 0.0) -> None:
+        self.delay_ms = delay_ms  # one way
+        self.delayer: subprocess.Popen[str] | None = None
         self.client = Host(f"lab{number}-client", f"10.71.{number}.1")
         self.server = Host(f"lab{number}-server", f"10.71.{number}.2")
 
@@ -60,16 +66,37 @@ class Network:
         hosts = (self.client, self.server)
         for host in hosts:
             run("ip", "netns", "add", host.namespace)
-        run("ip", "-n", self.client.namespace, "link", "add", INTERFACE, "type", "veth",
-            "peer", "name", INTERFACE, "netns", self.server.namespace)  # fmt: skip
         for host in hosts:
             host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-            for offload in OFFLOADS:
-                host.run("ethtool", "-K", INTERFACE, offload, "off")
-            run("ip", "-n", host.namespace, "address", "add", f"{host.address}/24", "dev", INTERFACE)
+        if self.delay_ms:
+            self._delayed_cable()
+        else:
+            self._veth()
+        for host in hosts:
             for device in ("lo", INTERFACE):
                 run("ip", "-n", host.namespace, "link", "set", device, "up")
 
+    def _veth(self) -> None:
+        run("ip", "-n", self.client.namespace, "link", "add", INTERFACE, "type", "veth",
+            "peer", "name", INTERFACE, "netns", self.server.namespace)  # fmt: skip
+        for host in (self.client, self.server):
+            for offload in OFFLOADS:
+                host.run("ethtool", "-K", INTERFACE, offload, "off")
+            run("ip", "-n", host.namespace, "address", "add", f"{host.address}/24", "dev", INTERFACE)
+
+    def _delayed_cable(self) -> None:
+        command = [sys.executable, str(DELAY), INTERFACE, f"{self.delay_ms}"]
+        for host in (self.client, self.server):
+            command += [host.namespace, f"{host.address}/24"]
+        self.delayer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.delayer.stdout is not None
+        if self.delayer.stdout.readline() != "ready\n":
+            raise LabError("no delayed cable: see delay.py's own words above")
+
     def _remove(self) -> None:
+        if self.delayer:
+            self.delayer.terminate()
+            self.delayer.communicate()
+            self.delayer = None
         for host in (self.client, self.server):
             subprocess.run(["ip", "netns", "delete", host.namespace], capture_output=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -20,7 +21,9 @@ START_S = 10.0  # a server that does not listen by then never will
 class Process:
     """A program that runs until the ``with`` block ends; it and its children are ended then."""
 
-    def __init__(self, host: Host, command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, host: Host, command: list[str], log: Path, environment: dict[str, str] | None = None
+    ) -> None:
         self.command = command
         self.log = log
         with log.open("wb") as errors:
@@ -41,10 +44,8 @@ class Process:
 
     def stop(self, number: signal.Signals) -> None:
         """Send a signal to the program and its children, and wait for the program."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
-        except ProcessLookupError:
-            pass
         try:
             self.popen.wait(5)
         except subprocess.TimeoutExpired:
@@ -58,7 +59,9 @@ class Process:
         deadline = time.monotonic() + seconds
         while not ready():
             if self.popen.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"no {what} from {' '.join(self.command)}: {self.log.read_text(errors='replace')[-500:]}")
+                raise LabError(
+                    f"no {what} from {' '.join(self.command)}: {self.log.read_text(errors='replace')[-500:]}"
+                )
             time.sleep(0.02)
 
     def read_line(self, what: str, seconds: float) -> str:
@@ -67,7 +70,9 @@ class Process:
         readable, _, _ = select.select([self.popen.stdout], [], [], seconds)
         line = self.popen.stdout.readline().decode() if readable else ""
         if not line:
-            raise LabError(f"no {what} from {' '.join(self.command)}: {self.log.read_text(errors='replace')[-500:]}")
+            raise LabError(
+                f"no {what} from {' '.join(self.command)}: {self.log.read_text(errors='replace')[-500:]}"
+            )
         return line.strip()
 
 

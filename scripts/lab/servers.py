@@ -1,4 +1,4 @@
-"""The servers of the lab.  Each writes a request log of its own, which says what connection each request came on."""
+"""The servers of the lab.  Each writes a request log that says what connection each request came on."""
 
 from __future__ import annotations
 
@@ -81,9 +81,14 @@ class Nginx(Server):
         listen = f"{PORT} backlog=1024"
         if self.tls:
             listen += " ssl"
-            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=lab.test",
+            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
+                "-subj", "/CN=lab.test",
                 "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"))  # fmt: skip
-        certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;" if self.tls else ""
+        certificate = (
+            f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
+            if self.tls
+            else ""
+        )
         log = f"access_log {folder}/requests.log truth" if self.logs else "access_log off"
         configuration = folder / "nginx.conf"
         configuration.write_text(
@@ -97,7 +102,8 @@ class Nginx(Server):
                     log_format truth '$msec $remote_port';
                     {log};
                     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-                    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+                    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+                    scgi_temp_path {folder}/scgi;
                     {" ".join(f"{directive};" for directive in self.directives)}
                     server {{ listen {listen}; {certificate} root {folder}; }}
                 }}
@@ -119,12 +125,15 @@ class Apache(Server):
         modules = Path("/usr/lib/apache2/modules")
         configuration = folder / "apache.conf"
         load = "\n".join(
-            f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_event", "authz_core", "dir", "mime")
+            f"LoadModule {name}_module {modules}/mod_{name}.so"
+            for name in ("mpm_event", "authz_core", "dir", "mime")
         )
         configuration.write_text(
             f"{load}\nServerName lab.test\nServerRoot {folder}\nPidFile {folder}/apache.pid\nListen {PORT}\n"
-            f"User www-data\nGroup www-data\nDefaultRuntimeDir {folder}\nTypesConfig /etc/mime.types\nErrorLog {folder}/error.log\n"
-            f'LogFormat "%{{sec}}t.%{{msec_frac}}t %{{remote}}p" truth\nCustomLog {folder}/requests.log truth\n'
+            f"User www-data\nGroup www-data\nDefaultRuntimeDir {folder}\n"
+            f"TypesConfig /etc/mime.types\nErrorLog {folder}/error.log\n"
+            f'LogFormat "%{{sec}}t.%{{msec_frac}}t %{{remote}}p" truth\n'
+            f"CustomLog {folder}/requests.log truth\n"
             f"DocumentRoot {folder}\n" + "\n".join(self.directives) + "\n"
         )
         version = run("apache2", "-v").split("Apache/")[1].split()[0]

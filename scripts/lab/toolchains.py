@@ -34,10 +34,21 @@ def toolchain(which: str, work: Path, go: Path | None) -> Toolchain:
     source = work / f"source-{version}"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(SOURCE, source)
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOWORK": "off"}
+    environment = {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=mod",
+        "GOPROXY": "off",
+        "GOWORK": "off",
+    }
     # The language version in go.mod chooses the library's behavior too: each toolchain gets its own.
-    for command in (["mod", "edit", f"-go={version.removeprefix('go')}"], ["build", "-o", f"{programs}/", "./..."]):
-        done = subprocess.run([str(go), *command], cwd=source, env=environment, capture_output=True, text=True)
+    for command in (
+        ["mod", "edit", f"-go={version.removeprefix('go')}"],
+        ["build", "-o", f"{programs}/", "./..."],
+    ):
+        done = subprocess.run(
+            [str(go), *command], cwd=source, env=environment, capture_output=True, text=True
+        )
         if done.returncode:
             raise LabError(f"go {' '.join(command)}: {done.stderr}")
     return Toolchain(version, programs)

@@ -93,7 +93,9 @@ def build(changes: list[Change], requests: list[Request], client: str, port: int
     for request in requests:
         candidates = [c for c in by_port.get(request.port, ()) if c.opened_at <= request.at + SLACK_S]
         if not candidates:
-            raise LabError(f"the server's log has a request from port {request.port}, on which nothing was open")
+            raise LabError(
+                f"the server's log has a request from port {request.port}, on which nothing was open"
+            )
         candidates[-1].requests += 1
     return connections
 

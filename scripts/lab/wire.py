@@ -101,9 +101,13 @@ def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> lis
         for true, seen in zip(connections, wire_by_port.get(port, ()), strict=True):
             requests = seen.requests_begun if cut else seen.requests
             if count_requests and requests != true.requests:
-                problems.append(f"port {port}: {true.requests} requests in the server's log, {requests} on the wire")
+                problems.append(
+                    f"port {port}: {true.requests} requests in the server's log, {requests} on the wire"
+                )
             if true.initiator != seen.first_closer and not true.both_closed:
-                problems.append(f"port {port}: {true.initiator} closed first by the kernel, {seen.first_closer} on the wire")
+                problems.append(
+                    f"port {port}: {true.initiator} first by the kernel, {seen.first_closer} by the wire"
+                )
             if not seen.handshake:
                 problems.append(f"port {port}: no handshake")
     return problems
@@ -111,4 +115,8 @@ def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> lis
 
 def demand(problems: list[str], name: str) -> None:
     if problems:
-        raise LabError(f"{name}: " + "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if problems[5:] else ""))
+        raise LabError(
+            f"{name}: "
+            + "; ".join(problems[:5])
+            + (f"; and {len(problems) - 5} more" if problems[5:] else "")
+        )

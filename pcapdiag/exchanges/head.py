@@ -32,7 +32,7 @@ class Head:
     """The facts of one head.
 
     Attributes:
-        request: a request, else a response.  method: number in ``rows.METHODS``.  status: 0 for a request.
+        request: a request, else a response.  method: number in ``model.flags.METHODS``.  status: 0 for a request.
         http10: the message says HTTP/1.0.  close, keep_alive: tokens of ``Connection``.
         length: Content-Length, -1 when absent, -2 when it cannot be trusted.  chunked: the last transfer coding.
         upgrade: an ``Upgrade`` header.  expect: ``Expect: 100-continue``.

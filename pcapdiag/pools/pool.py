@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag.exchanges.rows import REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
+from pcapdiag.model.flags import REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
 from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
 from pcapdiag.pools import timeline
@@ -201,8 +201,8 @@ class Pool:
         c = self.connections
         kinds = np.full(self.size, CloseClass.SILENT, dtype=np.int64)
         kinds[self.linger <= self.immediate_limit] = CloseClass.IMMEDIATE
-        kinds[c.open_request != 0] = CloseClass.OPEN_REQUEST
         kinds[self.client_asked | self.server_said] = CloseClass.SIGNALLED
+        kinds[c.open_request != 0] = CloseClass.OPEN_REQUEST
         kinds[c.requests == 0] = CloseClass.UNUSED
         kinds[~self.closed] = CloseClass.OPEN
         return kinds

@@ -1,0 +1,229 @@
+"""The only module that knows every stage: capture files in, a Report out."""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcapdiag import report_rows
+from pcapdiag._build import compiled
+from pcapdiag._version import __version__
+
+from pcapdiag.connections import rows as connection_rows
+from pcapdiag.connections.tracker import Tracker
+from pcapdiag.errors import CaptureError, UsageError
+from pcapdiag.exchanges import rows as exchange_rows
+from pcapdiag.model.report import CaptureInfo, Quality, Report
+from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
+from pcapdiag.model.words import Opening
+from pcapdiag.packets.source import Counters, Progress, read_captures
+from pcapdiag.pools.partition import aliases, partition
+from pcapdiag.rules import all_rules
+from pcapdiag.rules.judging import judge
+from pcapdiag.rules.rule import Desk
+from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of a capture to look at.
+
+    ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``since`` and ``until`` are
+    nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
+    the time are kept whole.
+    """
+
+    client: str | None = None
+    server: str | None = None
+    port: int | None = None
+    since: int | None = None
+    until: int | None = None
+    since_relative: int | None = None
+    until_relative: int | None = None
+    with_connections: bool = False
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the packet path made of a capture."""
+
+    connections: ConnectionTable
+    exchanges: ExchangeTable
+    counters: Counters
+    segments: int
+    undecoded: dict[str, int]
+    duplicates: int
+
+
+def analyze(
+    paths: Sequence[str], options: Options | None = None, progress: Progress | None = None
+) -> Report:
+    """Diagnose captures, taken as one.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense.
+    """
+    options = options or Options()
+    tables = read_tables(paths, progress)
+    connections, counters = tables.connections, tables.counters
+    if not len(connections):
+        raise nothing_to_analyse(paths, tables)
+    start, end = counters.first_at or 0, counters.last_at or 0
+    alias = aliases(connections)
+    keep = (alias == 0) & chosen(connections, options, start)
+    if not keep.any():
+        raise UsageError(
+            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
+        )
+    pools = partition(connections, tables.exchanges, keep, start, end)
+    desk = Desk(counters.file_starts)
+    judgement = judge(pools, all_rules(), desk)
+    rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
+    return Report(
+        capture=capture_info(tables, alias),
+        verdict=judgement.verdict,
+        findings=judgement.findings,
+        pools=tuple(report_rows.pool_row(pool, desk) for pool in pools),
+        connections=rows,
+        connection_count=int(keep.sum()),
+        not_evaluated=judgement.not_evaluated,
+        version=__version__,
+    )
+
+
+def nothing_to_analyse(paths: Sequence[str], tables: Tables) -> CaptureError:
+    """Why a readable capture gave no connection."""
+    name = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    packets = tables.counters.packets
+    if not packets:
+        damage = f" ({tables.counters.damage[0]})" if tables.counters.damage else ""
+        return CaptureError(
+            name, f"no packets in it{damage}", expected="TCP packets", try_this="capture while there is traffic"
+        )
+    why = ", ".join(f"{count:,} {reason}" for reason, count in tables.undecoded.items())
+    linktypes = ", ".join(LINKTYPE_NAMES.get(kind, f"linktype {kind}") for kind in tables.counters.linktypes)
+    return CaptureError(
+        name,
+        f"no TCP in its {packets:,} packets ({why})",
+        expected=f"TCP over IPv4 or IPv6 on Ethernet, Linux SLL, NULL/LOOP or raw IP (this is {linktypes})",
+        try_this="check the capture filter: tcpdump -i any -w FILE tcp",
+    )
+
+
+def chosen(connections: ConnectionTable, options: Options, start: int) -> NDArray[np.bool_]:
+    """Connections that pass the filters."""
+    keep = np.ones(len(connections), dtype=bool)
+    for end, wanted in (("client", options.client), ("server", options.server)):
+        if wanted:
+            keep &= at_address(connections, end, wanted)
+    if options.port is not None:
+        keep &= connections.server_port == options.port
+    since = options.since if options.since_relative is None else start + options.since_relative
+    until = options.until if options.until_relative is None else start + options.until_relative
+    if since is not None:
+        keep &= connections.last_at >= since
+    if until is not None:
+        keep &= connections.first_at <= until
+    return keep
+
+
+def at_address(connections: ConnectionTable, end: str, wanted: str) -> NDArray[np.bool_]:
+    """Connections whose client or server has an address, is in a network, or has an address and port."""
+    text, port = wanted, None
+    if wanted.startswith("["):
+        text, _, rest = wanted[1:].partition("]")
+        port = rest.removeprefix(":") or None
+    elif wanted.count(":") == 1:
+        text, _, port = wanted.partition(":")
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+        number = None if port is None else int(port)
+    except ValueError:
+        raise UsageError(
+            f"--{end} {wanted!r} is no address, network (10.0.0.0/8) or address and port (10.0.0.7:8081)"
+        ) from None
+    column = connections.columns[f"{end}_ip"]
+    inside = [
+        index for index in np.unique(column).tolist() if ipaddress.ip_address(connections.strings[index]) in network
+    ]
+    keep = np.isin(column, inside)
+    if number is not None:
+        keep &= connections.columns[f"{end}_port"] == number
+    return np.asarray(keep)
+
+
+def capture_info(tables: Tables, alias: Column) -> CaptureInfo:
+    """What was read, and what was wrong with it."""
+    counters, c = tables.counters, tables.connections
+    one_sided = (c.client_packets == 0) | ((c.server_packets == 0) & (c.opening == Opening.HANDSHAKE))
+    return CaptureInfo(
+        files=tuple(path for _, path in counters.file_starts),
+        packets=counters.packets,
+        tcp_segments=tables.segments,
+        first_at=counters.first_at,
+        last_at=counters.last_at,
+        linktypes=tuple(
+            dict.fromkeys(LINKTYPE_NAMES.get(kind, f"linktype {kind}") for kind in counters.linktypes)
+        ),
+        quality=Quality(
+            undecoded=tables.undecoded,
+            truncated_packets=counters.cut_packets,
+            duplicate_packets=tables.duplicates,
+            gap_bytes=int(c.client_gap_bytes.sum() + c.server_gap_bytes.sum()),
+            midstream_connections=int((c.opening == Opening.MIDSTREAM).sum()),
+            one_sided_connections=int(one_sided.sum()),
+            aliased_connections=int((alias > 0).sum()),
+            time_steps_back=counters.steps_back,
+            damage=tuple(counters.damage),
+            notes=tuple(counters.notes),
+        ),
+        compiled=compiled(),
+    )
+
+
+def read_tables(paths: Sequence[str], progress: Progress | None = None) -> Tables:
+    """Run the packet path over files, taken as one capture."""
+    tracker = Tracker()
+    decoder = Decoder(tracker)
+    collecting = gc.isenabled()
+    gc.disable()  # the tracker breaks its own cycles; walking its live objects again and again costs a third
+    try:
+        counters = read_captures(paths, decoder, progress)
+        tracker.finish()
+    finally:
+        if collecting:
+            gc.enable()
+    return tables_of(tracker, decoder, counters)
+
+
+def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
+    """The finished tables, connections in order of first packet, exchanges by connection."""
+    rows, exchanges = tracker.rows, tracker.exchanges
+    connections = from_matrix(
+        rows.wide_buffer, connection_rows.WIDE, rows.narrow_buffer, connection_rows.NARROW, rows.count
+    )
+    order = np.argsort(connections["number"], kind="stable")
+    connections = {name: column[order] for name, column in connections.items()}
+    columns = from_matrix(
+        exchanges.wide_buffer,
+        exchange_rows.WIDE,
+        exchanges.narrow_buffer,
+        exchange_rows.NARROW,
+        exchanges.count,
+    )
+    columns["connection"] = columns["connection"] - 1
+    order = np.lexsort((columns["index"], columns["connection"]))
+    return Tables(
+        ConnectionTable(connections, rows.strings.values),
+        ExchangeTable({name: column[order] for name, column in columns.items()}),
+        counters,
+        decoder.segments,
+        {reason: count for reason, count in zip(REASONS, decoder.undecoded, strict=True) if count},
+        tracker.duplicates,
+    )

@@ -1,0 +1,93 @@
+"""Connections used once and left open while they were idle: whose fault the packets point at.
+
+A new client for each request and a response body that is never closed look the same until something else happens on
+the connection.  What can happen, and what it says:
+
+* The server closes an idle one.  A client that reads in the background (Go, Node.js, the JDK) answers the FIN within
+  50 ms when the connection is idle, and never while a response is unread: CLOSE_WAIT.
+* The response is larger than the client's buffers.  Unread, it stalls: the client's window closes and stays closed.
+* The response is large (32 KiB or more): unread, the window that the client last advertised stays short by most of it.
+* The client's own idle timer closes it: then it was in a pool, so the body had been read and closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from pcapdiag.model.tables import Column
+from pcapdiag.model.words import CloseClass, Side
+from pcapdiag.pools.answers import fin_answers, stalled, unread
+from pcapdiag.pools.pool import Pool
+
+# Fewer show no pattern: a client may well dial a spare connection or two.
+MIN_DIALS = 5
+# Of the dials after the first, this part had an idle connection at hand.  Real cases lie between 0.7 and 1.
+MISSED = 0.6
+SINGLE = 0.9
+
+
+class Lean(IntEnum):
+    """Which of the two explanations the packets support."""
+
+    UNDECIDED = 0
+    POOLED = 1  # the connection was idle in a pool that nobody asks again
+    UNREAD = 2  # the response was never read to its end or closed
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """``rows`` of the pool, why they lean, and the rows that show it."""
+
+    rows: Column
+    lean: Lean
+    shown_by: Column
+    reason: str
+    missed_rate: float
+
+
+def abandoned(pool: Pool) -> Abandoned | None:
+    """The pattern of connections that are used once and then left open, None where it is not there."""
+    dials = int(pool.dialled.sum())
+    if dials < MIN_DIALS or not pool.whole.any():
+        return None
+    if pool.single < SINGLE:
+        return None
+    held = stalled(pool)
+    rate = pool.missed_rate or 0.0
+    kinds = pool.close_class
+    rows = np.flatnonzero(
+        pool.whole
+        & (
+            (kinds == CloseClass.OPEN)
+            | (kinds == CloseClass.SILENT)
+            | ((kinds == CloseClass.OPEN_REQUEST) & (pool.closer == Side.SERVER))
+        )
+    )
+    if len(rows) < max(MIN_DIALS - 1, 0.6 * int(pool.whole.sum())):
+        return None
+    if rate < MISSED and len(held) < 0.5 * int(pool.whole.sum()):
+        return None
+    lean, shown_by, reason = _lean(pool, rows, held)
+    return Abandoned(rows, lean, shown_by, reason, rate)
+
+
+def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
+    if len(held) >= 3 and len(held) >= 0.3 * len(rows):
+        return Lean.UNREAD, held, "the client's receive window closed in the middle of the response and stayed closed"
+    answers = fin_answers(pool)
+    told = len(answers.prompt) + len(answers.late) + len(answers.never)
+    if told >= 3:
+        if len(answers.never) >= 0.8 * told:
+            return Lean.UNREAD, answers.never, "the client never answered the server's FIN: CLOSE_WAIT"
+        if len(answers.prompt) >= 0.8 * told:
+            return Lean.POOLED, answers.prompt, "the client answered the server's FIN at once, as it does for an idle connection"
+    by_client = np.flatnonzero((pool.close_class == CloseClass.SILENT) & (pool.closer == Side.CLIENT))
+    if len(by_client) >= 3:
+        return Lean.POOLED, by_client, "the client's own idle timer closed the connection, so it was in a pool"
+    short = unread(pool)
+    if len(short) >= 3 and len(short) >= 0.8 * len(rows):
+        return Lean.UNREAD, short, "the window that the client last advertised is short by most of the response: it is unread"
+    return Lean.UNDECIDED, rows[:0], ""

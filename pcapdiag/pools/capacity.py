@@ -1,0 +1,92 @@
+"""How many idle connections the client keeps, from the level that its pool rests at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcapdiag.model.tables import Column
+from pcapdiag.model.words import CloseClass, Side
+from pcapdiag.pools import timeline
+from pcapdiag.pools.pool import MILLISECOND, Fate, Pool
+
+# Rest begins when no request has been open for this long, or four round trips: closes that overflow caused are over.
+SETTLE = 50 * MILLISECOND
+HOLDS = 0.5
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The resting level of pooled connections.
+
+    Attributes:
+        value: the level, where it holds for half of the rest time or more; else None.
+        low, high: the levels that hold for a tenth of it or more.
+        rest_ns: how long the pool was seen at rest.
+        overflow: connections that the client closed at once, and unused ones of the same burst.
+        rows: those connections.
+    """
+
+    value: int | None
+    low: int
+    high: int
+    rest_ns: int
+    overflow: int
+    rows: Column
+
+
+def overflow_rows(pool: Pool) -> Column:
+    """Connections that the client closed at once and unasked after a response, or without having used them at all."""
+    kinds = pool.close_class
+    mine = pool.closer == Side.CLIENT
+    at_once = (kinds == CloseClass.IMMEDIATE) & mine
+    unused = (kinds == CloseClass.UNUSED) & mine & (pool.linger <= pool.immediate_limit) & pool.usable
+    return np.flatnonzero(at_once | unused)
+
+
+def idle_capacity(pool: Pool) -> Capacity | None:
+    """The idle pool's size, None without rest or without overflow.
+
+    Pooled connections are idle ones that were used again, that were closed later by a timer, or that the capture's end
+    found open, and those dialled but never used: counting every idle connection would count the ones on their way out.
+    A stretch of rest ends at its first close that is no overflow, since timers empty pools.
+    """
+    overflow = overflow_rows(pool)
+    if not len(overflow):
+        return None
+    idle = pool.idle
+    leaving = np.zeros(pool.size, dtype=bool)
+    leaving[overflow] = True
+    pooled = (idle.fate != Fate.CLOSED) | ~leaving[idle.connection]
+    start, end = idle.start[pooled], idle.end[pooled]
+    busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
+    if not len(busy_at):
+        return None
+    settle = max(SETTLE, 4 * pool.rtt)
+    quiet = np.flatnonzero(busy == 0)
+    closes = np.sort(
+        pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)]
+    )
+    rested: dict[int, int] = {}
+    edges = np.unique(np.concatenate([start, end]))
+    for at in quiet.tolist():
+        begin = int(busy_at[at]) + settle
+        stop = int(busy_at[at + 1]) if at + 1 < len(busy_at) else pool.end
+        later = int(np.searchsorted(closes, begin))
+        if later < len(closes):
+            stop = min(stop, int(closes[later]))
+        if stop <= begin:
+            continue
+        inside = edges[np.searchsorted(edges, begin, side="right") : np.searchsorted(edges, stop)]
+        cuts = np.concatenate([[begin], inside, [stop]])
+        levels = timeline.level(cuts[:-1], start, end)
+        for lasted, height in zip(np.diff(cuts).tolist(), levels.tolist(), strict=True):
+            rested[height] = rested.get(height, 0) + lasted
+    total = sum(rested.values())
+    if not total:
+        return None
+    best = max(rested, key=lambda height: (rested[height], height))
+    common = [height for height, lasted in rested.items() if lasted >= 0.1 * total]
+    value = best if rested[best] >= HOLDS * total else None
+    return Capacity(value, min(common), max(common), total, len(overflow), overflow)

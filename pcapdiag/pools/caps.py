@@ -1,0 +1,47 @@
+"""A limit on requests per connection, from the closes that a response announced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcapdiag.model.tables import Column
+from pcapdiag.model.words import CloseClass, Count, Side
+from pcapdiag.pools.pool import Pool
+
+MIN_CLOSES = 3
+AGREE = 0.9
+
+
+@dataclass(frozen=True)
+class Cap:
+    """``value`` requests, then the server's close; on ``count`` connections, the pool's ``rows``."""
+
+    value: int
+    count: int
+    announced: bool  # Connection: close on the last response; else the server closed at once after it
+    rows: Column
+
+
+def request_cap(pool: Pool) -> Cap | None:
+    """The server's request cap.
+
+    From connections seen whole whose last response announced the close, or (where headers cannot be seen) that the
+    server closed at once after a response.  At least 90% of them served the same number, more than one, and no
+    connection of the pool served more: Apache serves one more than its MaxKeepAliveRequests says.
+    """
+    counts = pool.connections.requests
+    exact = pool.whole & ((pool.connections.basis == Count.EXACT) | pool.encrypted)
+    announced = exact & pool.server_said & pool.closed
+    rows = np.flatnonzero(announced)
+    by_header = len(rows) >= MIN_CLOSES
+    if not by_header:
+        rows = np.flatnonzero(exact & (pool.close_class == CloseClass.IMMEDIATE) & (pool.closer == Side.SERVER))
+        if len(rows) < MIN_CLOSES:
+            return None
+    served = counts[rows]
+    value = int(np.bincount(served).argmax())
+    if value < 2 or float((served == value).mean()) < AGREE or int(counts[exact].max()) > value:
+        return None
+    return Cap(value, int((served == value).sum()), by_header, rows[served == value])

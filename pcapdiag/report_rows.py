@@ -1,0 +1,236 @@
+"""Turn tables and pools into the rows of a Report: numbers into words, indices into text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapdiag.model.report import ConnectionRow, Endpoint, Inferred, PoolRow
+from pcapdiag.model.tables import Column, ConnectionTable
+from pcapdiag.model.words import (
+    CloseClass,
+    CloseKind,
+    ConnState,
+    Count,
+    Knob,
+    Opening,
+    Protocol,
+    Side,
+    TcpState,
+    Word,
+)
+from pcapdiag.pools.caps import request_cap
+from pcapdiag.pools.capacity import idle_capacity
+from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.timers import Timer, idle_timer
+from pcapdiag.rules.rule import Desk
+from pcapdiag.settings import catalog
+
+
+def counted(kind: type[Word], values: Column) -> dict[str, int]:
+    """Word to rows, in the order of the words."""
+    numbers = np.bincount(values, minlength=1) if len(values) else np.zeros(1, dtype=np.int64)
+    return {kind(value).word: int(count) for value, count in enumerate(numbers) if count}
+
+
+def states(values: Column) -> dict[str, int]:
+    numbers = np.bincount(values, minlength=1) if len(values) else np.zeros(1, dtype=np.int64)
+    return {TcpState(value).word: int(count) for value, count in enumerate(numbers) if count}
+
+
+def basis_of(bases: Column) -> Count:
+    """The weakest basis among connections that carry something."""
+    if not len(bases):
+        return Count.EXACT
+    if (bases == Count.TURNS).any():
+        return Count.TURNS
+    return Count.LOWER_BOUND if (bases == Count.LOWER_BOUND).any() else Count.EXACT
+
+
+def pool_row(pool: Pool, desk: Desk) -> PoolRow:
+    """Everything about a pool that a report may show."""
+    c = pool.connections
+    client = desk.client_of(pool)
+    server = desk.server_of(pool)
+    per, times = np.unique(c.requests[pool.usable], return_counts=True)
+    dials = int(pool.dialled.sum())
+    return PoolRow(
+        id=pool.name,
+        client_ip=c.address(int(c.client_ip[0])),
+        server=Endpoint(c.address(int(c.server_ip[0])), int(c.server_port[0])),
+        host=pool.text("host") or pool.text("sni"),
+        protocol=pool.protocol.word,
+        user_agent=pool.text("user_agent"),
+        client_library=client.name if client.product_id else None,
+        server_software=pool.text("server_software"),
+        connections=pool.size,
+        requests=pool.requests,
+        requests_basis=basis_of(c.basis[pool.usable]).word,
+        requests_per_connection={int(value): int(count) for value, count in zip(per, times, strict=True)},
+        mean_requests=None if pool.mean_requests is None else round(pool.mean_requests, 3),
+        max_requests=int(c.requests.max()),
+        closers=counted(Side, c.closer),
+        initiators=counted(Side, c.initiator),
+        close_classes=counted(CloseClass, pool.close_class),
+        client_states=states(c.client_state),
+        server_states=states(c.server_state),
+        peak_connections=pool.peak_open,
+        peak_busy=pool.peak_busy,
+        peak_idle=pool.peak_idle,
+        missed_reuse=int(pool.missed.sum()),
+        opens=dials,
+        missed_reuse_rate=None if pool.missed_rate is None else round(pool.missed_rate, 4),
+        opens_per_second=pool.opens_per_second,
+        requests_per_second=pool.requests_per_second,
+        handshake_rtt_ns=pool.rtt if (c.rtt_ns >= 0).any() else None,
+        duration_ns=pool.active_ns,
+        time_wait={
+            "client": int((c.client_state == TcpState.TIME_WAIT).sum()),
+            "server": int((c.server_state == TcpState.TIME_WAIT).sum()),
+        },
+        inferred=inferred_of(pool, server.product_id, client.product_id),
+    )
+
+
+def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inferred, ...]:
+    """Settings read from the wire: idle capacity, request cap, timers."""
+    out = []
+    capacity = idle_capacity(pool)
+    if capacity is not None and capacity.overflow >= 3 and pool.peak_busy > capacity.low:
+        out.append(
+            Inferred(
+                Knob.IDLE_POOL_LIMIT,
+                "client",
+                capacity.value,
+                capacity.low,
+                capacity.high,
+                "connections",
+                capacity.overflow,
+                None,
+                f"the level of pooled connections in {capacity.rest_ns / SECOND:.1f} s at rest",
+            )
+        )
+    cap = request_cap(pool)
+    if cap is not None:
+        out.append(
+            Inferred(
+                Knob.MAX_REQUESTS,
+                "server",
+                cap.value,
+                cap.value,
+                cap.value,
+                "requests",
+                cap.count,
+                None,
+                "connections that ended with Connection: close, none carried more"
+                if cap.announced
+                else "connections that the server closed at once after the same number of requests",
+                fits(Knob.MAX_REQUESTS, "server", cap.value, cap.value, server),
+            )
+        )
+    for side, role, product in ((Side.CLIENT, "client", client), (Side.SERVER, "server", server)):
+        timer = idle_timer(pool, side)
+        if timer is not None:
+            out.append(timer_row(timer, role, product))
+    return tuple(out)
+
+
+def timer_row(timer: Timer, role: str, product: str | None) -> Inferred:
+    low = None if timer.low is None else timer.low / SECOND
+    high = timer.high / SECOND
+    note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, product)
+    if timer.lazy:
+        note = "closes on the way to the next dial: an upper bound"
+    elif timer.sweeping:
+        note = (note + "; " if note else "") + "closes come some time after the timeout"
+    return Inferred(
+        Knob.MAX_LIFETIME if timer.lifetime else Knob.IDLE_TIMEOUT,
+        role,
+        None if timer.value is None else timer.value / SECOND,
+        low,
+        high,
+        "s",
+        timer.count,
+        timer.spread / SECOND,
+        f"silent closes by the {role} at {timer.episodes} moments",
+        note,
+    )
+
+
+def fits(knob: Knob, role: str, low: float | None, high: float | None, product: str | None) -> str:
+    """Which defaults lie in a bracket; only the product's own where it is known."""
+    matches = catalog.match_default(knob, role, low, high)
+    own = [match for match in matches if product is None or match.product.id == product]
+    texts = list(dict.fromkeys(match.text for match in own))
+    return "; ".join(texts[:2]) + (f"; and {len(texts) - 2} more" if len(texts) > 2 else "")
+
+
+def connection_rows(table: ConnectionTable, pools: list[Pool], alias: Column, desk: Desk) -> tuple[ConnectionRow, ...]:
+    """All kept connections, in order of number."""
+    rows = []
+    for pool in pools:
+        kinds = pool.close_class
+        for place in range(pool.size):
+            rows.append(connection_row(pool, place, int(kinds[place]), desk))
+    for repeated in np.flatnonzero(alias > 0).tolist():
+        nothing = pools[0].exchanges.take(np.zeros(0, dtype=np.intp))
+        lone = Pool("", np.array([repeated]), table.take(np.array([repeated])), nothing, 0, 0)
+        rows.append(connection_row(lone, 0, 0, desk, alias_of=int(alias[repeated])))
+    rows.sort(key=lambda row: row.number)
+    return tuple(rows)
+
+
+def connection_row(pool: Pool, at: int, close_class: int, desk: Desk, alias_of: int | None = None) -> ConnectionRow:
+    c = pool.connections
+    n = {name: int(column[at]) for name, column in c.columns.items()}
+    closed = n["close_at"] > 0
+    return ConnectionRow(
+        number=n["number"],
+        client=Endpoint(c.address(n["client_ip"]), n["client_port"]),
+        server=Endpoint(c.address(n["server_ip"]), n["server_port"]),
+        pool=pool.name or None,
+        opening=Opening(n["opening"]).word,
+        opened_at=n["first_at"],
+        last_at=n["last_at"],
+        handshake_rtt_ns=n["rtt_ns"] if n["rtt_ns"] >= 0 else None,
+        requests=n["requests"],
+        responses=n["responses"],
+        requests_basis=Count(n["basis"]).word,
+        closer=Side(n["closer"]).word,
+        initiator=Side(n["initiator"]).word,
+        close_kind=CloseKind(n["close_kind"]).word,
+        close_class=CloseClass(close_class).word,
+        linger_ns=int(pool.linger[at]) if closed else None,
+        open_request_at_close=bool(n["open_request"]) and closed,
+        client_state=TcpState(n["client_state"]).word,
+        server_state=TcpState(n["server_state"]).word,
+        protocol=Protocol(n["protocol"]).word,
+        alpn=c.text(n["alpn"]),
+        sni=c.text(n["sni"]),
+        host=c.text(n["host"]),
+        user_agent=c.text(n["user_agent"]),
+        server_software=c.text(n["server_software"]),
+        conn_state=ConnState(n["conn_state"]).word,
+        history=c.text(n["history"]) or "",
+        completeness=n["completeness"],
+        roles_inferred=bool(n["roles_inferred"]),
+        client_packets=n["client_packets"],
+        server_packets=n["server_packets"],
+        client_bytes=n["client_bytes"],
+        server_bytes=n["server_bytes"],
+        client_retransmitted=n["client_retransmitted"],
+        server_retransmitted=n["server_retransmitted"],
+        client_out_of_order=n["client_out_of_order"],
+        server_out_of_order=n["server_out_of_order"],
+        client_zero_window=n["client_zero_window"],
+        server_zero_window=n["server_zero_window"],
+        client_keepalive_probes=n["client_keepalive_probes"],
+        server_keepalive_probes=n["server_keepalive_probes"],
+        client_gap_bytes=n["client_gap_bytes"],
+        server_gap_bytes=n["server_gap_bytes"],
+        truncated_bytes=n["truncated_bytes"],
+        duplicates=n["duplicates"],
+        alias_of=alias_of,
+        first_frame=desk.frame(n["first_frame"]),
+        last_frame=desk.frame(n["last_frame"]),
+        closing_frame=desk.frame(n["close_frame"]) if closed else None,
+    )

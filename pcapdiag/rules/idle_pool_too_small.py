@@ -1,0 +1,191 @@
+"""The client keeps fewer idle connections than it uses at once: the rest are closed when they come back, and dialled again.
+
+What it looks at
+    Connections that the client closed at once and unasked after a response (or without having used them: speculative
+    dials), while others stayed; how many stay when no request is open; how many are needed at once.
+
+Claims
+    The idle pool holds K connections, the level at which it rests, and demand is higher, so connections that come back
+    to a full pool are thrown away.
+
+Never claims
+    A value for K when the pool was never seen at rest; then a range.  Nor which of two limits (per host or in all) it
+    is when a product has both.
+
+Why it matters
+    Under load most requests pay a handshake although keep-alive is on, and closes by the client fill its TIME_WAIT.
+
+What to change
+    Let the pool keep as many idle connections as requests run at once.
+
+False alarms
+    A server's request cap also gives small counts, but constant ones, announced by Connection: close.  A lifetime limit
+    closes at a constant age.  A program's exit closes everything at one moment, with no dials after it.
+
+References
+    https://pkg.go.dev/net/http#Transport (MaxIdleConnsPerHost; DefaultMaxIdleConnsPerHost is 2)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+from pcapdiag.pools import timeline
+from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows
+from pcapdiag.pools.pool import Pool
+from pcapdiag.rules.rule import (
+    Desk,
+    NotJudged,
+    Rule,
+    by_count,
+    churn_severity,
+    finding,
+    life_frames,
+    many,
+    seconds,
+)
+
+MIN_OVERFLOW = 3
+# Part of the closes after which the client dialled again: otherwise it was simply done.
+REOPENED = 0.5
+# Part of the closed connections that overflow must explain.
+SHARE = 0.5
+
+
+class IdlePoolTooSmall(Rule):
+    code = "PD205"
+    name = "idle-pool-too-small"
+    title = "The idle pool is smaller than the concurrency: connections are closed on return and dialled again"
+    severity = Severity.HIGH
+
+    def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
+        c = pool.connections
+        rows = overflow_rows(pool)
+        rows = rows[c.requests[rows] >= 0]
+        closed = int((pool.closed & pool.usable).sum())
+        if len(rows) < MIN_OVERFLOW or len(rows) < SHARE * closed:
+            return None
+        times = c.close_at[rows]
+        dials = np.sort(c.first_at[pool.dialled])
+        followed = int((len(dials) - np.searchsorted(dials, times, side="right") > 0).sum())
+        if followed < REOPENED * len(rows):
+            return None
+        capacity = idle_capacity(pool)
+        pooled_then = pooled_at(pool, rows)
+        limit = known_limit(capacity, pooled_then)
+        reused = int((c.requests[pool.used] > 1).sum())
+        kept = limit if limit is not None else int(pooled_then.max())
+        # Without one connection that outlives a request there is no pool to speak of.
+        if kept < 1 or (reused == 0 and limit is None):
+            return None
+        # A pool overflows only when more connections exist than it keeps.
+        others = np.median(timeline.level(times, c.first_at[pool.usable], pool.gone_at[pool.usable]))
+        if pool.peak_busy <= kept or others < kept:
+            return None
+        unused = int((c.requests[rows] == 0).sum())
+        peak = pool.peak_busy
+        if limit is None:
+            low, high = int(pooled_then.min()), int(pooled_then.max())
+            shown = f"{low} to {high}"
+        else:
+            shown = str(limit)
+        cause = Cause.IDLE_POOL_TOO_SMALL
+        settings = desk.advice(
+            pool,
+            Knob.IDLE_POOL_LIMIT,
+            cause,
+            inferred=shown,
+            recommended=f"{peak} or more",
+            values={"value": str(peak), "peak": str(peak)},
+        )
+        linger = int(np.median(pool.linger[rows[c.requests[rows] > 0]])) if (c.requests[rows] > 0).any() else 0
+        mean = pool.mean_requests or 0.0
+        rest = (
+            f"At rest, {seconds(capacity.rest_ns)} in all, {shown} stayed"
+            if capacity is not None and limit == capacity.value and limit is not None
+            else f"When connections were thrown away, {shown} others sat idle"
+        )
+        stayed = np.flatnonzero(~pool.closed & pool.usable)
+        evidence = [
+            desk.evidence(
+                pool,
+                row,
+                life_frames(pool, row),
+                "dialled and closed by the client without a request"
+                if c.requests[row] == 0
+                else f"{many(int(c.requests[row]), 'request')}, then closed by the client after "
+                f"{seconds(int(pool.linger[row]))}",
+            )
+            for row in rows[:3].tolist()
+        ] + [
+            desk.evidence(
+                pool,
+                row,
+                [int(c.first_frame[row]), int(c.last_frame[row])],
+                f"one that stayed: {many(int(c.requests[row]), 'request')}, open at the end",
+            )
+            for row in stayed[:2].tolist()
+        ]
+        return finding(
+            self,
+            pool,
+            severity=churn_severity(pool.opens_per_second, Severity.LOW),
+            confidence=min(
+                by_count(len(rows)),
+                Confidence.HIGH if limit is not None else Confidence.MEDIUM,
+                key=lambda confidence: confidence.rank,
+            ),
+            basis=Basis.INFERRED,
+            title=f"The client keeps only {shown} idle connection{'' if shown == '1' else 's'}, but up to {peak:,} requests run at once",
+            claim=(
+                f"The client closed {many(len(rows), 'connection')} of {pool.size:,} at once after a response "
+                f"(median {seconds(linger)}), unasked, and dialled again. {rest}: that is what its idle pool holds; "
+                f"a connection that comes back to a full pool is thrown away. So {many(pool.requests, 'request')} took "
+                f"{many(pool.size, 'connection')}, {mean:.1f} requests each."
+                + (
+                    f" {many(unused, 'connection')} carried no request: dialled in advance, then not needed."
+                    if unused
+                    else ""
+                )
+            ),
+            measured={
+                "connections": pool.size,
+                "requests": pool.requests,
+                "requests_per_connection": round(mean, 2),
+                "idle_capacity": limit,
+                "idle_capacity_low": int(pooled_then.min()) if limit is None else limit,
+                "idle_capacity_high": int(pooled_then.max()) if limit is None else limit,
+                "rest_s": round(capacity.rest_ns / 1e9, 3) if capacity is not None else 0.0,
+                "peak_busy": peak,
+                "closed_at_once": len(rows),
+                "unused": unused,
+                "opens_per_second": round(pool.opens_per_second or 0.0, 2),
+            },
+            causes=[CauseClaim(cause, Confidence.HIGH if limit is not None else Confidence.MEDIUM, "", settings)],
+            evidence=evidence,
+            would_refute=f"More than {kept} idle connections kept in this pool at the same time, or a Connection: close on these responses.",
+            not_the_fix=desk.not_the_fix(pool, cause),
+        )
+
+
+def pooled_at(pool: Pool, rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """How many other connections sat in the pool when each of these was thrown away."""
+    idle = pool.idle
+    leaving = np.zeros(pool.size, dtype=bool)
+    leaving[rows] = True
+    pooled = (idle.fate != 1) | ~leaving[idle.connection]
+    return np.asarray(timeline.level(pool.connections.close_at[rows], idle.start[pooled], idle.end[pooled]))
+
+
+def known_limit(capacity: Capacity | None, pooled_then: np.ndarray) -> int | None:  # type: ignore[type-arg]
+    """The pool's size where the level at rest tells it, or where it was the same at nearly every overflow."""
+    if capacity is not None and capacity.value is not None:
+        return capacity.value
+    if not len(pooled_then):
+        return None
+    counts = np.bincount(pooled_then)
+    usual = int(counts.argmax())
+    # A full pool can look emptier when another request takes a connection in the same instant, never fuller.
+    return usual if usual == len(counts) - 1 and counts[usual] >= 0.6 * counts.sum() else None

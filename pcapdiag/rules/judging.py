@@ -1,0 +1,188 @@
+"""Run the rules over the pools, let findings compete, and give the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+from pcapdiag.model.report import Finding, NotEvaluated, Verdict
+from pcapdiag.model.words import Cause, Opening, Severity
+from pcapdiag.pools.pool import Pool
+from pcapdiag.rules.rule import Desk, NotJudged, Rule
+
+# Below this no rule could have found anything.
+ENOUGH_REQUESTS = 5
+# Loss that slows requests down whatever the pool does.
+MUCH_LOSS = 0.02
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules made of the pools."""
+
+    findings: tuple[Finding, ...]
+    not_evaluated: tuple[NotEvaluated, ...]
+    verdict: Verdict
+
+
+def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement:
+    """Findings worst first; of one pool the one that explains most connections leads."""
+    by_code: dict[str, list[Finding]] = {}
+    skipped: list[NotEvaluated] = []
+    for pool in pools:
+        found = []
+        for rule in rules:
+            try:
+                outcome = rule.judge(pool, desk)
+            except Exception as error:
+                # A bug in one rule must not take the report down; it is printed, and a test runs all rules on all captures.
+                skipped.append(NotEvaluated(rule.code, rule.name, f"failed on pool {pool.name}: {error!r}"))
+                continue
+            if isinstance(outcome, Finding):
+                found.append(outcome)
+        for one in settle(found):
+            by_code.setdefault(one.code, []).append(one)
+    findings = [merge(same) for same in by_code.values()]
+    findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
+    missing = unmet(pools, rules)
+    return Judgement(tuple(findings), tuple(skipped) + missing, verdict(pools, findings))
+
+
+def settle(found: list[Finding]) -> list[Finding]:
+    """Of one pool's findings above info the best explained leads; what it explains becomes information."""
+    above = [one for one in found if one.severity != Severity.INFO]
+    if not above:
+        return found
+    leading = max(above, key=lambda one: (precedence(one), one.severity.rank, one.confidence.rank))
+    out = []
+    for one in found:
+        if one is leading or one.severity == Severity.INFO:
+            if one.causes[0].cause == Cause.HEALTHY:
+                continue  # reuse that works in part is no comfort beside a finding
+            out.append(one)
+        elif one.causes[0].cause in CONSEQUENCES.get(leading.causes[0].cause, ()):
+            out.append(replace(one, severity=Severity.INFO, claim=one.claim + f" It follows from {leading.code}."))
+        else:
+            out.append(one)
+    return out
+
+
+# What a leading cause explains away: a client that reuses nothing meets every timer there is.
+CONSEQUENCES: dict[Cause, tuple[Cause, ...]] = {
+    Cause.NEVER_REUSE_NEW_TRANSPORT: (
+        Cause.SERVER_IDLE_TIMEOUT,
+        Cause.IDLE_TIMEOUT_TOO_SHORT,
+        Cause.IDLE_TIMEOUT_NONE,
+    ),
+    Cause.BODY_NOT_CLOSED: (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE),
+    Cause.BODY_NOT_DRAINED: (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL),
+    Cause.IDLE_POOL_TOO_SMALL: (Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.SERVER_IDLE_TIMEOUT),
+    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: (Cause.IDLE_TIMEOUT_TOO_SHORT,),
+}
+
+
+def precedence(one: Finding) -> int:
+    """Causes that explain others go ahead of them."""
+    cause = one.causes[0].cause
+    return sum(cause not in explained for explained in CONSEQUENCES.values())
+
+
+def weight(one: Finding) -> int:
+    value = one.measured.get("connections")
+    return value if isinstance(value, int) else 0
+
+
+def merge(same: list[Finding]) -> Finding:
+    """One finding for a pattern that several pools show: the worst speaks, the others are named and counted."""
+    if len(same) == 1:
+        return same[0]
+    worst = max(same, key=lambda one: (one.severity.rank, one.confidence.rank, weight(one)))
+    ordered = [worst] + [one for one in same if one is not worst]
+    pools = tuple(dict.fromkeys(name for one in ordered for name in one.pools))
+    measured = dict(worst.measured)
+    measured["pools"] = len(pools)
+    measured["connections_in_all_pools"] = sum(weight(one) for one in same)
+    others = len(pools) - 1
+    return replace(
+        worst,
+        pools=pools,
+        measured=measured,
+        claim=worst.claim
+        + f" {others:,} other pool{'' if others == 1 else 's'} show{'s' if others == 1 else ''} the same; "
+        f"the numbers are those of {worst.pools[0]}.",
+        evidence=worst.evidence + tuple(one.evidence[0] for one in ordered[1:3] if one.evidence),
+    )
+
+
+def unmet(pools: Sequence[Pool], rules: Sequence[Rule]) -> tuple[NotEvaluated, ...]:
+    """Rules whose needs no pool of the capture meets."""
+    reasons: dict[str, str] = {}
+    if not any(pool.dialled.any() for pool in pools):
+        late = "no connection was seen from its start: start the capture ahead of the traffic"
+        for code in ("PD201", "PD202", "PD203", "PD303"):
+            reasons[code] = late
+    if not any(pool.closed.any() for pool in pools):
+        silent = "no connection closed in the capture: capture for longer than the timers in question"
+        for code in ("PD204", "PD205", "PD301", "PD302", "PD303"):
+            reasons.setdefault(code, silent)
+    if pools and all(pool.encrypted for pool in pools):
+        reasons["PD304"] = "all traffic is TLS: headers cannot be seen"
+    return tuple(
+        NotEvaluated(rule.code, rule.name, reasons[rule.code]) for rule in rules if rule.code in reasons
+    )
+
+
+def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
+    """Sick, healthy, or not enough to say."""
+    wrong = [one for one in findings if one.severity != Severity.INFO]
+    if wrong:
+        more = len(wrong) - 1
+        return Verdict(False, wrong[0].title + (f" (and {more} more finding{'' if more == 1 else 's'})" if more else ""))
+    requests = sum(pool.requests for pool in pools)
+    connections = sum(pool.size for pool in pools)
+    odd = oddities(pools)
+    if odd:
+        return Verdict(None, "Nothing wrong with connection reuse was found, but " + "; ".join(odd))
+    if requests < ENOUGH_REQUESTS:
+        return Verdict(
+            None,
+            f"Not enough evidence: {requests} request{'' if requests == 1 else 's'} on {connections} "
+            f"connection{'' if connections == 1 else 's'}. Capture at least a minute of traffic, from before its "
+            "start, with tcpdump -s 0 and no filter but the server's port",
+        )
+    noted = [one for one in findings if one.causes[0].cause != Cause.HEALTHY]
+    used = sum(int(pool.used.sum()) for pool in pools)
+    exact = all((pool.connections.basis[pool.used] == 0).all() for pool in pools)
+    summary = (
+        f"Healthy: {'' if exact else 'at least '}{requests:,} requests on {used:,} "
+        f"connection{'' if used == 1 else 's'}, every close explained"
+    )
+    if noted:
+        summary = f"Nothing to fix: {noted[0].title[:1].lower()}{noted[0].title[1:]}"
+    return Verdict(True, summary)
+
+
+def oddities(pools: Sequence[Pool]) -> list[str]:
+    """What the rules do not judge yet but nobody should call healthy."""
+    out = []
+    refused = sum(int((pool.connections.opening == Opening.REFUSED).sum()) for pool in pools)
+    unanswered = sum(int((pool.connections.opening == Opening.UNANSWERED).sum()) for pool in pools)
+    lost = sum(
+        int(((pool.connections.open_request != 0) & pool.closed & (pool.connections.responses >= 0)).sum()) for pool in pools
+    )
+    sent = sum(int(pool.connections.client_data_packets.sum() + pool.connections.server_data_packets.sum()) for pool in pools)
+    again = sum(
+        int(pool.connections.client_retransmitted.sum() + pool.connections.server_retransmitted.sum()) for pool in pools
+    )
+    if refused:
+        out.append(f"{refused:,} connection{'' if refused == 1 else 's'} {'was' if refused == 1 else 'were'} refused")
+    if unanswered:
+        out.append(f"{unanswered:,} SYN{'' if unanswered == 1 else 's'} got no answer")
+    if lost:
+        out.append(f"{lost:,} connection{'' if lost == 1 else 's'} closed with a request open")
+    if sent >= 50 and again > MUCH_LOSS * sent:
+        out.append(f"{again:,} of {sent:,} segments with data were sent again (loss)")
+    return out
+
+

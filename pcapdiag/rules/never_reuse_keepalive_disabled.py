@@ -1,0 +1,202 @@
+"""Each connection carries one request and is closed at once, because the client wants it so.
+
+What it looks at
+    Connections that carried one request and closed with the client's signal (Connection: close in the request, or
+    HTTP/1.0 without keep-alive), or that the client closed unprompted, at once or on its way to the next dial.
+
+Claims
+    The client does not keep connections: keep-alive is switched off, or its client object is made and closed for each
+    request, or a process is started for each.
+
+Never claims
+    That it is a fault at low rates: a short connection may be wanted.  Below two dials a second it is information.  Nor
+    who sent the first FIN means anything here: after Connection: close either side's may be first.
+
+Why it matters
+    Every request pays a handshake, and TLS another; each close leaves a TIME_WAIT of 60 s at whoever closed first.
+
+What to change
+    Leave keep-alive on and share one client.
+
+False alarms
+    An idle pool that is too small also closes at once, but some connections survive and are reused.  When responses,
+    not requests, announce the close it is the server's doing: server-connection-close.  With TLS the headers cannot be
+    seen: then both are said.
+
+References
+    RFC 9112 9.3 (persistence), 9.6 (the close option)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapdiag.model.flags import REQUEST_HTTP10, UPGRADED
+from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Count, Knob, Protocol, Severity, Side
+from pcapdiag.pools.pool import SECOND, Mask, Pool
+from pcapdiag.pools.timers import LAZY_AFTER, LAZY_BEFORE
+from pcapdiag.rules.rule import (
+    Desk,
+    NotJudged,
+    Rule,
+    by_count,
+    churn_severity,
+    finding,
+    life_frames,
+    many,
+    share,
+)
+
+MIN_CONNECTIONS = 4
+SINGLE = 0.9
+AGREE = 0.8
+# No common library has a default idle timeout below a second: a silence shorter than that ahead of a close on the way
+# to the next dial is the program replacing its client, not a timer.
+REPLACED_WITHIN = SECOND
+# Turns of a database or cache session that serves one piece of work: greeting, options, the command itself.
+SHORT_SESSION = 6
+
+
+class NeverReuseKeepaliveDisabled(Rule):
+    code = "PD203"
+    name = "never-reuse-keepalive-disabled"
+    title = "The client closes each connection after one request"
+    severity = Severity.HIGH
+
+    def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
+        used = int(pool.whole.sum())
+        if used < MIN_CONNECTIONS:
+            return None
+        if not single_use(pool):
+            return None
+        asked = pool.whole & pool.client_asked & pool.closed
+        unprompted = pool.whole & closed_by_choice(pool)
+        blind = pool.whole & pool.encrypted & (pool.close_class == CloseClass.IMMEDIATE)
+        rows = np.flatnonzero(asked | unprompted | blind)
+        if len(rows) < AGREE * used:
+            return None
+        c = pool.connections
+        x = pool.exchanges
+        http10 = int((x.flags & REQUEST_HTTP10 != 0).sum()) > len(x) // 2
+        signalled = int(asked.sum()) >= len(rows) / 2
+        rate = pool.opens_per_second
+        severity = churn_severity(rate)
+        if regular(pool):
+            severity = Severity.INFO
+        tunnels = int((x.flags & UPGRADED != 0).sum()) > len(x) // 2
+        if tunnels:
+            severity = Severity.INFO
+        if signalled and http10:
+            why = "its requests are HTTP/1.0 without keep-alive"
+        elif signalled:
+            why = "its requests say Connection: close"
+        elif pool.encrypted:
+            why = "they end right after the first answer; the headers are encrypted"
+        else:
+            why = "it closes each one after the response, though neither side asked for it"
+        knob_first = Knob.KEEPALIVE_SWITCH if signalled else Knob.INSTANCE_PER_REQUEST
+        knob_second = Knob.INSTANCE_PER_REQUEST if signalled else Knob.KEEPALIVE_SWITCH
+        cause = Cause.NEVER_REUSE_KEEPALIVE_DISABLED
+        said = "Connection: close" if signalled and not http10 else "HTTP/1.0" if signalled else None
+        settings = desk.advice(pool, knob_first, cause, inferred=said) + desk.advice(pool, knob_second, cause)
+        rare = severity == Severity.INFO
+        single = int((c.requests[pool.whole] == 1).sum())
+        title = f"The client uses each connection once: {why}"
+        if rare:
+            title += ". At this rate that may be wanted"
+        claim = (
+            f"{share(len(rows), used).capitalize()} connections were closed after their only piece of work: {why}. "
+            f"That is {many(int(pool.dialled.sum()), 'handshake')} for {many(pool.requests, 'request')}"
+        )
+        claim += f", {rate:.1f} a second. " if rate is not None else ". "
+        if signalled:
+            first = {side: int((c.closer[rows] == side).sum()) for side in (Side.CLIENT, Side.SERVER)}
+            claim += (
+                f"The first FIN came from the server on {first[Side.SERVER]:,} and from the client on "
+                f"{first[Side.CLIENT]:,}; after a signal that is chance, and says nothing about the cause."
+            )
+        elif not pool.encrypted:
+            claim += "No connection was kept for reuse: the client, its session or its process ends with each request."
+        if regular(pool):
+            claim += " They come at a constant interval, one at a time: a health check or a scheduled job looks like this."
+        if tunnels:
+            claim += " Each one is a tunnel (CONNECT or Upgrade), which serves one purpose by design."
+        return finding(
+            self,
+            pool,
+            severity=severity,
+            confidence=by_count(len(rows)),
+            basis=Basis.OBSERVED if signalled else Basis.INFERRED,
+            title=title,
+            claim=claim,
+            measured={
+                "connections": pool.size,
+                "requests": pool.requests,
+                "single_request_share": round(single / used, 3),
+                "asked_by_request": int(asked.sum()),
+                "closed_unprompted": int(unprompted.sum()),
+                "opens_per_second": round(rate or 0.0, 2),
+            },
+            causes=[
+                CauseClaim(
+                    cause,
+                    Confidence.HIGH if signalled else Confidence.MEDIUM,
+                    "decrypt one connection, or look at the server's log: who sends Connection: close?"
+                    if pool.encrypted
+                    else ""
+                    if signalled
+                    else "which call is at fault the packets do not show: a new client for each request, a process for "
+                    "each, or an explicit close",
+                    settings,
+                )
+            ],
+            evidence=[
+                desk.evidence(
+                    pool,
+                    row,
+                    life_frames(pool, row),
+                    "one request"
+                    + (" that asks for the close" if asked[row] else "")
+                    + f", closed by the {Side(int(c.closer[row])).word} first",
+                )
+                for row in rows[:3].tolist()
+            ],
+            would_refute="A second request on one of these connections, or a response that announces the close first.",
+            not_the_fix=desk.not_the_fix(pool, cause),
+        )
+
+
+def single_use(pool: Pool) -> bool:
+    """Whether connections carry one piece of work each: one request, or one short session of a database's turns."""
+    if pool.single >= SINGLE:
+        return True
+    if pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.HTTP2):
+        return False
+    counts = pool.connections.requests[pool.whole & pool.closed]
+    turns = pool.connections.basis[pool.whole & pool.closed] == Count.TURNS
+    if len(counts) < 10 or not turns.all():
+        return False
+    usual = int(np.bincount(counts).argmax())
+    return usual <= SHORT_SESSION and float((counts == usual).mean()) >= SINGLE and pool.peak_open <= pool.peak_busy + 1
+
+
+def closed_by_choice(pool: Pool) -> Mask:
+    """Closed by the client without a signal: at once, or within a second on its way to the next dial."""
+    by_client = pool.closer == Side.CLIENT
+    at_once = by_client & (pool.close_class == CloseClass.IMMEDIATE)
+    soon = by_client & (pool.close_class == CloseClass.SILENT) & (pool.linger < REPLACED_WITHIN)
+    dials = np.sort(pool.connections.first_at[pool.dialled])
+    at = pool.connections.close_at
+    near = np.searchsorted(dials, at + LAZY_AFTER, side="right") - np.searchsorted(dials, at - LAZY_BEFORE)
+    return np.asarray(at_once | (soon & (near > 0)))
+
+
+def regular(pool: Pool) -> bool:
+    """Whether connections come one at a time at a constant interval: health checks, scheduled jobs."""
+    opened = np.sort(pool.connections.first_at[pool.dialled])
+    if len(opened) < MIN_CONNECTIONS or pool.peak_open > 1:
+        return False
+    gaps = np.diff(opened)
+    middle = float(np.median(gaps))
+    return middle >= 0.5 * SECOND and float(np.abs(gaps - middle).max()) <= 0.1 * middle

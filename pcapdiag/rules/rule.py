@@ -1,0 +1,204 @@
+"""What a rule is, and the desk it works at."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.settings import catalog
+
+# Handshakes per second that nobody needs to care about: two a second are 120 sockets in TIME_WAIT, 0.4% of Linux's
+# ephemeral range, and far below a thousandth of a core.
+NEGLIGIBLE = 2.0
+# Sixty seconds of TIME_WAIT at this rate fill a tenth of Linux's ephemeral range of 28,232 ports to one destination.
+HEAVY = 47.0
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """A pool lacks what the rule needs."""
+
+    reason: str
+
+
+class Rule(ABC):
+    """One pattern.  The module's docstring is its page: docs, ``explain`` and help print it and nothing else."""
+
+    code: str
+    name: str
+    title: str
+    severity: Severity  # the worst it is reported with
+
+    @property
+    def text(self) -> str:
+        return inspect.cleandoc(sys.modules[type(self).__module__].__doc__ or "")
+
+    @abstractmethod
+    def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
+        """A finding, why it cannot be judged, or None when the pattern is not there."""
+
+
+class Desk:
+    """What rules share: settings by product, evidence by frame.
+
+    Args:
+        file_starts: for each file the frames ahead of it and its path, in reading order.
+        client, server: product ids given by the user, or None to recognise them.
+    """
+
+    def __init__(
+        self,
+        file_starts: Iterable[tuple[int, str]] = ((0, ""),),
+        client: str | None = None,
+        server: str | None = None,
+    ) -> None:
+        self.file_starts = list(file_starts)
+        self.client = client
+        self.server = server
+
+    # -- who
+
+    def client_of(self, pool: Pool) -> catalog.Recognised:
+        return catalog.recognise_client(pool.text("user_agent"), (pool.text("header_order") or "").split(","))
+
+    def server_of(self, pool: Pool) -> catalog.Recognised:
+        return catalog.recognise_server(pool.text("server_software"))
+
+    def client_id(self, pool: Pool) -> str | None:
+        return self.client or self.client_of(pool).product_id
+
+    def server_id(self, pool: Pool) -> str | None:
+        return self.server or self.server_of(pool).product_id
+
+    # -- what to set
+
+    def advice(
+        self,
+        pool: Pool,
+        knob: Knob,
+        cause: Cause,
+        *,
+        role: str = "client",
+        inferred: str | None = None,
+        recommended: str | None = None,
+        values: Mapping[str, str] | None = None,
+    ) -> tuple[SettingAdvice, ...]:
+        """How the pool's client or server spells the knob; every common product's spelling when it is unknown."""
+        product = self.client_id(pool) if role == "client" else self.server_id(pool)
+        return tuple(
+            catalog.advice(
+                knob,
+                product,
+                inferred=inferred,
+                recommended=recommended,
+                values=values or {},
+                cause=cause,
+                role=role,
+            )
+        )
+
+    def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:
+        return tuple(catalog.not_the_fix(cause, self.client_id(pool)))
+
+    # -- proof
+
+    def frame(self, number: int) -> FrameRef:
+        """A frame as Wireshark numbers it, with its file when there are several."""
+        if len(self.file_starts) < 2:
+            return FrameRef(int(number))
+        ahead, path = max((start for start in self.file_starts if start[0] < number), default=self.file_starts[0])
+        return FrameRef(int(number) - ahead, path)
+
+    def evidence(self, pool: Pool, row: int, frames: Iterable[int], shows: str) -> Evidence:
+        """Frames of one connection (a row of the pool), zeros left out, in order."""
+        numbers = sorted({int(frame) for frame in frames if frame > 0})
+        return Evidence(
+            int(pool.connections.number[row]), tuple(self.frame(number) for number in numbers), shows
+        )
+
+
+def life_frames(pool: Pool, row: int) -> list[int]:
+    """The frames that tell a connection's story: first packet, last request and response, close."""
+    c = pool.connections
+    frames = [int(c.first_frame[row])]
+    last = int(pool.last_exchange[row])
+    if last >= 0:
+        x = pool.exchanges
+        frames += [int(x.request_first_frame[last]), int(x.response_last_frame[last])]
+    frames.append(int(c.close_frame[row]))
+    return frames
+
+
+def churn_severity(opens_per_second: float | None, floor: Severity = Severity.INFO) -> Severity:
+    """What needless handshakes cost, by how many there are a second; never below ``floor``."""
+    rate = opens_per_second or 0.0
+    if rate >= HEAVY:
+        severity = Severity.HIGH
+    elif rate >= NEGLIGIBLE:
+        severity = Severity.MEDIUM
+    else:
+        severity = Severity.INFO
+    return severity if severity.rank >= floor.rank else floor
+
+
+def by_count(count: int, enough: int = 20) -> Confidence:
+    """Confidence from how many connections agree."""
+    if count >= enough:
+        return Confidence.HIGH
+    return Confidence.MEDIUM if count >= 5 else Confidence.LOW
+
+
+def seconds(ns: float) -> str:
+    """A duration for a sentence."""
+    s = ns / SECOND
+    if s >= 0.9995:
+        return f"{s:.3f} s" if s < 100 else f"{s:.0f} s"
+    return f"{s * 1000:.0f} ms" if s >= 0.01 else f"{s * 1000:.2f} ms"
+
+
+def many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def share(part: int, whole: int) -> str:
+    """ "all 40", or "38 of 40"."""
+    return f"all {whole:,}" if part == whole else f"{part:,} of {whole:,}"
+
+
+def finding(
+    rule: Rule,
+    pool: Pool,
+    *,
+    severity: Severity,
+    confidence: Confidence,
+    basis: Basis,
+    title: str,
+    claim: str,
+    measured: Mapping[str, Measure],
+    causes: Iterable[CauseClaim],
+    evidence: Iterable[Evidence],
+    would_refute: str,
+    not_the_fix: Iterable[str] = (),
+) -> Finding:
+    """A finding of one rule on one pool."""
+    return Finding(
+        rule.code,
+        rule.name,
+        severity,
+        confidence,
+        basis,
+        (pool.name,),
+        title,
+        claim,
+        measured,
+        tuple(causes),
+        tuple(evidence),
+        would_refute,
+        tuple(not_the_fix),
+    )

@@ -1,0 +1,127 @@
+"""The server closes idle connections after a constant silence, and the client has to dial again.
+
+What it looks at
+    Closes by the server after a silence, with no signal and no request open; how alike the silences are; whether the
+    client then needed a connection and had none.
+
+Claims
+    The server's idle timer, as a bracket, and the products whose default lies in it.
+
+Never claims
+    A fault where nobody came back: a server that closes idle connections after the work is done is a fact.  It becomes
+    a finding when at least three dials had to replace what the timer had closed.
+
+Why it matters
+    A handshake for every request that comes after the timer; and a request that is on its way when the server closes
+    is lost.
+
+What to change
+    Let the client give up idle connections first: its timer shorter than the server's.  Or lengthen the server's beyond
+    the usual gap between requests.
+
+False alarms
+    While the client does not reuse connections at all, the server's timer only cleans up behind it:
+    never-reuse-new-transport or body-not-closed lead.
+
+References
+    RFC 9112 9.5; https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_timeout
+"""
+
+from __future__ import annotations
+
+from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
+from pcapdiag.pools.abandoned import abandoned
+from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.timers import idle_timer, reopened_after
+from pcapdiag.rules.idle_timeout_too_short import bracket, gap_between_uses
+from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many, seconds
+from pcapdiag.settings import catalog
+
+MIN_REOPENED = 3
+
+
+class ServerIdleTimeout(Rule):
+    code = "PD302"
+    name = "server-idle-timeout"
+    title = "The server's idle timer closes connections that the client needs again"
+    severity = Severity.MEDIUM
+
+    def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
+        timer = idle_timer(pool, Side.SERVER)
+        if timer is None or timer.lifetime:
+            return None
+        cost = reopened_after(pool, timer.rows)
+        costly = cost >= MIN_REOPENED and abandoned(pool) is None
+        gap = gap_between_uses(pool, timer)
+        cause = Cause.SERVER_IDLE_TIMEOUT
+        shown = bracket(timer)
+        best = timer.value if timer.value is not None else timer.high
+        matches = catalog.match_default(
+            Knob.IDLE_TIMEOUT,
+            "server",
+            None if timer.low is None else timer.low / SECOND,
+            timer.high / SECOND,
+        )
+        known = desk.server_id(pool)
+        fitting = [match for match in matches if known is None or match.product.id == known]
+        server = desk.advice(
+            pool,
+            Knob.IDLE_TIMEOUT,
+            cause,
+            role="server",
+            inferred=shown,
+            recommended=f"longer than {seconds(gap)}" if costly else None,
+            values={"value": str(round(max(2 * gap / SECOND, 60))), "period": seconds(gap)},
+        )
+        client = desk.advice(
+            pool,
+            Knob.IDLE_TIMEOUT,
+            cause,
+            recommended=f"shorter than {best / SECOND:.3g} s",
+            values={"value": f"{max(best / SECOND * 0.8, 0.5):.2g}", "server_timeout": f"{best / SECOND:.3g}"},
+        )
+        evidence = [
+            desk.evidence(
+                pool, row, life_frames(pool, row), f"closed by the server after {seconds(int(pool.linger[row]))} of silence"
+            )
+            for row in timer.rows[:3].tolist()
+        ]
+        severity = Severity.INFO
+        if costly:
+            severity = Severity.MEDIUM if cost >= 5 else Severity.LOW
+        claim = (
+            f"The server closed {many(timer.count, 'idle connection')} after {shown} of silence"
+            + (" (closes come some time after the timeout: it sweeps). " if timer.sweeping else ". ")
+            + (
+                f"{cost:,} later dials had nothing left to reuse; requests come about {seconds(gap)} after the last use."
+                if costly
+                else "No request had to wait for a new connection because of it."
+            )
+        )
+        if fitting:
+            claim += " That " + " or ".join(dict.fromkeys(match.text for match in fitting[:3])) + "."
+        return finding(
+            self,
+            pool,
+            severity=severity,
+            confidence=by_count(timer.count),
+            basis=Basis.INFERRED,
+            title=f"The server closes connections after {seconds(best)} of silence"
+            + (f", and the client needs them again {seconds(gap)} after their last use" if costly else ""),
+            claim=claim,
+            measured={
+                "connections": pool.size,
+                "requests": pool.requests,
+                "idle_timeout_low_s": None if timer.low is None else timer.low / SECOND,
+                "idle_timeout_high_s": timer.high / SECOND,
+                "closes": timer.count,
+                "spread_s": timer.spread / SECOND,
+                "reopened": cost,
+                "gap_between_uses_s": gap / SECOND,
+            },
+            causes=[CauseClaim(cause, Confidence.HIGH if timer.value else Confidence.MEDIUM, "", server + client)],
+            evidence=evidence,
+            would_refute=f"A connection of this pool that the server left open for more than {seconds(timer.high)} of silence.",
+            not_the_fix=desk.not_the_fix(pool, cause),
+        )

@@ -15,7 +15,7 @@ cdef class Half:
     cdef public bytes key
     cdef public long long serial
     cdef public bint started, fin_acked, fin_fed
-    cdef public long long isn, next_sequence, expected, acknowledgment
+    cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, window_scale
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
     cdef public long long bytes, gap_bytes, truncated_bytes

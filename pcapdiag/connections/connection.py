@@ -21,7 +21,8 @@ class Half:
     """What one side sent.
 
     Sequence numbers are 32 bits as on the wire.  ``next_sequence`` is one past the highest ever sent; ``expected`` is
-    the next byte to hand to the framer; they differ while there is a hole.
+    the next byte to hand to the framer; they differ while there is a hole.  ``captured_to`` is one past the highest
+    that was captured: ``next_sequence`` is ahead of it by what is known only from the other side's ACKs.
     """
 
     def __init__(self, connection: Connection, key: bytes) -> None:
@@ -33,6 +34,7 @@ class Half:
         self.isn = -1
         self.next_sequence = 0
         self.expected = 0
+        self.captured_to = 0
         self.acknowledgment = -1  # the highest this side has acknowledged; -1 before its first ACK
         self.window = -1  # the last one, unscaled
         self.window_high = 0  # the largest, unscaled

@@ -14,7 +14,7 @@ cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES
 cdef Py_ssize_t _SLOTS
 cdef unsigned long long _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
-cdef int _NONE, _CLIENT, _SERVER, _OPAQUE
+cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
 
 cdef class Tracker(SegmentSink):
     cdef public ConnectionRows rows
@@ -41,6 +41,8 @@ cdef class Tracker(SegmentSink):
     cdef int on_syn(self, Connection c, Half half, Segment s) except -1
     @cython.locals(ack="long long", ahead="long long", beyond="long long")
     cdef int on_ack(self, Half half, Half other, Segment s) except -1
+    @cython.locals(pending=list, p=Pending)
+    cdef bint answers(self, Half half, long long ack) except -1
     @cython.locals(ahead="long long")
     cdef int on_empty(self, Connection c, Half half, Segment s) except -1
     @cython.locals(flags=int, length="long long", sequence="long long", end="long long", beyond="long long",
@@ -65,8 +67,8 @@ cdef class Tracker(SegmentSink):
     @cython.locals(pending=list, p=Pending, offset="long long", fresh="long long", skip="long long",
                    captured="long long")
     cdef int drain(self, Connection c, Half half) except -1
-    @cython.locals(missing="long long", p=Pending)
-    cdef int give_up(self, Connection c, Half half) except -1
+    @cython.locals(missing="long long", p=Pending, limit="long long")
+    cdef int give_up(self, Connection c, Half half, bint everything) except -1
     @cython.locals(client=Half, server=Half)
     cdef int retire(self, Connection c, long long ended_at) except -1
     @cython.locals(half=Half)

@@ -76,6 +76,7 @@ _SEEN_W = 256
 _NONE = 0
 _CLIENT = 1
 _SERVER = 2
+_NOT_YET = 0  # a framer's protocol when its first bytes were not what they promised
 _OPAQUE = 1
 
 
@@ -246,6 +247,7 @@ class Tracker(SegmentSink):
             half.started = True
             half.next_sequence = (s.sequence + 1) & _M
             half.expected = half.next_sequence
+            half.captured_to = half.next_sequence
         else:
             half.retransmitted += 1
         if s.flags & _ACK:
@@ -287,9 +289,18 @@ class Tracker(SegmentSink):
             if beyond and beyond < _HALF_SPACE:
                 if other.hole_acked_at == 0:
                     other.hole_acked_at = s.at
-                elif s.at - other.hole_acked_at > _PATIENCE:
-                    self.give_up(half.connection, other)
+                # Data that acknowledges bytes behind the hole answers them: they must reach the framer ahead of it.
+                if s.at - other.hole_acked_at > _PATIENCE or (s.length and self.answers(other, ack)):
+                    self.give_up(half.connection, other, False)
         return 0
+
+    def answers(self, half: Half, ack: int) -> bool:
+        """Whether an acknowledgment number takes in bytes of a half that wait behind a hole."""
+        pending = half.pending
+        if not pending:
+            return False
+        p = pending[0]
+        return 0 < ((ack - p.sequence) & _M) < _HALF_SPACE
 
     def on_empty(self, c: Connection, half: Half, s: Segment) -> int:
         """A segment without payload, SYN, FIN or RST."""
@@ -304,6 +315,7 @@ class Tracker(SegmentSink):
             half.started = True
             half.next_sequence = s.sequence
             half.expected = s.sequence
+            half.captured_to = s.sequence
             return 0
         ahead = (s.sequence - half.next_sequence) & _M
         if ahead == 0:
@@ -329,11 +341,17 @@ class Tracker(SegmentSink):
             half.started = True
             half.next_sequence = sequence
             half.expected = sequence
+            half.captured_to = sequence
         half.window = s.window
         if s.window > half.window_high:
             half.window_high = s.window
         if length:
-            if length == 1 and ((half.next_sequence - sequence) & _M) == 1 and not flags & (_SYN | _FIN | _RST):
+            if (
+                length == 1
+                and ((half.next_sequence - sequence) & _M) == 1
+                and sequence != half.expected  # else it is a byte whose ACK was captured first
+                and not flags & (_SYN | _FIN | _RST)
+            ):
                 half.keepalive_probes += 1
                 return 0
             if s.window == 0 and not flags & (_FIN | _RST):
@@ -343,17 +361,19 @@ class Tracker(SegmentSink):
             c.completeness |= 8
             self.note(c, half, _SEEN_D, "d")
         end = (sequence + length) & _M
-        beyond = (end - half.next_sequence) & _M  # new sequence space, when below half of it
         offset = (sequence - half.expected) & _M
-        if half.isn < 0 and half.data_packets == 1 and offset == 1 and half.expected == half.next_sequence:
+        if half.isn < 0 and half.data_packets == 1 and offset == 1 and half.captured_to == half.expected:
             half.expected = sequence  # the capture began with a keepalive probe
-            half.next_sequence = sequence
+            half.captured_to = sequence
             offset = 0
-            beyond = length
+        beyond = (end - half.captured_to) & _M  # new sequence space, when below half of it
+        if beyond < _HALF_SPACE and (offset >= _HALF_SPACE or offset <= _MAX_WINDOW):
+            half.captured_to = end
+            if ((end - half.next_sequence) & _M) < _HALF_SPACE:
+                half.next_sequence = end
         if offset == 0:
             if beyond < _HALF_SPACE:
-                half.bytes += beyond
-                half.next_sequence = end
+                half.bytes += min(beyond, length)
                 if length and beyond == 0:
                     self.filled(c, half, s)
             else:
@@ -375,8 +395,7 @@ class Tracker(SegmentSink):
                 skip = length - fresh
                 captured = s.captured - skip if s.captured > skip else 0
                 if beyond < _HALF_SPACE:
-                    half.bytes += beyond
-                    half.next_sequence = end
+                    half.bytes += min(beyond, fresh)
                 half.expected = end
                 half.last_data_at = s.at
                 self.deliver(
@@ -396,7 +415,6 @@ class Tracker(SegmentSink):
         elif offset <= _MAX_WINDOW:
             if beyond < _HALF_SPACE:
                 half.bytes += min(beyond, length)
-                half.next_sequence = end
             else:
                 self.filled(c, half, s)
             if half.hole_at == 0:
@@ -408,6 +426,8 @@ class Tracker(SegmentSink):
             half.fin_frame = s.frame
             half.fin_sequence = (end + 1) & _M
             half.fin_acknowledgment = s.acknowledgment if flags & _ACK else -1
+            if covers(half.other.acknowledgment, half):
+                half.fin_acked = True  # its ACK was captured first
         if half.fin_at and not half.fin_fed and half.expected == ((half.fin_sequence - 1) & _M):
             self.feed_end(c, half)
         if half.expected == half.next_sequence:
@@ -441,9 +461,9 @@ class Tracker(SegmentSink):
             c.completeness |= 16
         if c.close_at == 0:
             if half.expected != half.next_sequence and half.started and not half.fin_at:
-                self.give_up(c, half)
+                self.give_up(c, half, True)
             if other.started and other.expected != other.next_sequence and other.hole_acked_at:
-                self.give_up(c, other)
+                self.give_up(c, other, True)
             c.close_at = s.at
             c.close_frame = s.frame
             c.closer = _CLIENT if client else _SERVER
@@ -492,6 +512,10 @@ class Tracker(SegmentSink):
         if framer is None or (framer.protocol == _OPAQUE and captured and self.was_midstream(c)):
             framer = self.choose_framer(c, half, data, start, captured)
         framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
+        if framer.protocol == _NOT_YET:
+            c.framer = None
+            framer = self.choose_framer(c, half, data, start, captured)
+            framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
         return 0
 
     def was_midstream(self, c: Connection) -> bool:
@@ -546,7 +570,7 @@ class Tracker(SegmentSink):
         )
         half.pending_bytes += s.captured
         if len(pending) > _MAX_PENDING or half.pending_bytes > _MAX_PENDING_BYTES:
-            self.give_up(c, half)
+            self.give_up(c, half, True)
         return 0
 
     def drain(self, c: Connection, half: Half) -> int:
@@ -585,9 +609,16 @@ class Tracker(SegmentSink):
             half.pending_bytes = 0
         return 0
 
-    def give_up(self, c: Connection, half: Half) -> int:
-        """Declare the oldest hole of a half a gap and go on behind it, until no hole is left that was acknowledged."""
+    def give_up(self, c: Connection, half: Half, everything: bool) -> int:
+        """Declare the holes of a half gaps and go on behind them: those that were acknowledged, or everything.
+
+        A hole that was not acknowledged is a loss, and will be filled by a retransmission.
+        """
+        limit = half.other.acknowledgment
         while half.expected != half.next_sequence:
+            if not everything and ((limit - half.expected - 1) & _M) >= _HALF_SPACE:
+                half.hole_acked_at = 0
+                return 0
             if half.pending:
                 missing = (half.pending[0].sequence - half.expected) & _M
             else:
@@ -619,9 +650,9 @@ class Tracker(SegmentSink):
         client = c.client
         server = c.server
         if client.expected != client.next_sequence:
-            self.give_up(c, client)
+            self.give_up(c, client, True)
         if server.expected != server.next_sequence:
-            self.give_up(c, server)
+            self.give_up(c, server, True)
         if c.framer is not None:
             if c.close_at == 0:
                 c.open_request = c.framer.open_request()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer, TurnFramer
 from pcapdiag.exchanges.head import Head, starts_request, starts_response
-from pcapdiag.exchanges.http1 import HttpFramer
+from pcapdiag.exchanges.http1 import HttpFramer, plausible
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.exchanges.tls import TlsFramer
 
@@ -53,7 +53,7 @@ def choose(
     if from_client:
         if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
             return TurnFramer(rows, connection, _HTTP2)
-        if starts_request(data, start, end):
+        if starts_request(data, start, end) or (0 < captured < 24 and plausible(True, data, start, end)):
             return HttpFramer(rows, connection, _HTTP1, heads)
         if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
             return TurnFramer(rows, connection, _REDIS)

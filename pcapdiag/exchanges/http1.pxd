@@ -6,7 +6,7 @@ from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
 cdef int _REQUEST_CLOSE, _RESPONSE_CLOSE, _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _REQUEST_HTTP10, _RESPONSE_HTTP10
 cdef int _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN, _UPGRADED, _UNTIL_CLOSE_FLAG, _EXPECT, _PIPELINED
-cdef int _LOWER_BOUND, _TURNS, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT
+cdef int _LOWER_BOUND, _TURNS, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT
 cdef Py_ssize_t _MAX_HEAD, _MAX_LINE, _MAX_OUTSTANDING
 
 @cython.final
@@ -65,5 +65,5 @@ cdef class HttpFramer(Framer):
 
 @cython.locals(crlf=Py_ssize_t, bare=Py_ssize_t)
 cdef Py_ssize_t head_end(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
-cdef bint plausible(bint from_client, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+cpdef bint plausible(bint from_client, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 cdef long long chunk_size(bytes text) except -2

@@ -27,7 +27,7 @@ before: a request sent after its sender had acknowledged more than the gap belon
 from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer
-from pcapdiag.exchanges.head import Head, parse_head, starts_request, starts_response
+from pcapdiag.exchanges.head import REQUEST_WORDS, Head, parse_head, starts_request, starts_response
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
 HEAD = 0
@@ -64,6 +64,7 @@ _PIPELINED = 8192
 
 _LOWER_BOUND = 1
 _TURNS = 2
+_UNKNOWN = 0
 _HTTP2 = 4
 _METHOD_HEAD = 2
 _METHOD_CONNECT = 6
@@ -216,6 +217,8 @@ class HttpFramer(Framer):
                 stream.partial_ack = acknowledgment
             if missing == 0:
                 if stop - start > _MAX_HEAD or not plausible(from_client, data, start, stop):
+                    if from_client and self.requests == 0 and self.responses == 0:
+                        self.protocol = _UNKNOWN  # its first word was none after all: another framer takes over
                     stream.partial = b""
                     self.lose(stream)
                 else:
@@ -567,7 +570,11 @@ def plausible(from_client: bool, data: bytes, start: int, end: int) -> bool:
     if from_client:
         if end - start >= 24 or data.find(b" ", start, end) >= 0:
             return starts_request(data, start, end)
-        return data[start:end].isalpha() or end - start < 3
+        front = data[start:end]
+        for word in REQUEST_WORDS:
+            if word.startswith(front):
+                return True
+        return False
     prefix = data[start : min(end, start + 7)]
     return b"HTTP/1."[: len(prefix)] == prefix
 

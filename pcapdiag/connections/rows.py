@@ -236,7 +236,7 @@ def uncounted(c: Connection) -> bool:
     """Whether requests may be missing: the start was not captured, or client bytes were acknowledged but never seen."""
     client = c.client
     server = c.server
-    if client.isn < 0:
+    if client.isn < 0 or (c.framer is None and client.gap_bytes):
         return True
     if server.acknowledgment < 0:
         return False

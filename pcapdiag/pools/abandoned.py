@@ -19,8 +19,10 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
+from pcapdiag.pools import timeline
 from pcapdiag.pools.answers import fin_answers, stalled, unread
 from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, moments
 
 # Fewer show no pattern: a client may well dial a spare connection or two.
 MIN_DIALS = 5
@@ -46,13 +48,16 @@ class Abandoned:
     shown_by: Column
     reason: str
     missed_rate: float
+    blind: bool = False  # no payload was captured: read from ages and sequence numbers alone
 
 
 def abandoned(pool: Pool) -> Abandoned | None:
     """The pattern of connections that are used once and then left open, None where it is not there."""
     dials = int(pool.dialled.sum())
-    if dials < MIN_DIALS or not pool.whole.any():
+    if dials < MIN_DIALS:
         return None
+    if not pool.whole.any():
+        return blind(pool)
     if pool.single < SINGLE:
         return None
     held = stalled(pool)
@@ -72,6 +77,29 @@ def abandoned(pool: Pool) -> Abandoned | None:
         return None
     lean, shown_by, reason = _lean(pool, rows, held)
     return Abandoned(rows, lean, shown_by, reason, rate)
+
+
+def blind(pool: Pool) -> Abandoned | None:
+    """The pattern in a capture without payload (a filter on SYN, FIN and RST): sequence numbers show that bytes passed.
+
+    Connections that the server closes at one constant age were used once, at their start: a later use would have
+    restarted its timer.
+    """
+    c = pool.connections
+    carried = pool.dialled & (c.client_data_packets == 0) & (c.client_gap_bytes > 0)
+    rows = np.flatnonzero(carried & pool.closed & (pool.closer == Side.SERVER))
+    if len(rows) < MIN_DIALS or len(rows) < 0.9 * int(pool.dialled.sum()):
+        return None
+    ages = pool.age[rows]
+    if int(np.ptp(ages)) > max(TIGHT_NS, int(TIGHT_SHARE * np.median(ages))) or moments(c.close_at[rows]) < 3:
+        return None
+    opened = c.first_at[pool.dialled]
+    around = timeline.level(opened, c.first_at[rows] + pool.guard, pool.gone_at[rows] - pool.guard)
+    rate = float((around > 0).sum()) / (len(opened) - 1)
+    if rate < MISSED:
+        return None
+    lean, shown_by, reason = _lean(pool, rows, rows[:0])
+    return Abandoned(rows, lean, shown_by, reason, min(rate, 1.0), blind=True)
 
 
 def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:

@@ -73,8 +73,7 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     if len(rows) < MIN_CLOSES:
         return None
     lingers = pool.linger[rows]
-    times = np.sort(pool.connections.close_at[rows])
-    episodes = 1 + int((np.diff(times) > EPISODE).sum())
+    episodes = moments(pool.connections.close_at[rows])
     if episodes < 2:
         return None
     cluster = tightest(lingers)
@@ -128,6 +127,16 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
             owner, False, None, low, largest, len(rows), largest - smallest, episodes, False, True, rows
         )
     return None
+
+
+def moments(times: Column) -> int:
+    """At how many different moments, each at most 100 ms long, these times lie; counted up to a hundred."""
+    ordered = np.sort(times)
+    at = count = 0
+    while at < len(ordered) and count < 100:
+        count += 1
+        at = int(np.searchsorted(ordered, ordered[at] + EPISODE, side="right"))
+    return count
 
 
 def tightest(values: Column) -> tuple[int, int]:

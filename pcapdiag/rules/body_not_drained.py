@@ -65,6 +65,7 @@ class BodyNotDrained(Rule):
         began[there] = pool.exchanges.response_first_at[last]
         whole = np.zeros(pool.size, dtype=bool)
         whole[there] = (pool.exchanges.flags[last] & RESPONSE_COMPLETE) != 0
+        answered &= (began > 0) & (began <= c.close_at)
         quick = (c.close_at - began <= pool.immediate_limit) | (whole & (pool.linger <= pool.immediate_limit))
         by_client = pool.closed & (pool.closer == Side.CLIENT) & answered & ~pool.client_asked
         reset = by_client & quick & (c.client_rst_at > 0) & (c.client_rst_at - c.close_at <= pool.immediate_limit)

@@ -77,8 +77,8 @@ class IdlePoolTooSmall(Rule):
         limit = known_limit(capacity, pooled_then)
         reused = int((c.requests[pool.used] > 1).sum())
         kept = limit if limit is not None else int(pooled_then.max())
-        # Without one connection that outlives a request there is no pool to speak of.
-        if kept < 1 or (reused == 0 and limit is None):
+        # Without one connection that is used again there is no pool to speak of.
+        if kept < 1 or reused == 0:
             return None
         # A pool overflows only when more connections exist than it keeps.
         others = np.median(timeline.level(times, c.first_at[pool.usable], pool.gone_at[pool.usable]))
@@ -187,5 +187,5 @@ def known_limit(capacity: Capacity | None, pooled_then: np.ndarray) -> int | Non
         return None
     counts = np.bincount(pooled_then)
     usual = int(counts.argmax())
-    # A full pool can look emptier when another request takes a connection in the same instant, never fuller.
-    return usual if usual == len(counts) - 1 and counts[usual] >= 0.6 * counts.sum() else None
+    # Connections that another request takes, or brings back, in the same instant blur a few of the counts.
+    return usual if counts[usual] >= 0.75 * counts.sum() else None

@@ -40,7 +40,7 @@ SPARE_SHARE = 0.75
 # Longer than the default idle timers at the short end (2 to 10 s), so that those would have shown.
 MIN_IDLE = 15 * SECOND
 # The traffic in that time must be steady: a pool that waits for its next burst is doing its job.
-MIN_REQUESTS = 10
+MIN_REQUESTS = 4
 
 
 class IdleTimeoutNone(Rule):

@@ -75,9 +75,10 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     c = pool.connections
     unread_first = leads_unread(pool, desk, seen)
     decided = seen.lean != Lean.UNDECIDED
-    used = int(pool.whole.sum())
     dials = int(pool.dialled.sum())
-    missed = int(pool.missed.sum())
+    used = len(seen.rows) if seen.blind else int(pool.whole.sum())
+    once = share(used if seen.blind else int((c.requests[pool.whole] == 1).sum()), used)
+    missed = round(seen.missed_rate * (dials - 1)) if seen.blind else int(pool.missed.sum())
     still_open = int((~pool.closed & pool.usable).sum())
     new = CauseClaim(
         Cause.NEVER_REUSE_NEW_TRANSPORT,
@@ -98,18 +99,23 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     else:
         causes = [unread, new] if unread_first else [new, unread]
     if unread_first:
-        title = f"Response bodies are never closed: {share(int((c.requests[pool.whole] == 1).sum()), used)} connections served one request"
+        title = f"Response bodies are never closed: {once} connections served one request"
         if not decided:
             title += ", then stayed idle"
     elif decided:
-        title = f"A new client for each request: {share(int((c.requests[pool.whole] == 1).sum()), used)} connections served one request"
+        title = f"A new client for each request: {once} connections served one request"
     else:
-        title = f"Nothing is reused: {share(int((c.requests[pool.whole] == 1).sum()), used)} connections served one request and were left idle"
+        title = f"Nothing is reused: {once} connections served one request and were left idle"
     claim = (
         f"{many(missed, 'dial')} of {dials:,} happened while another connection of this pool sat idle that nobody used "
         f"again. "
     )
-    if pool.peak_open > 1:
+    if seen.blind:
+        claim += (
+            "No payload was captured, only SYN, FIN and RST: that each connection was used once, at its start, follows "
+            "from its constant age at the server's close. Capture without that filter to see the requests. "
+        )
+    elif pool.peak_open > 1:
         claim += f"Up to {pool.peak_open:,} were open at once for at most {many(pool.peak_busy, 'request')} at a time"
         claim += f"; {still_open:,} were still open at the end. " if still_open else ". "
     if decided:
@@ -144,14 +150,18 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
         rule,
         pool,
         severity=churn_severity(pool.opens_per_second, floor),
-        confidence=by_count(used) if decided else min(by_count(used), Confidence.MEDIUM, key=lambda x: x.rank),
+        confidence=Confidence.LOW
+        if seen.blind
+        else by_count(used)
+        if decided
+        else min(by_count(used), Confidence.MEDIUM, key=lambda confidence: confidence.rank),
         basis=Basis.INFERRED,
         title=title,
         claim=claim,
         measured={
             "connections": pool.size,
             "requests": pool.requests,
-            "single_request_share": round(pool.single, 3),
+            "single_request_share": 1.0 if seen.blind else round(pool.single, 3),
             "missed_reuse": missed,
             "missed_reuse_rate": round(seen.missed_rate, 3),
             "open_at_end": still_open,

@@ -115,6 +115,10 @@ class Decoder(PacketSink):
                 return self.fail(_CUT_LINK)
             kind = _u16(view[start + 12], view[start + 13])
             pos = start + 14
+            # An 802.3 length instead of a type: LLC, of which SNAP with a zero organization carries IP (RFC 1042).
+            if kind <= 1500 and captured >= 22 and _u16(view[start + 14], view[start + 15]) == 0xAAAA:
+                kind = _u16(view[start + 20], view[start + 21])
+                pos = start + 22
         elif linktype == _SLL:
             if captured < 16:
                 return self.fail(_CUT_LINK)

@@ -1,0 +1,163 @@
+"""Score the diagnosis against labelled captures and print the table.
+
+    python scripts/score.py                        # captures/*.json of this repository
+    python scripts/score.py --labels DIR           # DIR/labels.jsonl: right_causes, must_not_causes, healthy per file
+    python scripts/score.py --only server-max      # cases whose name holds the text
+
+A case passes when a right cause leads (or, for a healthy one, when no finding is above info), no forbidden cause leads a
+finding above info, and, where the truth gives values, idle capacities and caps are exact and timers lie inside their
+bracket, the bracket within 5% of the value.  Exit code 1 when one of this repository's own captures fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tabulate import tabulate
+
+from pcapdiag.model.report import Report
+from pcapdiag.model.words import Cause, Knob, Severity
+from pcapdiag.pipeline import Options, analyze
+
+OWN = Path(__file__).parents[1] / "captures"
+CAUSES = {str(cause) for cause in Cause}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    path: Path
+    right: frozenset[str]
+    forbidden: frozenset[str]
+    healthy: bool
+    own: bool
+    values: dict[str, object] = field(default_factory=dict)
+    port: int | None = None
+    settings: tuple[str, ...] = ()
+
+
+def own_cases() -> Iterator[Case]:
+    for path in sorted(OWN.glob("*.json")):
+        truth = json.loads(path.read_text())
+        expect = truth["expect"]
+        right = frozenset([expect["cause"], *expect.get("also", [])])
+        yield Case(
+            path.stem,
+            OWN / truth["file"],
+            right,
+            frozenset(),
+            "healthy" in right,
+            True,
+            expect["values"],
+            truth.get("service_port"),
+            tuple(expect["settings"]),
+        )
+
+
+def labelled_cases(folder: Path) -> Iterator[Case]:
+    for line in (folder / "labels.jsonl").read_text().splitlines():
+        label = json.loads(line)
+        right = frozenset(label["right_causes"])
+        yield Case(
+            label["scenario"],
+            folder / label["file"],
+            right,
+            frozenset(label["must_not_causes"]),
+            bool(label["healthy"]) or "healthy" in right,
+            False,
+            settings=tuple(label["expected_settings"]) + tuple(label["acceptable"]),
+        )
+
+
+def leading(report: Report) -> str:
+    """The cause of the worst finding above info, "healthy" when there is none."""
+    for finding in report.findings:
+        if finding.severity != Severity.INFO:
+            return str(finding.causes[0].cause)
+    return "healthy"
+
+
+def check(case: Case) -> tuple[str, list[str]]:
+    """The leading cause, and what is wrong with the answer."""
+    report = analyze([str(case.path)], Options(port=case.port))
+    lead = leading(report)
+    problems = []
+    above = [finding for finding in report.findings if finding.severity != Severity.INFO]
+    informed = {str(finding.causes[0].cause) for finding in report.findings}
+    right = lead in case.right or (case.healthy and not above)
+    if not right:
+        problems.append(f"{lead} leads, right is {' or '.join(sorted(case.right)) or 'healthy'}")
+    for finding in above:
+        if str(finding.causes[0].cause) in case.forbidden:
+            problems.append(f"{finding.causes[0].cause} must not be claimed")
+    for entry in report.not_evaluated:
+        if entry.reason.startswith("failed"):
+            problems.append(f"{entry.code} {entry.reason}")
+    problems += values(case, report)
+    if case.own and case.settings and above and lead != "healthy":
+        named = {advice.name for finding in report.findings for claim in finding.causes for advice in claim.settings}
+        missing = [wanted for wanted in case.settings if not any(wanted.split("(")[0] in name for name in named)]
+        if missing and not informed & {"healthy"}:
+            problems.append(f"settings not named: {', '.join(missing)}")
+    return lead, problems
+
+
+def values(case: Case, report: Report) -> list[str]:
+    """Capacities and caps exact, timers inside their brackets."""
+    problems = []
+    inferred = [one for pool in report.pools for one in pool.inferred]
+    for name, wanted in case.values.items():
+        if not isinstance(wanted, (int, float)):
+            continue
+        owner = "server" if name.startswith("server_") else "client" if name.startswith("client_") else None
+        if owner is None:
+            owner = str(case.values.get("owner", "client"))
+        if name == "idle_capacity":
+            found = [one for one in inferred if one.knob == Knob.IDLE_POOL_LIMIT]
+            if [one.value for one in found] != [wanted]:
+                problems.append(f"idle capacity {[one.value for one in found]}, truth {wanted}")
+        elif name == "max_requests":
+            found = [one for one in inferred if one.knob == Knob.MAX_REQUESTS]
+            if [one.value for one in found] != [wanted]:
+                problems.append(f"cap {[one.value for one in found]}, truth {wanted}")
+        elif name.endswith("idle_timeout_s"):
+            found = [one for one in inferred if one.knob == Knob.IDLE_TIMEOUT and one.owner == owner]
+            inside = [one for one in found if (one.low or 0) <= wanted <= (one.high or 0)]
+            if not inside:
+                problems.append(f"timer {[(one.low, one.value, one.high) for one in found]}, truth {wanted} s")
+            elif inside[0].low is not None and (inside[0].high or 0) - inside[0].low > 0.05 * wanted:
+                problems.append(f"bracket {inside[0].low} to {inside[0].high} is wider than 5%")
+    return problems
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--labels", type=Path, help="folder with labels.jsonl")
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--all", action="store_true", help="list the cases that pass, too")
+    options = parser.parse_args()
+    cases = [case for case in (labelled_cases(options.labels) if options.labels else own_cases())
+             if options.only in case.name]  # fmt: skip
+    rows, failed = [], 0
+    groups: dict[str, list[bool]] = {}
+    for case in cases:
+        lead, problems = check(case)
+        failed += bool(problems)
+        judged = case.healthy or bool(case.right & CAUSES)
+        group = "healthy" if case.healthy else "this issue's causes" if judged else "other causes"
+        groups.setdefault(group, []).append(not problems)
+        if problems or options.all:
+            rows.append((case.name, group, lead, "; ".join(problems)))
+    print(tabulate(rows, headers=("case", "group", "leads", "problems"), maxcolwidths=[42, 12, 30, 60]))
+    for group, passed in sorted(groups.items()):
+        print(f"{group}: {sum(passed)} of {len(passed)} right ({sum(passed) / len(passed):.1%})")
+    return int(failed > 0 and options.labels is None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,7 +29,7 @@ cdef class HttpFramer(Framer):
     @cython.locals(x=Exchange)
     cdef int touch(self, bint from_client, Stream stream, long long length, long long at, long long frame) except -1
     @cython.locals(base=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, stop_at=Py_ssize_t, consumed=Py_ssize_t,
-                   text=bytes, parsed=Head)
+                   text=bytes, parsed=Head, likely=bint)
     cdef Py_ssize_t head(self, bint from_client, Stream stream, bytes data, Py_ssize_t pos, Py_ssize_t end,
                          long long missing, long long at, long long frame, long long acknowledgment) except -1
     cdef Head parse(self, bytes text)

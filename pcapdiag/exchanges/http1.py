@@ -216,8 +216,9 @@ class HttpFramer(Framer):
                 stream.partial_frame = frame
                 stream.partial_ack = acknowledgment
             if missing == 0:
-                if stop - start > _MAX_HEAD or not plausible(from_client, data, start, stop):
-                    if from_client and self.requests == 0 and self.responses == 0:
+                likely = plausible(from_client, data, start, stop)
+                if stop - start > _MAX_HEAD or not likely:
+                    if from_client and not likely and self.requests == 0 and self.responses == 0:
                         self.protocol = _UNKNOWN  # its first word was none after all: another framer takes over
                     stream.partial = b""
                     self.lose(stream)
@@ -478,6 +479,9 @@ class HttpFramer(Framer):
                 frame = x.request_last_frame if from_client else x.response_last_frame
             whole = length == stream.skip
             stream.skip = 0
+            if state == _CHUNK_DATA:
+                self.lose(stream)  # where the message ends is in what is missing
+                return 0
             self.message_done(from_client, stream, at, frame)
             if whole:
                 return 0
@@ -582,9 +586,6 @@ def plausible(from_client: bool, data: bytes, start: int, end: int) -> bool:
 def chunk_size(text: bytes) -> int:
     """The size on a chunk-size line, extensions left out; -1 when it is none."""
     digits = text.split(b";", 1)[0].strip()
-    if not digits or len(digits) > 15:
+    if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
         return -1
-    try:
-        return int(digits, 16)
-    except ValueError:
-        return -1
+    return int(digits, 16)

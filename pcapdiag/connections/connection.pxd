@@ -37,3 +37,5 @@ cdef class Connection:
     cdef public int first_frame, last_frame, close_frame
     cdef public int syn_count, synack_count, closer, close_kind, requests_at_close, duplicates, completeness
     cdef public str history
+    cdef public list held
+    cdef public Half held_half

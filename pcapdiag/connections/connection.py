@@ -99,4 +99,7 @@ class Connection:
         self.duplicates = 0
         self.history = ""
         self.completeness = 0
+        # First bytes that do not tell yet what they begin, and who sent them.
+        self.held: list[Pending] | None = None
+        self.held_half: Half | None = None
         self.closed = False  # by RST, or FIN both ways and acknowledged

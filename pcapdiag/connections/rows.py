@@ -202,7 +202,8 @@ class ConnectionRows:
         n[i + 37] = implied_state(client, server, ended_at)
         n[i + 38] = implied_state(server, client, ended_at)
         n[i + 39] = conn_state(c)
-        n[i + 40] = c.completeness
+        # Wireshark begins to count with a SYN, or with the second packet.
+        n[i + 40] = 0 if client.packets + server.packets == 1 and not c.completeness & 1 else c.completeness
         n[i + 41] = c.duplicates
         if client.window_scale >= 0 and server.window_scale >= 0:
             n[i + 42] = client.window << client.window_scale if client.window >= 0 else -1

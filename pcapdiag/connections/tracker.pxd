@@ -2,7 +2,7 @@ cimport cython
 from pcapdiag.connections.connection cimport Connection, Half, Pending
 from pcapdiag.connections.rows cimport ConnectionRows
 from pcapdiag.connections.states cimport covers
-from pcapdiag.exchanges.choose cimport choose, speaker
+from pcapdiag.exchanges.choose cimport choose, speaker, undecided
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.rows cimport ExchangeRows
 from pcapdiag.segments.segment cimport Segment, SegmentSink
@@ -10,7 +10,7 @@ from pcapdiag.segments.segment cimport Segment, SegmentSink
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
 cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _LINGER
-cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES
+cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
 cdef unsigned long long _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
@@ -32,7 +32,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(key=bytes, size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
                    old=Half, c=Connection, half=Half, other=Half, sender=int)
     cdef Half admit(self, Segment s)
-    @cython.locals(c=Connection)
+    @cython.locals(c=Connection, other=Half)
     cdef bint renewed(self, Half half, Segment s) except -1
     @cython.locals(h="unsigned long long", tag="unsigned long long", at="unsigned long long", slot=Py_ssize_t,
                    recent="unsigned long long[::1]", passed="unsigned long long", elsewhere=bint)
@@ -50,14 +50,18 @@ cdef class Tracker(SegmentSink):
     cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
     @cython.locals(limit="long long")
     cdef int filled(self, Connection c, Half half, Segment s) except -1
-    @cython.locals(other=Half, client=bint, framer=Framer)
+    @cython.locals(other=Half, client=bint, framer=Framer, bits=int)
     cdef int on_close(self, Connection c, Half half, Segment s) except -1
     cdef int now_closed(self, Connection c) except -1
     cdef int note(self, Connection c, Half half, int bit, str letter) except -1
-    @cython.locals(framer=Framer)
+    @cython.locals(framer=Framer, first=bytes)
     cdef int deliver(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured,
                      Py_ssize_t length, long long at, long long frame, long long sequence,
                      long long acknowledgment) except -1
+    @cython.locals(text=bytes, p=Pending)
+    cdef bytes held_bytes(self, Connection c)
+    @cython.locals(held=list, half=Half, text=bytes, framer=Framer, client=bint, p=Pending)
+    cdef int release(self, Connection c, bytes more) except -1
     cdef bint was_midstream(self, Connection c) except -1
     @cython.locals(said=int, framer=Framer, client=bint)
     cdef Framer choose_framer(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured)

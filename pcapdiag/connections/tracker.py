@@ -31,7 +31,7 @@ from collections import deque
 from pcapdiag.connections.connection import Connection, Half, Pending
 from pcapdiag.connections.rows import ConnectionRows
 from pcapdiag.connections.states import covers
-from pcapdiag.exchanges.choose import choose, speaker
+from pcapdiag.exchanges.choose import choose, speaker, undecided
 from pcapdiag.exchanges.framer import Framer
 from pcapdiag.exchanges.head import Head
 from pcapdiag.exchanges.rows import ExchangeRows
@@ -54,11 +54,15 @@ _PATIENCE = 20_000_000  # ns a packet captured late may take (several capture qu
 _REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknown
 _LINGER = 60_000_000_000  # ns a closed connection is kept for late packets: TIME_WAIT on Linux
 
+# No protocol that is told apart here needs more first bytes than this.
+_MIN_OPENING = 24
+
 _MAX_PENDING = 512
 _MAX_PENDING_BYTES = 262_144
 
-_SLOTS = 16_384
-_SLOT_MASK = 16_383
+# A power of two; 64 KiB of slots stay in the second-level cache, and copies of a packet follow it closely.
+_SLOTS = 2_048
+_SLOT_MASK = 2_047
 _PRIME = 1_000_003
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -126,12 +130,12 @@ class Tracker(SegmentSink):
         c.last_frame = s.frame
         half.packets += 1
         half.last_at = at
-        if flags & _SYN:
+        if flags & _SYN and (half.isn < 0 or not flags & (_FIN | _RST)):
             self.on_syn(c, half, s)
         elif flags & _ACK and c.established_at == 0 and c.synack_count and half is c.client:
             c.established_at = at
-            c.completeness |= 4
-            if c.syn_count and not flags & _RST:
+            # Not from the first packet that a filter or a loss left over: it must be next in the client's numbers.
+            if c.syn_count and not flags & (_FIN | _RST) and s.sequence == half.next_sequence:
                 c.rtt = max(0, (c.synack_first - c.syn_at) + (at - c.synack_at))
         if flags & _ACK:
             self.on_ack(half, other, s)
@@ -204,10 +208,17 @@ class Tracker(SegmentSink):
     def renewed(self, half: Half, s: Segment) -> bool:
         """Whether a SYN on a known 4-tuple starts a new connection."""
         c = half.connection
-        if half.isn == s.sequence:
+        if half.isn == s.sequence or s.flags & (_FIN | _RST):
             return False
         if s.flags & _ACK:
             # A SYN-ACK answers this connection's SYN, unless it had another one already or there was no SYN.
+            if half is c.server and half.isn >= 0:
+                # One with another number answers it too when it acknowledges the same: a listener without state
+                # (SYN cookies), several servers behind one address.
+                other = half.other
+                if other.isn >= 0:
+                    return ((s.acknowledgment - other.isn) & _M) - 1 > 0xFFFF
+                return s.acknowledgment != half.acknowledgment
             return half.isn >= 0 or c.syn_count == 0 or half is c.client
         if half is c.client:
             return True
@@ -250,6 +261,12 @@ class Tracker(SegmentSink):
             half.captured_to = half.next_sequence
         else:
             half.retransmitted += 1
+            if half.isn != s.sequence and half.other.acknowledgment < 0 and half.data_packets == 0:
+                # The client has not said yet which SYN-ACK it takes: the last one, as far as anybody knows.
+                half.isn = s.sequence
+                half.next_sequence = (s.sequence + 1) & _M
+                half.expected = half.next_sequence
+                half.captured_to = half.next_sequence
         if s.flags & _ACK:
             c.synack_count += 1
             c.completeness |= 2
@@ -310,6 +327,8 @@ class Tracker(SegmentSink):
         if s.window == 0:
             half.zero_window += 1
             self.note(c, half, _SEEN_W, "w")
+        if s.flags & _ACK:
+            c.completeness |= 4
         self.note(c, half, _SEEN_A, "a")
         if not half.started:
             half.started = True
@@ -451,14 +470,17 @@ class Tracker(SegmentSink):
         client = half is c.client
         if s.flags & _RST:
             self.note(c, half, _SEEN_R, "r")
-            c.completeness |= 32
+            bits = 32
             if half.rst_at == 0:
                 half.rst_at = s.at
                 half.rst_frame = s.frame
                 half.rst_acknowledgment = s.acknowledgment if s.flags & _ACK else -1
         else:
             self.note(c, half, _SEEN_F, "f")
-            c.completeness |= 16
+            bits = 16
+        if s.flags & _ACK and s.length == 0:
+            bits |= 4
+        c.completeness |= bits
         if c.close_at == 0:
             if half.expected != half.next_sequence and half.started and not half.fin_at:
                 self.give_up(c, half, True)
@@ -468,9 +490,12 @@ class Tracker(SegmentSink):
             c.close_frame = s.frame
             c.closer = _CLIENT if client else _SERVER
             c.close_kind = 2 if s.flags & _RST else 1
+            if c.held is not None:
+                self.release(c, b"")
             framer = c.framer
             if framer is not None:
-                c.open_request = framer.open_request()
+                # Where nothing of the server was captured, nobody can say that it did not answer.
+                c.open_request = c.server.packets > 0 and framer.open_request()
                 c.last_exchange_at = framer.last_at
                 c.requests_at_close = framer.requests
         if s.flags & _RST or (half.fin_acked and other.fin_acked):
@@ -508,6 +533,18 @@ class Tracker(SegmentSink):
         """Hand the next bytes of one direction to the framer."""
         if captured < length:
             half.truncated_bytes += length - captured
+        if c.framer is None and (c.held is not None or captured < _MIN_OPENING):
+            first = data[start : start + captured] if captured == length else b""
+            if c.held is not None and c.held_half is not half:
+                self.release(c, b"")
+            elif first and undecided(self.held_bytes(c) + first):
+                if c.held is None:
+                    c.held = []
+                    c.held_half = half
+                c.held.append(Pending(sequence, length, first, at, frame, acknowledgment))
+                return 0
+            elif c.held is not None:
+                self.release(c, first)
         framer = c.framer
         if framer is None or (framer.protocol == _OPAQUE and captured and self.was_midstream(c)):
             framer = self.choose_framer(c, half, data, start, captured)
@@ -516,6 +553,27 @@ class Tracker(SegmentSink):
             c.framer = None
             framer = self.choose_framer(c, half, data, start, captured)
             framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
+        return 0
+
+    def held_bytes(self, c: Connection) -> bytes:
+        """The first bytes of a connection, while they are too few to tell what they begin."""
+        text = b""
+        if c.held is not None:
+            for p in c.held:
+                text += p.data
+        return text
+
+    def release(self, c: Connection, more: bytes) -> int:
+        """Choose the framer from the bytes held back and ``more`` that follow them, then feed what was held."""
+        held = c.held
+        half = c.held_half
+        text = self.held_bytes(c) + more
+        c.held = None
+        c.held_half = None
+        framer = self.choose_framer(c, half, text, 0, len(text))
+        client = half is c.client
+        for p in held:
+            framer.feed(client, p.data, 0, p.length, p.length, p.at, p.frame, p.sequence, p.acknowledgment)
         return 0
 
     def was_midstream(self, c: Connection) -> bool:
@@ -537,6 +595,8 @@ class Tracker(SegmentSink):
         )
         if framer.basis == 0 and self.was_midstream(c):
             framer.basis = 1
+        if not client and c.client.isn >= 0:
+            framer.client_next = c.client.expected
         c.framer = framer
         return framer
 
@@ -545,6 +605,8 @@ class Tracker(SegmentSink):
         half.expected = half.fin_sequence
         if ((half.fin_sequence - half.next_sequence) & _M) < _HALF_SPACE:
             half.next_sequence = half.fin_sequence
+        if c.held is not None:
+            self.release(c, b"")
         if c.framer is not None:
             c.framer.end(half is c.client, half.fin_at, half.fin_frame)
         return 0
@@ -630,6 +692,8 @@ class Tracker(SegmentSink):
                 if not (missing == 1 and not half.pending):
                     half.gap_bytes += missing
                     self.note(c, half, _SEEN_G, "g")
+                    if c.held is not None:
+                        self.release(c, b"")
                     if c.framer is not None:
                         c.framer.gap(half is c.client, missing)
                 half.expected = (half.expected + missing) & _M
@@ -653,9 +717,11 @@ class Tracker(SegmentSink):
             self.give_up(c, client, True)
         if server.expected != server.next_sequence:
             self.give_up(c, server, True)
+        if c.held is not None:
+            self.release(c, b"")
         if c.framer is not None:
             if c.close_at == 0:
-                c.open_request = c.framer.open_request()
+                c.open_request = server.packets > 0 and c.framer.open_request()
                 c.last_exchange_at = c.framer.last_at
             c.framer.finish()
         self.rows.add(c, ended_at)

@@ -4,6 +4,8 @@ from pcapdiag.exchanges.rows cimport ExchangeRows
 
 cdef int _OPAQUE, _HTTP1, _HTTP2, _REDIS, _POSTGRES, _NONE, _CLIENT, _SERVER
 
+@cython.locals(size=Py_ssize_t)
+cpdef bint undecided(bytes text) except -1
 @cython.locals(end=Py_ssize_t)
 cpdef int speaker(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
 @cython.locals(end=Py_ssize_t)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer, TurnFramer
-from pcapdiag.exchanges.head import Head, starts_request, starts_response
+from pcapdiag.exchanges.head import REQUEST_WORDS, Head, starts_request, starts_response
 from pcapdiag.exchanges.http1 import HttpFramer, plausible
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.exchanges.tls import TlsFramer
@@ -18,6 +18,24 @@ _POSTGRES = 6
 _NONE = 0
 _CLIENT = 1
 _SERVER = 2
+
+
+# Every front of a first word that is not the whole of it yet.
+_FRONTS = frozenset(
+    word[:size]
+    for word in [*(word + b" " for word in REQUEST_WORDS), b"HTTP/1.", b"PRI * HTTP/2.0\r\n"]
+    for size in range(1, len(word))
+)
+
+
+def undecided(text: bytes) -> bool:
+    """Whether a connection's first bytes are too few to choose a framer by."""
+    size = len(text)
+    if text in _FRONTS:
+        return True
+    if size < 3 and 20 <= text[0] <= 23:
+        return size == 1 or text[1] == 3
+    return text[0] == 42 and (size == 1 or 48 <= text[1] <= 57) and size < 24 and b"\n" not in text
 
 
 def speaker(data: bytes, start: int, captured: int) -> int:

@@ -40,6 +40,7 @@ class Framer:
         basis: what ``requests`` is worth (``Count``).
         last_at, last_frame: the last byte of any exchange, goodbyes left out.
         goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate.
+        client_next: sequence number of the client's next byte, -1 while it is not known.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
     """
 
@@ -53,6 +54,7 @@ class Framer:
         self.last_at = 0
         self.last_frame = 0
         self.goodbye = 0
+        self.client_next = -1
         self.host: bytes | None = None
         self.user_agent: bytes | None = None
         self.header_order: bytes | None = None

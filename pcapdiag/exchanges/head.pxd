@@ -7,7 +7,9 @@ cdef class Head:
     cdef public long long length
     cdef public bytes host, user_agent, server, order
 
+@cython.locals(space=Py_ssize_t, newline=Py_ssize_t)
 cpdef bint starts_request(bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+cpdef bint http_version(bytes last, bytes method) except -1
 cpdef bint starts_response(bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 @cython.locals(out=Head, lines=list, names=list, first=bytes, words=list, line=bytes, colon=Py_ssize_t, name=bytes,
                lower=bytes)

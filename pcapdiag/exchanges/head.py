@@ -25,6 +25,9 @@ REQUEST_WORDS = frozenset(
     ]
 )
 
+# The first four bytes of targets like sip:x, sips:x, rtsp://x, icap://x
+_FOREIGN_TARGETS = frozenset([b"sip:", b"sips", b"rtsp", b"icap"])
+
 MAX_NUMBER = 2**62
 
 
@@ -61,9 +64,24 @@ class Head:
 
 
 def starts_request(data: bytes, start: int, end: int) -> bool:
-    """Whether ``data[start:end]`` begins with a request's method and a space."""
+    """Whether ``data[start:end]`` begins with a request's method and a space, and no other protocol's version ends the line.
+
+    SIP, RTSP and ICAP share methods with HTTP.  A line that goes on beyond ``end`` is judged by its target.
+    """
     space = data.find(b" ", start, min(end, start + 24))
-    return space > start and data[start:space] in REQUEST_WORDS
+    if space <= start or data[start:space] not in REQUEST_WORDS:
+        return False
+    newline = data.find(b"\n", space, end)
+    if newline < 0:
+        return data[space + 1 : min(end, space + 5)].lower() not in _FOREIGN_TARGETS
+    return http_version(data[data.rfind(b" ", start, newline) + 1 : newline].strip(), data[start:space])
+
+
+def http_version(last: bytes, method: bytes) -> bool:
+    """Whether the last word of a request line is HTTP's; HTTP/0.9 has none, but only GET."""
+    if last[:5].upper() == b"HTTP/":
+        return True
+    return method == b"GET" and last[:1] == b"/"
 
 
 def starts_response(data: bytes, start: int, end: int) -> bool:
@@ -84,6 +102,8 @@ def parse_head(head: bytes) -> Head | None:
     else:
         words = first.split(b" ")
         if words[0] not in REQUEST_WORDS:
+            return None
+        if len(lines) > 1 and not http_version(words[len(words) - 1], words[0]):
             return None
         out.request = True
         out.method = _METHODS.get(words[0], 0)

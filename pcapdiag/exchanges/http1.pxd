@@ -6,7 +6,7 @@ from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
 cdef int _REQUEST_CLOSE, _RESPONSE_CLOSE, _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _REQUEST_HTTP10, _RESPONSE_HTTP10
 cdef int _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN, _UPGRADED, _UNTIL_CLOSE_FLAG, _EXPECT, _PIPELINED
-cdef int _LOWER_BOUND, _TURNS, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT
+cdef int _LOWER_BOUND, _TURNS, _SERVER, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT
 cdef Py_ssize_t _MAX_HEAD, _MAX_LINE, _MAX_OUTSTANDING
 
 @cython.final
@@ -15,13 +15,14 @@ cdef class Stream:
     cdef public long long skip, partial_at, partial_frame, partial_ack, sequence
     cdef public bytes partial
     cdef public Exchange current
+    cdef public bint unsolicited
 
 cdef class HttpFramer(Framer):
     cdef public dict heads
     cdef public Stream client, server
-    cdef public list outstanding
+    cdef public list outstanding, late
     cdef public bint answered
-    cdef public long long tunnel_from
+    cdef public long long server_at, server_frame, dropped, tunnel_from
 
     @cython.locals(stream=Stream, pos=Py_ssize_t, end=Py_ssize_t, missing="long long", state=int, step="long long")
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
@@ -38,7 +39,18 @@ cdef class HttpFramer(Framer):
                        long long frame) except -1
     @cython.locals(server=Stream, waiting=Exchange, x=Exchange)
     cdef int begin_request(self, Stream stream, Head head, Py_ssize_t size, long long at, long long frame) except -1
+    cdef int describe_request(self, Exchange x, Head head) except -1
     @cython.locals(x=Exchange)
+    cdef int catch_up(self, Stream stream, Head head, Py_ssize_t size, long long frame) except -1
+    @cython.locals(x=Exchange, since="long long")
+    cdef int settle(self, long long acknowledged) except -1
+    cdef int presume_answered(self, Exchange x) except -1
+    cdef int request_body(self, Stream stream, Head head, long long at, long long frame) except -1
+    @cython.locals(head_only=bint)
+    cdef int response_body(self, Stream stream, Head head, Exchange x, long long at, long long frame) except -1
+    @cython.locals(x=Exchange)
+    cdef int write_off(self) except -1
+    @cython.locals(x=Exchange, known=bint, ahead="long long")
     cdef int begin_response(self, Stream stream, Head head, Py_ssize_t size, long long at, long long frame) except -1
     @cython.locals(newline=Py_ssize_t, text=bytes, size="long long")
     cdef Py_ssize_t line(self, bint from_client, Stream stream, bytes data, Py_ssize_t pos, Py_ssize_t end,
@@ -63,7 +75,7 @@ cdef class HttpFramer(Framer):
     @cython.locals(x=Exchange)
     cpdef int finish(self) except -1
 
-@cython.locals(crlf=Py_ssize_t, bare=Py_ssize_t)
+@cython.locals(at=Py_ssize_t)
 cdef Py_ssize_t head_end(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 cpdef bint plausible(bint from_client, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 cdef long long chunk_size(bytes text) except -2

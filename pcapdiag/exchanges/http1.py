@@ -18,8 +18,11 @@ TUNNEL                upgraded: the bytes are no longer HTTP/1
 Bodies are skipped by count, so a gap or a snaplen cut inside one costs nothing.  Anywhere else it costs the framing of
 that direction: the state becomes LOST and counts become lower bounds.
 
-Requests wait in ``outstanding`` for their responses, in order.  A response that nothing waits for answers a request
-that was never captured; it gets a placeholder, so that the next response still meets its own request.  After a loss on
+Requests wait in ``outstanding`` for their responses, in order.  What a response is that nothing waits for, its
+acknowledgment number tells.  It covers client bytes that were not captured yet: the request is late, and fills in the
+exchange when it comes.  All client bytes are here: nobody asked, a server about to close says why (408); no exchange.
+Neither is known: it answers a request that was never captured, and gets a placeholder, so that the next response still
+meets its own request; its request times are the latest possible ones, its flags lack ``REQUEST_SEEN``.  After a loss on
 the server's side the acknowledgment number that each request carried tells which requests can have been answered
 before: a request sent after its sender had acknowledged more than the gap belongs behind it.
 """
@@ -63,6 +66,7 @@ _EXPECT = 4096
 _PIPELINED = 8192
 
 _LOWER_BOUND = 1
+_SERVER = 2
 _TURNS = 2
 _UNKNOWN = 0
 _HTTP2 = 4
@@ -88,6 +92,7 @@ class Stream:
         self.partial_ack = 0
         self.current: Exchange | None = None  # the exchange whose message is in progress
         self.sequence = 0
+        self.unsolicited = False  # the message in progress is a response that nobody asked for
 
 
 class HttpFramer(Framer):
@@ -103,6 +108,10 @@ class HttpFramer(Framer):
         self.server = Stream()
         self.outstanding: list[Exchange] = []
         self.answered = True  # server bytes came since the last request began
+        self.server_at = 0  # the server's last byte, 0 while there is none
+        self.server_frame = 0
+        self.late: list[Exchange] = []  # answered exchanges whose request is still to be captured, in order
+        self.dropped = 0  # requests beyond what may wait; their responses find nothing to answer
         self.tunnel_from = 0
 
     def feed(
@@ -126,8 +135,12 @@ class HttpFramer(Framer):
         end = start + captured
         missing = length - captured
         stream.sequence = sequence
-        if not from_client:
+        if from_client:
+            self.client_next = (sequence + length) & 0xFFFFFFFF
+        else:
             self.answered = True
+            self.server_at = at
+            self.server_frame = frame
             if (stream.state == _BODY or stream.state == _UNTIL_CLOSE) and self.misframed(stream, data, pos, end):
                 self.lose(stream)
         if stream.state == _LOST:
@@ -176,8 +189,9 @@ class HttpFramer(Framer):
                 x.response_last_at = at
                 x.response_last_frame = frame
                 x.response_bytes += length
-        self.last_at = at
-        self.last_frame = frame
+        if not stream.unsolicited:
+            self.last_at = at
+            self.last_frame = frame
         return 0
 
     # -- heads
@@ -247,8 +261,9 @@ class HttpFramer(Framer):
         return consumed
 
     def parse(self, text: bytes) -> Head | None:
-        if text in self.heads:
-            return self.heads[text]
+        known = self.heads.get(text)
+        if known is not None:
+            return known
         if len(self.heads) > 2048:
             self.heads.clear()
         parsed = parse_head(text)
@@ -285,13 +300,17 @@ class HttpFramer(Framer):
         return 0
 
     def begin_request(self, stream: Stream, head: Head, size: int, at: int, frame: int) -> int:
+        if self.late:
+            return self.catch_up(stream, head, size, frame)
         server = self.server
         waiting = server.current
         if waiting is not None and (
-            server.state == _LOST or (server.state == _BODY and waiting.request_first_at == 0)
+            server.state == _LOST or (server.state == _BODY and not waiting.flags & _REQUEST_SEEN)
         ):
             # The client asks again, so it has had its answer, however much of it the capture shows.
             self.response_done(server, waiting.response_last_at, waiting.response_last_frame)
+        if self.server_at == 0:
+            self.settle(stream.partial_ack)
         x = Exchange(self.requests)
         x.request_first_at = stream.partial_at
         x.request_first_frame = stream.partial_frame
@@ -299,14 +318,7 @@ class HttpFramer(Framer):
         x.request_last_frame = frame
         x.request_bytes = size
         x.acknowledged = stream.partial_ack
-        x.method = head.method
-        x.flags = _REQUEST_SEEN
-        if head.http10:
-            x.flags |= _REQUEST_HTTP10
-        if head.close or (head.http10 and not head.keep_alive):
-            x.flags |= _REQUEST_CLOSE
-        if head.expect:
-            x.flags |= _EXPECT
+        self.describe_request(x, head)
         if self.outstanding:
             x.flags |= _PIPELINED
         self.requests += 1
@@ -315,11 +327,80 @@ class HttpFramer(Framer):
             self.host = head.host
             self.user_agent = head.user_agent
             self.header_order = head.order
-        if len(self.outstanding) < _MAX_OUTSTANDING:
+        if self.dropped == 0 and len(self.outstanding) < _MAX_OUTSTANDING:
             self.outstanding.append(x)
+        else:
+            self.dropped += 1
+            x.flags |= _BOUND
+            self.rows.add(self.connection, x)
         self.last_at = at
         self.last_frame = frame
         stream.current = x
+        return self.request_body(stream, head, at, frame)
+
+    def describe_request(self, x: Exchange, head: Head) -> int:
+        x.method = head.method
+        x.flags |= _REQUEST_SEEN
+        if head.http10:
+            x.flags |= _REQUEST_HTTP10
+        if head.close or (head.http10 and not head.keep_alive):
+            x.flags |= _REQUEST_CLOSE
+        if head.expect:
+            x.flags |= _EXPECT
+        return 0
+
+    def catch_up(self, stream: Stream, head: Head, size: int, frame: int) -> int:
+        """A request that was captured after the response to it; it was sent before."""
+        x = self.late[0]
+        del self.late[0]
+        self.requests += 1
+        if stream.partial_at < x.request_first_at:
+            x.request_first_at = stream.partial_at
+        x.request_last_at = x.request_first_at
+        x.request_first_frame = stream.partial_frame
+        x.request_last_frame = frame
+        x.request_bytes = size
+        self.describe_request(x, head)
+        if self.requests == 1 or self.user_agent is None:
+            self.host = head.host
+            self.user_agent = head.user_agent
+            self.header_order = head.order
+        # Its row is written, or will be with the rest of its response: the request's body adds nothing to it.
+        if x.flags & _RESPONSE_COMPLETE:
+            x.flags |= _REQUEST_COMPLETE
+            self.rows.add(self.connection, x)
+            stream.current = None
+        else:
+            stream.current = x
+        return self.request_body(stream, head, x.request_first_at, frame)
+
+    def settle(self, acknowledged: int) -> int:
+        """Where nothing of the server is captured: a client that acknowledges more than before has had its answer."""
+        while self.outstanding:
+            x = self.outstanding[0]
+            since = (acknowledged - x.acknowledged) & 0xFFFFFFFF
+            if since == 0 or since >= 0x80000000:
+                break
+            self.presume_answered(x)
+            del self.outstanding[0]
+        return 0
+
+    def presume_answered(self, x: Exchange) -> int:
+        """Store an exchange whose response is not in the capture: it ended no earlier than what was seen of it."""
+        if x.response_last_at == 0:
+            x.response_last_at = x.request_last_at
+            x.response_last_frame = x.request_last_frame
+            if self.server_at > x.request_last_at:
+                x.response_last_at = self.server_at
+                x.response_last_frame = self.server_frame
+        x.flags |= _BOUND | _RESPONSE_COMPLETE
+        if x is self.server.current:
+            self.server.current = None
+        self.rows.add(self.connection, x)
+        return 0
+
+    def request_body(self, stream: Stream, head: Head, at: int, frame: int) -> int:
+        """What follows a request's head."""
         if head.chunked:
             stream.state = _CHUNK_SIZE
         elif head.length > 0:
@@ -332,17 +413,31 @@ class HttpFramer(Framer):
         return 0
 
     def begin_response(self, stream: Stream, head: Head, size: int, at: int, frame: int) -> int:
+        if not self.outstanding:
+            if self.dropped:
+                self.dropped -= 1
+                return self.response_body(stream, head, None, at, frame)
+            known = self.client_next >= 0 and self.basis == 0
+            ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
+            if head.status == 408 or (known and (ahead == 0 or ahead >= 0x80000000)):
+                stream.unsolicited = True
+                if self.goodbye == 0 and (head.close or head.status == 408):
+                    self.goodbye = _SERVER
+                return self.response_body(stream, head, None, at, frame)
+            x = Exchange(self.requests + len(self.late))
+            x.request_first_at = stream.partial_at
+            x.request_last_at = stream.partial_at
+            x.acknowledged = stream.sequence
+            self.outstanding.append(x)
+            if known:
+                self.late.append(x)
+            else:
+                self.requests += 1
+                if self.basis == 0:
+                    self.basis = _LOWER_BOUND
+        x = self.outstanding[0]
         self.last_at = at
         self.last_frame = frame
-        if self.outstanding:
-            x = self.outstanding[0]
-        else:
-            # The request was not captured: a placeholder keeps later pairs together.
-            x = Exchange(self.requests)
-            if self.basis == 0:
-                self.basis = _LOWER_BOUND
-            self.requests += 1
-            self.outstanding.append(x)
         if x.response_first_at == 0:
             x.response_first_at = stream.partial_at
             x.response_first_frame = stream.partial_frame
@@ -375,7 +470,15 @@ class HttpFramer(Framer):
             if head.h2c:
                 self.protocol = _HTTP2
                 self.basis = _LOWER_BOUND
-        elif x.method == _METHOD_HEAD or head.status == 204 or head.status == 304:
+            return 0
+        return self.response_body(stream, head, x, at, frame)
+
+    def response_body(self, stream: Stream, head: Head, x: Exchange | None, at: int, frame: int) -> int:
+        """What follows a response's head; ``x`` is None when it belongs to no exchange."""
+        head_only = x is not None and x.method == _METHOD_HEAD
+        if 100 <= head.status < 200:
+            stream.unsolicited = False
+        elif head_only or head.status == 204 or head.status == 304:
             self.response_done(stream, at, frame)
         elif head.chunked:
             stream.state = _CHUNK_SIZE
@@ -387,7 +490,8 @@ class HttpFramer(Framer):
         elif head.length == -2:
             self.lose(stream)
         else:
-            x.flags |= _UNTIL_CLOSE_FLAG
+            if x is not None:
+                x.flags |= _UNTIL_CLOSE_FLAG
             stream.state = _UNTIL_CLOSE
         return 0
 
@@ -435,13 +539,15 @@ class HttpFramer(Framer):
         """The response in progress is whole: store the exchange."""
         x = stream.current
         stream.current = None
+        stream.unsolicited = False
         if stream.state != _LOST:
             stream.state = _HEAD
         if x is not None:
             x.flags |= _RESPONSE_COMPLETE
             if self.outstanding and self.outstanding[0] is x:
                 del self.outstanding[0]
-            self.rows.add(self.connection, x)
+            if x.flags & _REQUEST_SEEN or not self.late:
+                self.rows.add(self.connection, x)
         return 0
 
     # -- what is missing
@@ -451,13 +557,26 @@ class HttpFramer(Framer):
         stream.state = _LOST
         stream.partial = b""
         stream.skip = 0
+        stream.unsolicited = False
         if stream is self.client:
+            self.write_off()
             if self.basis == 0:
                 self.basis = _LOWER_BOUND
             if stream.current is not None:
                 stream.current.flags |= _BOUND
         elif stream.current is not None:
             stream.current.flags |= _BOUND
+        return 0
+
+    def write_off(self) -> int:
+        """Requests that were late will not come any more: they were sent, and never captured."""
+        for x in self.late:
+            self.requests += 1
+            if self.basis == 0:
+                self.basis = _LOWER_BOUND
+            if x.flags & _RESPONSE_COMPLETE:
+                self.rows.add(self.connection, x)
+        self.late = []
         return 0
 
     def absent(self, from_client: bool, stream: Stream, length: int, at: int, frame: int) -> int:
@@ -492,6 +611,8 @@ class HttpFramer(Framer):
 
     def gap(self, from_client: bool, length: int) -> int:
         stream = self.client if from_client else self.server
+        if from_client and self.client_next >= 0:
+            self.client_next = (self.client_next + length) & 0xFFFFFFFF
         if stream.state != _TUNNEL:
             self.absent(from_client, stream, length, 0, 0)
         return 0
@@ -502,7 +623,7 @@ class HttpFramer(Framer):
         Only a response whose request was never captured can be misframed so: it may have answered a HEAD.
         """
         x = stream.current
-        return x is not None and x.request_first_at == 0 and starts_response(data, start, end)
+        return x is not None and not x.flags & _REQUEST_SEEN and starts_response(data, start, end)
 
     def resume(self, from_client: bool, stream: Stream, data: bytes, start: int, end: int) -> bool:
         """Take framing up again where a segment starts like a head."""
@@ -525,9 +646,8 @@ class HttpFramer(Framer):
             later = (second.acknowledged - first.acknowledged) & 0xFFFFFFFF
             if (behind == 0 or behind >= 0x80000000) and 0 < later < 0x80000000:
                 # The second was sent by someone who had the first's answer: that answer is in the gap.
-                first.flags |= _BOUND
-                self.rows.add(self.connection, first)
                 del self.outstanding[0]
+                self.presume_answered(first)
             else:
                 break
         stream.state = _HEAD
@@ -552,8 +672,12 @@ class HttpFramer(Framer):
         )
 
     def finish(self) -> int:
+        self.write_off()
         for x in self.outstanding:
-            self.rows.add(self.connection, x)
+            if x is self.outstanding[0] and self.server_at and not self.open_request():
+                self.presume_answered(x)
+            else:
+                self.rows.add(self.connection, x)
         self.outstanding = []
         self.client.current = None
         self.server.current = None
@@ -561,12 +685,19 @@ class HttpFramer(Framer):
 
 
 def head_end(data: bytes, start: int, end: int) -> int:
-    """The position behind the empty line that ends a head, or -1.  Bare LF is accepted (RFC 9112 2.2)."""
-    crlf = data.find(b"\n\r\n", start, end)
-    bare = data.find(b"\n\n", start, end if crlf < 0 else crlf)
-    if bare >= 0:
-        return bare + 2
-    return -1 if crlf < 0 else crlf + 3
+    """The position behind the empty line that ends a head, or -1.  Bare LF is accepted (RFC 9112 2.2).
+
+    One pass over the bytes: compiled, it takes a third of the time of two ``bytes.find``.
+    """
+    at = start
+    while at < end:
+        if data[at] == 10:
+            if at + 1 < end and data[at + 1] == 10:
+                return at + 2
+            if at + 2 < end and data[at + 1] == 13 and data[at + 2] == 10:
+                return at + 3
+        at += 1
+    return -1
 
 
 def plausible(from_client: bool, data: bytes, start: int, end: int) -> bool:

@@ -1,0 +1,1 @@
+"""Hold the packet path against tshark and against the truth beside captures."""

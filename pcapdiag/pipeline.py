@@ -20,7 +20,7 @@ from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
-from pcapdiag.model.words import Opening
+from pcapdiag.model.words import Opening, TcpState
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.rules import all_rules
@@ -203,27 +203,37 @@ def read_tables(paths: Sequence[str], progress: Progress | None = None) -> Table
 
 
 def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
-    """The finished tables, connections in order of first packet, exchanges by connection."""
+    """The finished tables, connections in order of first packet, exchanges by connection; empties the tracker."""
     rows, exchanges = tracker.rows, tracker.exchanges
-    connections = from_matrix(
-        rows.wide_buffer, connection_rows.WIDE, rows.narrow_buffer, connection_rows.NARROW, rows.count
-    )
-    order = np.argsort(connections["number"], kind="stable")
-    connections = {name: column[order] for name, column in connections.items()}
-    columns = from_matrix(
-        exchanges.wide_buffer,
-        exchange_rows.WIDE,
-        exchanges.narrow_buffer,
-        exchange_rows.NARROW,
-        exchanges.count,
-    )
-    columns["connection"] = columns["connection"] - 1
-    order = np.lexsort((columns["index"], columns["connection"]))
+    connections = from_matrix(rows.wide_buffer, connection_rows.WIDE, rows.count)
+    connections |= from_matrix(rows.narrow_buffer, connection_rows.NARROW, rows.count)
+    age(connections, tracker.last_at)
+    strings = rows.strings.values
+    tracker.rows = connection_rows.ConnectionRows()
+    numbers = np.asarray(exchanges.narrow_buffer)[: exchanges.count * len(exchange_rows.NARROW)]
+    # Exchanges of one connection were stored in their order; sorting by connection keeps it.
+    order = np.argsort(numbers[:: len(exchange_rows.NARROW)], kind="stable")
+    columns = from_matrix(exchanges.wide_buffer, exchange_rows.WIDE, exchanges.count, order)
+    columns |= from_matrix(exchanges.narrow_buffer, exchange_rows.NARROW, exchanges.count, order)
+    columns["connection"] -= 1
+    tracker.exchanges = exchange_rows.ExchangeRows()
     return Tables(
-        ConnectionTable(connections, rows.strings.values),
-        ExchangeTable({name: column[order] for name, column in columns.items()}),
+        ConnectionTable(connections, strings),
+        ExchangeTable(columns),
         counters,
         decoder.segments,
         {reason: count for reason, count in zip(REASONS, decoder.undecoded, strict=True) if count},
         tracker.duplicates,
     )
+
+
+# TIME_WAIT, and FIN_WAIT_2 of a closed socket, last 60 s on Linux (TCP_TIMEWAIT_LEN, net.ipv4.tcp_fin_timeout).
+WAIT = 60_000_000_000
+
+
+def age(connections: dict[str, Column], end: int) -> None:
+    """States that end by themselves have ended when the capture goes on for a minute."""
+    aged = connections["last_at"] + WAIT <= end
+    for name in ("client_state", "server_state"):
+        column = connections[name]
+        column[aged & ((column == TcpState.TIME_WAIT) | (column == TcpState.FIN_WAIT_2))] = TcpState.CLOSED

@@ -20,7 +20,11 @@ cdef class ConnectionRows:
     cdef int[::1] narrow
     @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
                    w="long long[::1]", n="int[::1]")
-    cdef int add(self, Connection c, long long ended_at) except -1
+    cdef int add(self, Connection c) except -1
+    @cython.locals(w="long long[::1]", n="int[::1]", i=Py_ssize_t, k=Py_ssize_t)
+    cdef int late(self, int number, bint from_client, long long at, int frame, int flags, bint again) except -1
+    @cython.locals(n="int[::1]", k=Py_ssize_t)
+    cdef int replaced(self, int number) except -1
 
 @cython.locals(client=Half, server=Half, unseen="long long")
 cdef bint uncounted(Connection c) except -1

@@ -117,34 +117,37 @@ class ConnectionRows:
 
     def __init__(self) -> None:
         self.count = 0
-        self.room = 256
+        self.room = 0
         self.strings = Strings()
-        self.wide_buffer = array("q", bytes(8 * _WIDE * self.room))
-        self.narrow_buffer = array("i", bytes(4 * _NARROW * self.room))
+        self.wide_buffer = array("q")
+        self.narrow_buffer = array("i")
         self.wide = self.wide_buffer
         self.narrow = self.narrow_buffer
+        self.grow(256)
 
-    def grow(self) -> None:
-        self.room *= 2
-        wide = array("q", bytes(8 * _WIDE * self.room))
-        narrow = array("i", bytes(4 * _NARROW * self.room))
-        wide[: _WIDE * self.count] = self.wide_buffer
-        narrow[: _NARROW * self.count] = self.narrow_buffer
+    def grow(self, room: int) -> None:
+        wide = array("q", [0]) * (_WIDE * room)
+        narrow = array("i", [0]) * (_NARROW * room)
+        wide[: _WIDE * self.room] = self.wide_buffer
+        narrow[: _NARROW * self.room] = self.narrow_buffer
+        self.room = room
         self.wide_buffer = wide
         self.narrow_buffer = narrow
         self.wide = wide
         self.narrow = narrow
 
-    def add(self, c: Connection, ended_at: int) -> int:
-        """Append one connection as it stands when the capture, or its own life, ends at ``ended_at``."""
-        if self.count == self.room:
-            self.grow()
+    def add(self, c: Connection) -> int:
+        """Write the row of a connection as it stands; row ``number - 1`` is its place."""
+        if c.number > self.count:
+            self.count = c.number
+            if self.count > self.room:
+                self.grow(max(self.count, self.room + self.room // 2))
         client = c.client
         server = c.server
         strings = self.strings
         framer = c.framer
         w = self.wide
-        i = self.count * _WIDE
+        i = (c.number - 1) * _WIDE
         w[i] = c.first_at
         w[i + 1] = c.last_at
         w[i + 2] = c.established_at
@@ -165,7 +168,7 @@ class ConnectionRows:
         w[i + 17] = client.last_data_at
         w[i + 18] = server.last_data_at
         n = self.narrow
-        i = self.count * _NARROW
+        i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
         n[i] = c.number
         n[i + 1] = strings.add(client.key[:size])
@@ -199,8 +202,8 @@ class ConnectionRows:
         n[i + 29] = initiator(c)
         n[i + 30] = c.close_kind
         n[i + 34] = c.open_request
-        n[i + 37] = implied_state(client, server, ended_at)
-        n[i + 38] = implied_state(server, client, ended_at)
+        n[i + 37] = implied_state(client, server, c.last_at)
+        n[i + 38] = implied_state(server, client, c.last_at)
         n[i + 39] = conn_state(c)
         # Wireshark begins to count with a SYN, or with the second packet.
         n[i + 40] = 0 if client.packets + server.packets == 1 and not c.completeness & 1 else c.completeness
@@ -229,7 +232,33 @@ class ConnectionRows:
             n[i + 47] = strings.add(framer.server_software)
             n[i + 48] = strings.add(framer.sni)
             n[i + 49] = strings.add(framer.alpn)
-        self.count += 1
+        return 0
+
+    def late(self, number: int, from_client: bool, at: int, frame: int, flags: int, again: bool) -> int:
+        """Account a packet that came after the row was written: a repeated FIN, a last ACK, a RST."""
+        w = self.wide
+        n = self.narrow
+        i = (number - 1) * _WIDE
+        k = (number - 1) * _NARROW
+        if at > w[i + 1]:
+            w[i + 1] = at
+        n[k + 10] = frame
+        n[k + (16 if from_client else 17)] += 1
+        if again:
+            n[k + (20 if from_client else 21)] += 1
+        if flags & 4:
+            if w[i + (13 if from_client else 14)] == 0:
+                w[i + (13 if from_client else 14)] = at
+                n[k + (14 if from_client else 15)] = frame
+            n[k + 37] = n[k + 38] = 1  # CLOSED
+            n[k + 40] |= 32
+        return 0
+
+    def replaced(self, number: int) -> int:
+        """A new incarnation took the 4-tuple: nothing of the old one is left at either end."""
+        n = self.narrow
+        k = (number - 1) * _NARROW
+        n[k + 37] = n[k + 38] = 1  # CLOSED
         return 0
 
 

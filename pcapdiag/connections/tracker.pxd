@@ -9,7 +9,7 @@ from pcapdiag.segments.segment cimport Segment, SegmentSink
 
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
-cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _LINGER
+cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
 cdef unsigned long long _SLOT_MASK, _PRIME, _MASK
@@ -19,11 +19,11 @@ cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
 cdef class Tracker(SegmentSink):
     cdef public ConnectionRows rows
     cdef public ExchangeRows exchanges
-    cdef public dict heads, flows
+    cdef public dict heads, flows, late, late_before
     cdef public set services
     cdef public object closed
     cdef public int count
-    cdef public long long serials, duplicates, last_at
+    cdef public long long serials, duplicates, last_at, late_since
     cdef public object recent_buffer
     cdef unsigned long long[::1] recent
 
@@ -74,7 +74,11 @@ cdef class Tracker(SegmentSink):
     @cython.locals(missing="long long", p=Pending, limit="long long")
     cdef int give_up(self, Connection c, Half half, bint everything) except -1
     @cython.locals(client=Half, server=Half)
-    cdef int retire(self, Connection c, long long ended_at) except -1
+    cdef int retire(self, Connection c) except -1
+    @cython.locals(c=Connection)
+    cdef int sweep(self, long long at) except -1
+    @cython.locals(mark=object, key=bytes, size=Py_ssize_t, reverse=bytes, past=dict)
+    cdef bint belongs_to_the_past(self, Segment s) except -1
     @cython.locals(half=Half)
     cpdef finish(self)
 

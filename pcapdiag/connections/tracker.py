@@ -52,7 +52,8 @@ _COPY_WINDOW = 50_000_000  # ns; a mirrored or routed copy of a packet is this c
 _COPY_NO_ID = 1_000_000  # ns; without an IP id: below every retransmission timer
 _PATIENCE = 20_000_000  # ns a packet captured late may take (several capture queues, offload)
 _REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknown
-_LINGER = 60_000_000_000  # ns a closed connection is kept for late packets: TIME_WAIT on Linux
+_KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its close; then its row is written
+_LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packets: TIME_WAIT on Linux
 
 # No protocol that is told apart here needs more first bytes than this.
 _MIN_OPENING = 24
@@ -100,6 +101,10 @@ class Tracker(SegmentSink):
         self.flows: dict[bytes, Half] = {}
         self.services: set[bytes] = set()
         self.closed: deque[Connection] = deque()
+        # 4-tuples whose rows are written, in two generations: connection number, and a bit for the client's packets.
+        self.late: dict[bytes, int] = {}
+        self.late_before: dict[bytes, int] = {}
+        self.late_since = 0
         self.count = 0
         self.serials = 0
         self.duplicates = 0
@@ -113,6 +118,8 @@ class Tracker(SegmentSink):
         flags = s.flags
         half = self.flows.get(s.key)
         if half is None:
+            if self.belongs_to_the_past(s):
+                return 0
             half = self.admit(s)
         elif flags & _SYN and self.renewed(half, s):
             half = self.admit(s)
@@ -159,14 +166,10 @@ class Tracker(SegmentSink):
         target_port = key[2 * size + 2 :]
         old = self.flows.get(key)
         if old is not None:
-            self.retire(old.connection, old.connection.last_at + _LINGER)
-        while self.closed:
-            c = self.closed[0]
-            if c.client is not None and s.at - c.last_at < _LINGER:
-                break
-            self.closed.popleft()
-            if c.client is not None:
-                self.retire(c, s.at)
+            c = old.connection
+            self.retire(c)
+            self.rows.replaced(c.number)
+        self.sweep(s.at)
         self.count += 1
         c = Connection(self.count)
         c.first_at = s.at
@@ -204,6 +207,46 @@ class Tracker(SegmentSink):
         self.flows[key] = half
         self.flows[other.key] = other
         return half
+
+    def sweep(self, at: int) -> int:
+        """Write the rows of connections that closed a second ago or more, and forget 4-tuples from minutes ago."""
+        while self.closed:
+            c = self.closed[0]
+            if c.client is not None and at - c.last_at < _KEPT:
+                break
+            self.closed.popleft()
+            if c.client is not None:
+                self.late[c.client.key] = c.number << 1 | 1
+                self.late[c.server.key] = c.number << 1
+                self.retire(c)
+        if at - self.late_since > _LATE:
+            self.late_before = self.late
+            self.late = {}
+            self.late_since = at
+        return 0
+
+    def belongs_to_the_past(self, s: Segment) -> bool:
+        """Whether a segment is a late one of a connection whose row is written already; then it is added there."""
+        mark = self.late.get(s.key)
+        if mark is None:
+            mark = self.late_before.get(s.key)
+            if mark is None:
+                return False
+        if s.flags & _SYN:
+            key = s.key
+            size = (len(key) - 4) // 2
+            reverse = key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
+            for past in (self.late, self.late_before):
+                past.pop(key, None)
+                past.pop(reverse, None)
+            self.rows.replaced(mark >> 1)
+            return False
+        if s.at > self.last_at:
+            self.last_at = s.at
+        self.rows.late(
+            mark >> 1, bool(mark & 1), s.at, s.frame, s.flags, s.length > 0 or (s.flags & _FIN) != 0
+        )
+        return True
 
     def renewed(self, half: Half, s: Segment) -> bool:
         """Whether a SYN on a known 4-tuple starts a new connection."""
@@ -709,7 +752,7 @@ class Tracker(SegmentSink):
 
     # -- the end
 
-    def retire(self, c: Connection, ended_at: int) -> int:
+    def retire(self, c: Connection) -> int:
         """Write a connection's rows and forget it."""
         client = c.client
         server = c.server
@@ -724,7 +767,7 @@ class Tracker(SegmentSink):
                 c.open_request = server.packets > 0 and c.framer.open_request()
                 c.last_exchange_at = c.framer.last_at
             c.framer.finish()
-        self.rows.add(c, ended_at)
+        self.rows.add(c)
         if self.flows.get(client.key) is client:
             del self.flows[client.key]
         if self.flows.get(server.key) is server:
@@ -742,7 +785,7 @@ class Tracker(SegmentSink):
         while self.flows:
             _, half = self.flows.popitem()
             if half.connection is not None:
-                self.retire(half.connection, self.last_at)
+                self.retire(half.connection)
 
 
 def window_scale(data: bytes, start: int, end: int) -> int:

@@ -64,19 +64,19 @@ class ExchangeRows:
 
     def __init__(self) -> None:
         self.count = 0
-        self.room = 1024
-        self.wide_buffer = array("q", bytes(8 * 6 * self.room))
-        self.narrow_buffer = array("i", bytes(4 * 12 * self.room))
+        self.room = 0
+        self.wide_buffer = array("q")
+        self.narrow_buffer = array("i")
         self.wide = self.wide_buffer
         self.narrow = self.narrow_buffer
+        self.grow(1024)
 
-    def grow(self) -> None:
-        self.room *= 2
-        wide = array("q", bytes(8 * 6 * self.room))
-        narrow = array("i", bytes(4 * 12 * self.room))
-        wide[: 6 * self.count] = self.wide_buffer
-        narrow[: 12 * self.count] = self.narrow_buffer
-        # array slices assign a copy of another length by resizing: cut back to the room asked for
+    def grow(self, room: int) -> None:
+        wide = array("q", [0]) * (6 * room)
+        narrow = array("i", [0]) * (12 * room)
+        wide[: 6 * self.room] = self.wide_buffer
+        narrow[: 12 * self.room] = self.narrow_buffer
+        self.room = room
         self.wide_buffer = wide
         self.narrow_buffer = narrow
         self.wide = wide
@@ -85,7 +85,7 @@ class ExchangeRows:
     def add(self, connection: int, x: Exchange) -> int:
         """Append one exchange of a connection."""
         if self.count == self.room:
-            self.grow()
+            self.grow(self.room + self.room // 2)
         at = self.count * 6
         wide = self.wide
         wide[at] = x.request_first_at

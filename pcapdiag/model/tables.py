@@ -64,14 +64,11 @@ class ExchangeTable(Table):
 
 
 def from_matrix(
-    wide: object, wide_names: Sequence[str], narrow: object, narrow_names: Sequence[str], count: int
+    buffer: object, names: Sequence[str], count: int, order: NDArray[np.intp] | None = None
 ) -> dict[str, Column]:
-    """Columns from the two row-major integer buffers of the packet path; 32-bit columns stay 32 bits wide."""
-    columns: dict[str, Column] = {}
-    for buffer, names, kind in ((wide, wide_names, np.int64), (narrow, narrow_names, np.int32)):
-        width = len(names)
-        matrix = np.frombuffer(buffer, dtype=kind)[: count * width].reshape(count, width)  # type: ignore[call-overload]
-        turned = np.ascontiguousarray(matrix.T)
-        for index, name in enumerate(names):
-            columns[name] = turned[index]
-    return columns
+    """Columns from a row-major integer buffer of the packet path (64 or 32 bits), rows put in ``order``."""
+    width = len(names)
+    matrix = np.asarray(buffer)[: count * width].reshape(count, width)
+    if order is None:
+        return {name: np.ascontiguousarray(matrix[:, index]) for index, name in enumerate(names)}
+    return {name: matrix[order, index] for index, name in enumerate(names)}

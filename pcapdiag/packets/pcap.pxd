@@ -11,7 +11,7 @@ cdef class PcapReader(RecordReader):
     cdef public long long tick, limit, lost_from
     cdef public int header, linktype
     cdef public str lost_why
-    @cython.locals(at="long long", pos=Py_ssize_t, size=Py_ssize_t, view="const unsigned char[::1]", sink=PacketSink,
+    @cython.locals(at="long long", pos=Py_ssize_t, size=Py_ssize_t, view=bytes, sink=PacketSink,
                    header=Py_ssize_t, little=bint, tick="long long", limit="long long", linktype=int, packets="long long",
                    seconds="long long", fraction="long long", captured="long long", original="long long")
     cpdef Py_ssize_t walk(self, bytes data) except -1

@@ -15,7 +15,7 @@ cdef class PcapngReader(RecordReader):
     cdef public list interfaces
     cdef public int interfaces_seen
     cdef public long long unknown_interface
-    @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, view="const unsigned char[::1]", little=bint,
+    @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, view=bytes, little=bint,
                    kind="long long", length="long long", number="long long", high="long long", low="long long",
                    captured="long long", original="long long")
     cpdef Py_ssize_t walk(self, bytes data) except -1

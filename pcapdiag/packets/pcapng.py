@@ -70,6 +70,8 @@ class PcapngReader(RecordReader):
                 break
             if size - pos < length:
                 break
+            if kind == SECTION_HEADER:
+                self.in_section = True
             if kind == ENHANCED_PACKET and length >= 32:
                 if little:
                     number = _u32(view[pos + 11], view[pos + 10], view[pos + 9], view[pos + 8])
@@ -153,7 +155,6 @@ class PcapngReader(RecordReader):
                     expected="1a2b3c4d in either order",
                 )
             return 0
-        self.in_section = True
         self.count_linktypes()
         self.interfaces = []
         length: int = struct.unpack_from("<I" if self.little else ">I", data, pos + 4)[0]

@@ -33,10 +33,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 # What else users hand over: magic, what it is, how to make a pcap of it.
 OTHER_FORMATS = (
-    (b"\xfd7zXZ\x00", "xz-compressed", "xz -dc FILE | pcapdiag diagnose -"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed", "zstd -dc FILE | pcapdiag diagnose -"),
-    (b"BZh", "bzip2-compressed", "bzip2 -dc FILE | pcapdiag diagnose -"),
-    (b"\x04\x22\x4d\x18", "lz4-compressed", "lz4 -dc FILE | pcapdiag diagnose -"),
+    (b"\xfd7zXZ\x00", "an xz-compressed file", "xz -dc FILE | pcapdiag diagnose -"),
+    (b"\x28\xb5\x2f\xfd", "a zstd-compressed file", "zstd -dc FILE | pcapdiag diagnose -"),
+    (b"BZh", "a bzip2-compressed file", "bzip2 -dc FILE | pcapdiag diagnose -"),
+    (b"\x04\x22\x4d\x18", "an lz4-compressed file", "lz4 -dc FILE | pcapdiag diagnose -"),
     (b"PK\x03\x04", "a zip archive", "unzip it first"),
     (b"snoop\x00\x00\x00", "a snoop capture", "editcap -F pcap FILE out.pcap"),
     (b"RTSS", "a Network Monitor 1 capture", "editcap -F pcap FILE out.pcap"),
@@ -174,8 +174,15 @@ def pieces(raw: BinaryIO, path: str, counters: Counters | None = None) -> Iterat
     with gzip.GzipFile(fileobj=rest) as unpacked:
         while True:
             try:
-                piece = unpacked.read(PIECE)
+                piece = unpacked.read1(PIECE)  # not read(): it drops what it has when the damage comes
             except (OSError, EOFError, zlib.error) as error:
+                if produced == 0:
+                    raise CaptureError(
+                        path,
+                        f"the gzip stream is damaged ({error})",
+                        expected="a whole gzip file",
+                        try_this="copy or compress the file again",
+                    ) from None
                 if counters is not None:
                     counters.damage.append(
                         f"{path}: the gzip stream is damaged after {produced} uncompressed bytes ({error}); "
@@ -235,7 +242,7 @@ def reader_for(path: str, first: bytes, sink: PacketSink, first_frame: int) -> R
         if first.startswith(prefix):
             raise CaptureError(
                 path,
-                f"this is {what} file" if what.endswith("compressed") else f"this is {what}",
+                f"this is {what}",
                 offset=0,
                 expected="pcap or pcapng, plain or gzip",
                 try_this=remedy,
@@ -277,7 +284,7 @@ def in_time_order(paths: Sequence[str]) -> list[str]:
     if len(paths) < 2:
         return list(paths)
     if "-" in paths:
-        raise CaptureError("-", "standard input cannot be combined with files", try_this="mergecap -w - FILES - ")
+        raise CaptureError("-", "standard input cannot be combined with files", try_this="mergecap -w all.pcapng FILES -")
     keyed: list[tuple[float, int, str]] = []
     for order, path in enumerate(paths):
         sink = _FirstTime()

@@ -13,22 +13,21 @@ cdef class Decoder(PacketSink):
     cdef public SegmentSink sink
     cdef public Segment out
     cdef public bytes data
-    cdef const unsigned char[::1] view
     cdef public list undecoded
     cdef public long long segments
 
-    @cython.locals(view="const unsigned char[::1]", end=Py_ssize_t, pos=Py_ssize_t, kind=int)
+    @cython.locals(view=bytes, end=Py_ssize_t, pos=Py_ssize_t, kind=int)
     cpdef int packet(self, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t original,
                      long long at, long long frame, int linktype, int interface) except -1
-    @cython.locals(view="const unsigned char[::1]", first=int, header=Py_ssize_t, total=Py_ssize_t, protocol=int,
+    @cython.locals(view=bytes, first=int, header=Py_ssize_t, total=Py_ssize_t, protocol=int,
                    out=Segment, tcp=Py_ssize_t)
     cdef int ipv4(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t wire, long long at, long long frame,
                   int interface) except -1
-    @cython.locals(view="const unsigned char[::1]", length=Py_ssize_t, kind=int, step=Py_ssize_t, out=Segment,
+    @cython.locals(view=bytes, length=Py_ssize_t, kind=int, step=Py_ssize_t, out=Segment,
                    tcp=Py_ssize_t)
     cdef int ipv6(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t wire, long long at, long long frame,
                   int interface) except -1
-    @cython.locals(view="const unsigned char[::1]", out=Segment, header=Py_ssize_t, captured=Py_ssize_t)
+    @cython.locals(view=bytes, out=Segment, header=Py_ssize_t, captured=Py_ssize_t)
     cdef int tcp(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t wire_end, long long at, long long frame,
                  int interface) except -1
     cdef int fail(self, int reason) except -1

@@ -89,7 +89,6 @@ class Decoder(PacketSink):
         self.sink = sink
         self.out = Segment()
         self.data = b""
-        self.view = b""
         self.undecoded = [0] * len(REASONS)
         self.segments = 0
 
@@ -104,10 +103,7 @@ class Decoder(PacketSink):
         linktype: int,
         interface: int,
     ) -> int:
-        if data is not self.data:
-            self.data = data
-            self.view = data
-        view = self.view
+        self.data = view = data
         end = start + captured
         pos = start
         if linktype == _ETHERNET:
@@ -160,7 +156,7 @@ class Decoder(PacketSink):
 
     def ipv4(self, pos: int, end: int, wire: int, at: int, frame: int, interface: int) -> int:
         """Decode from the IPv4 header at ``pos``; ``wire`` bytes were there on the wire."""
-        view = self.view
+        view = self.data
         if end - pos < 20:
             return self.fail(_CUT_IP)
         first = view[pos]
@@ -191,7 +187,7 @@ class Decoder(PacketSink):
 
     def ipv6(self, pos: int, end: int, wire: int, at: int, frame: int, interface: int) -> int:
         """Decode from the IPv6 header at ``pos``, through extension headers."""
-        view = self.view
+        view = self.data
         if end - pos < 40:
             return self.fail(_CUT_IP)
         if view[pos] >> 4 != 6:
@@ -227,7 +223,7 @@ class Decoder(PacketSink):
 
     def tcp(self, pos: int, end: int, wire_end: int, at: int, frame: int, interface: int) -> int:
         """The TCP header at ``pos``; the payload ends where the IP length says, link-layer padding is left out."""
-        view = self.view
+        view = self.data
         out = self.out
         header = (view[pos + 12] >> 4) * 4
         if header < 20 or pos + header > wire_end:

@@ -21,7 +21,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.answers import fin_answers, stalled, unread
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.pool import Pool, once_per_pool
 from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, moments
 
 # Fewer show no pattern: a client may well dial a spare connection or two.
@@ -51,6 +51,7 @@ class Abandoned:
     blind: bool = False  # no payload was captured: read from ages and sequence numbers alone
 
 
+@once_per_pool
 def abandoned(pool: Pool) -> Abandoned | None:
     """The pattern of connections that are used once and then left open, None where it is not there."""
     dials = int(pool.dialled.sum())

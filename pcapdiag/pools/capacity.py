@@ -9,7 +9,7 @@ import numpy as np
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.pool import MILLISECOND, Fate, Pool
+from pcapdiag.pools.pool import MILLISECOND, Fate, Pool, once_per_pool
 
 # Rest begins when no request has been open for this long, or four round trips: closes that overflow caused are over.
 SETTLE = 50 * MILLISECOND
@@ -36,6 +36,7 @@ class Capacity:
     rows: Column
 
 
+@once_per_pool
 def overflow_rows(pool: Pool) -> Column:
     """Connections that the client closed at once and unasked after a response, or without having used them at all."""
     kinds = pool.close_class
@@ -45,6 +46,7 @@ def overflow_rows(pool: Pool) -> Column:
     return np.flatnonzero(at_once | unused)
 
 
+@once_per_pool
 def idle_capacity(pool: Pool) -> Capacity | None:
     """The idle pool's size, None without rest or without overflow.
 
@@ -69,7 +71,7 @@ def idle_capacity(pool: Pool) -> Capacity | None:
         pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)]
     )
     rested: dict[int, int] = {}
-    edges = np.unique(np.concatenate([start, end]))
+    edges = np.sort(np.concatenate([start, end]))
     for at in quiet.tolist():
         begin = int(busy_at[at]) + settle
         stop = int(busy_at[at + 1]) if at + 1 < len(busy_at) else pool.end

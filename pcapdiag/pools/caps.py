@@ -8,7 +8,7 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Count, Side
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.pool import Pool, once_per_pool
 
 MIN_CLOSES = 3
 AGREE = 0.9
@@ -24,6 +24,7 @@ class Cap:
     rows: Column
 
 
+@once_per_pool
 def request_cap(pool: Pool) -> Cap | None:
     """The server's request cap.
 

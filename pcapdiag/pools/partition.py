@@ -51,9 +51,9 @@ def partition(
         return []
     c = connections.take(rows)
     agent = c.user_agent.astype(np.int64)
-    place = np.stack([c.client_ip, c.server_ip, c.server_port]).astype(np.int64)
-    _, service = np.unique(place, axis=1, return_inverse=True)
-    service = service.reshape(-1).astype(np.int64)
+    addresses = len(connections.strings)
+    place = (c.client_ip.astype(np.int64) * addresses + c.server_ip) * 65_536 + c.server_port
+    _, service = np.unique(place, return_inverse=True)
     # The largest named program of each client and service takes in the nameless connections without requests.
     agents = int(agent.max()) + 1
     keys, counts = np.unique(service * agents + agent, return_counts=True)

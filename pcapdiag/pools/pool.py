@@ -5,9 +5,11 @@ Everything is computed on first use: a capture may hold thousands of pools of wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,7 @@ class Pool:
         self.exchanges = exchanges
         self.start = start
         self.end = end
+        self.known: dict[tuple[object, ...], Any] = {}  # results of once_per_pool functions
 
     # -- connections
 
@@ -348,3 +351,23 @@ class Pool:
         values = self.connections.columns[column]
         values = values[values > 0]
         return self.connections.text(int(np.bincount(values).argmax())) if len(values) else None
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def once_per_pool(
+    infer: Callable[Concatenate[Pool, Arguments], Result],
+) -> Callable[Concatenate[Pool, Arguments], Result]:
+    """Keep an inference's result with its pool: several rules and the report ask the same question."""
+
+    @wraps(infer)
+    def remembered(pool: Pool, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        key = (infer, *args, *kwargs.items())
+        if key not in pool.known:
+            pool.known[key] = infer(pool, *args, **kwargs)
+        result: Result = pool.known[key]
+        return result
+
+    return remembered

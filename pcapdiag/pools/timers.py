@@ -9,7 +9,7 @@ import numpy as np
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.pool import MILLISECOND, Fate, Pool
+from pcapdiag.pools.pool import MILLISECOND, Fate, Pool, once_per_pool
 
 # Three closes are the fewest of which one can be an accident and the rest still agree.
 MIN_CLOSES = 3
@@ -60,6 +60,7 @@ class Timer:
     rows: Column
 
 
+@once_per_pool
 def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     """The idle timer of one side, or its lifetime limit where the ages agree better than the silences.
 

@@ -30,7 +30,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long")
     cpdef int segment(self, Segment segment) except -1
     @cython.locals(key=bytes, size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
-                   old=Half, c=Connection, half=Half, other=Half, sender=int)
+                   old=Half, c=Connection, half=Half, other=Half, sender=int, service=bytes)
     cdef Half admit(self, Segment s)
     @cython.locals(c=Connection, other=Half)
     cdef bint renewed(self, Half half, Segment s) except -1

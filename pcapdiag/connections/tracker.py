@@ -197,13 +197,13 @@ class Tracker(SegmentSink):
         if sender == _CLIENT:
             c.client = half
             c.server = other
-            if not c.roles_inferred:
-                self.services.add(target + target_port)
+            service = target + target_port
         else:
             c.client = other
             c.server = half
-            if not c.roles_inferred:
-                self.services.add(source + source_port)
+            service = source + source_port
+        if not c.roles_inferred:
+            self.services.add(service)
         self.flows[key] = half
         self.flows[other.key] = other
         return half
@@ -624,8 +624,8 @@ class Tracker(SegmentSink):
 
     def choose_framer(self, c: Connection, half: Half, data: bytes, start: int, captured: int) -> Framer:
         """Pick a framer from the first bytes; where the start was missed, again when a head shows up later."""
-        said = speaker(data, start, captured)
         framer = c.framer
+        said = speaker(data, start, captured) if c.roles_inferred or framer is not None else _NONE
         if framer is not None and (said == _NONE or framer.requests > 1):
             return framer
         client = half is c.client

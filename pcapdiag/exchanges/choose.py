@@ -69,9 +69,11 @@ def choose(
     """
     end = start + captured
     if from_client:
+        if starts_request(data, start, end):
+            return HttpFramer(rows, connection, _HTTP1, heads)
         if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
             return TurnFramer(rows, connection, _HTTP2)
-        if starts_request(data, start, end) or (0 < captured < 24 and plausible(True, data, start, end)):
+        if 0 < captured < 24 and plausible(True, data, start, end):
             return HttpFramer(rows, connection, _HTTP1, heads)
         if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
             return TurnFramer(rows, connection, _REDIS)

@@ -68,6 +68,11 @@ def starts_request(data: bytes, start: int, end: int) -> bool:
 
     SIP, RTSP and ICAP share methods with HTTP.  A line that goes on beyond ``end`` is judged by its target.
     """
+    # By far the commonest first; no other protocol's target begins with a slash.
+    if end - start >= 6 and data[start + 4] == 47 and data[start : start + 5] == b"GET /":
+        return True
+    if end - start >= 6 and data[start + 5] == 47 and data[start : start + 6] == b"POST /":
+        return True
     space = data.find(b" ", start, min(end, start + 24))
     if space <= start or data[start:space] not in REQUEST_WORDS:
         return False

@@ -3,7 +3,8 @@ cdef class Segment:
     cdef public Py_ssize_t options, start, captured, length
     cdef public long long at, frame
     cdef public long long sequence, acknowledgment
-    cdef public int flags, window, ip_id, hops, checksum, interface
+    cdef public int flags
+    cdef public long long window, ip_id, hops, checksum, interface
 
 cdef class SegmentSink:
     cpdef int segment(self, Segment segment) except -1

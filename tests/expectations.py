@@ -1,19 +1,21 @@
 """What an ``expect`` line may say of the tables, and the run that makes them.
 
-    expect connections 2                      rows of the table; exchanges: ``GET/200 POST/-``, ``-/200`` unseen request
+    expect connections 2                      rows of the table
+    expect exchanges GET/200 POST/- -/200     all of them: answered, unanswered, request not captured
     expect requests 2 exact                   or ``2 at least``, ``2 turns``
-    expect opening refused                    protocol, conn_state, goodbye, initiator likewise, by their words
+    expect opening refused                    protocol, conn_state, goodbye, initiator likewise
     expect closer client fin                  who sent the first FIN or RST, and which; ``closer none``
     expect client TIME_WAIT server CLOSED     implied states
-    expect retransmitted client 1             any pair of columns, client_NAME and server_NAME; what is left out is 0
+    expect retransmitted client 1             a pair of columns, client_NAME, server_NAME; left out is 0
     expect linger 2.0                         seconds; ``rtt`` likewise
     expect host a                             any text column; ``-`` for none
     expect syn_count 2                        any number column
-    expect exchange 2 status 200              a column of the second exchange; ``frames 4-4 5-6`` of request, response
+    expect exchange 2 status 200              a column of the second exchange
+    expect exchange 2 frames 4-4 5-6          of request and response
     expect exchange 2 is bound not request_close    its flags
     expect capture duplicates 3               counters of the capture; ``undecoded UDP 1``
 
-``expect b: ...`` speaks of connection number b, counted from 1 in order of first packet; without it of the first.
+``expect 2: ...`` speaks of the second connection in order of first packet; without a number of the first.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ class Result:
         """Everything that is not zero, for a failed test."""
         lines = []
         for row in self.connections:
-            lines.append(" ".join(f"{key}={value}" for key, value in row.items() if value not in (0, -1, None)))
+            lines.append(
+                " ".join(f"{key}={value}" for key, value in row.items() if value not in (0, -1, None))
+            )
             lines += ["  " + " ".join(f"{k}={v}" for k, v in x.items()) for x in self.of(row["number"])]
         return "\n".join(lines)
 
@@ -119,7 +123,9 @@ def result_of(tables: pipeline.Tables) -> Result:
 
 
 def flag_names(value: int) -> set[str]:
-    names = {name.lower(): bit for name, bit in vars(flags).items() if name.isupper() and isinstance(bit, int)}
+    names = {
+        name.lower(): bit for name, bit in vars(flags).items() if name.isupper() and isinstance(bit, int)
+    }
     return {name for name, bit in names.items() if value & bit}
 
 
@@ -202,7 +208,7 @@ def capture_problem(result: Result, said: list[str]) -> str:
 
 
 def pair(x: Row) -> str:
-    """An exchange as METHOD/STATUS, ``-`` for what was not seen; a method outside the table is OTHER, a turn is TURN."""
+    """An exchange as METHOD/STATUS, ``-`` for what was not seen; OTHER has no method number; or TURN."""
     names = flag_names(x["flags"])
     if "turn" in names:
         return "TURN" if "response_seen" in names else "TURN/-"

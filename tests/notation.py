@@ -8,11 +8,11 @@ r"""TCP scenarios as short scripts that read like tcpdump, run through the real 
 
 A packet line is ``[time] direction flags [range] [ack N] [payload] [markers]``:
 
-    ``+0.040``           seconds since the line ahead (default 0.001; ``-0.5`` steps back); ``@2.5`` since the start
+    ``+0.040``           seconds after the line ahead (0.001; ``-0.5`` steps back); ``@2.5`` from the start
     ``>`` ``<``          from the client, from the server; ``>b`` on the connection named b
     ``S F P R .``        flags as tcpdump prints them, ``.`` for ACK, ``-`` for none
-    ``1:101(100)``       sequence numbers relative to the ISN; left out: what comes next.  Bytes already sent are
-                         sent again, others are filled in
+    ``1:101(100)``       sequence numbers relative to the ISN; left out: what comes next.  Bytes already sent
+                         are sent again, others are filled in
     ``ack 101``          left out: all that the other side has sent, captured or not
     ``"text"`` ``"x"*9`` payload, with Python's escapes; ``$name`` payload given to :func:`scenario` by name
     ``GET /a (5)``       a request head for host a, with Content-Length and body; ``200 (5)`` a response;
@@ -21,12 +21,13 @@ A packet line is ``[time] direction flags [range] [ack N] [payload] [markers]``:
     ``{23:100}``         a TLS record of type 23 with 100 bytes
     ``again``            the side's last segment with data, SYN or FIN once more (a retransmission)
 
-and markers: ``lost`` (sent, not captured), ``cut 30`` (30 payload bytes captured), ``copy [ttl 63] [interface 1]
-[+0.0001]`` (the same packet captured once more), ``win 0``, ``wscale 7``, ``ttl 63``, ``id 7``, ``interface 1``.
+and markers: ``lost`` (sent, not captured), ``cut 30`` (30 payload bytes captured),
+``copy [ttl 63] [interface 1] [+0.0001]`` (the same packet captured once more), ``win 0``, ``wscale 7``,
+``ttl 63``, ``id 7``, ``interface 1``.
 
 Other lines: ``options isn 1000 5000``, ``ports 40000 80``, ``ip_id 0`` and so on before the first packet;
-``connection b port 40001`` to name another connection; ``incarnation isn 7 8`` to begin a new life of the current
-4-tuple; and ``expect`` lines, which tests/expectations.py explains.
+``connection b port 40001`` to name another connection; ``incarnation isn 7 8`` to begin a new life of the
+current 4-tuple; and ``expect`` lines, which tests/expectations.py explains.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Variant:
 
 @dataclass
 class Side:
-    """What one side of a connection has sent: relative sequence numbers, and its bytes for retransmissions."""
+    """What one side of a connection has sent: relative sequence numbers, its bytes for retransmissions."""
 
     next: int = 1
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
@@ -273,7 +274,7 @@ class _Compiler:
         self.emit(link, client, sequence, flags, payload, other.next, words)
 
     def content(self, words: list[str], flags: int, side: Side) -> tuple[list[str], int, bytes | int]:
-        """Sequence number and payload; a lost range may be too long to build, then its length stands for it."""
+        """Sequence number and payload; the length stands for a lost range that is too long to build."""
         sequence = 0 if flags & 2 else side.next
         length = -1
         if words and (match := RANGE.match(words[0])):
@@ -316,7 +317,14 @@ class _Compiler:
         return words, out
 
     def emit(
-        self, link: Link, client: bool, sequence: int, flags: int, payload: bytes | int, ack: int, words: list[str]
+        self,
+        link: Link,
+        client: bool,
+        sequence: int,
+        flags: int,
+        payload: bytes | int,
+        ack: int,
+        words: list[str],
     ) -> None:
         """Build the packet, captured as its markers say."""
         markers = {"win": 502, "ttl": 64, "wscale": -1, "cut": -1, "interface": 0}
@@ -434,4 +442,3 @@ def message(words: list[str], first: str, headers: list[str]) -> tuple[list[str]
             break
         words = words[1:]
     return words, "\r\n".join([first.format(version), *headers, "", ""]).encode() + body
-

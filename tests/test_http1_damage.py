@@ -1,4 +1,4 @@
-"""HTTP/1 over bytes that are missing: gaps, snaplen, missed starts.  Counts stay right or say that they are bounds."""
+"""HTTP/1 over gaps, cut packets, missed starts: counts stay right, or say that they are bounds."""
 
 from __future__ import annotations
 

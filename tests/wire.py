@@ -1,7 +1,7 @@
 """Bytes for tests: TCP/IP packets, link layers, and capture files of every flavor that pcapdiag reads.
 
-Plain struct code rather than a packet library: it is a hundred times faster, and nothing here may share a mistake
-with the decoders under test but the RFCs.
+Plain struct code rather than a packet library: it is a hundred times faster, and shares nothing with the
+decoders under test but the RFCs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,15 @@ def tcp(
     """A TCP segment with its checksum right."""
     offset = (20 + len(options)) // 4
     head = struct.pack(
-        ">HHIIBBHHH", *ports, sequence & 0xFFFFFFFF, acknowledgment & 0xFFFFFFFF, offset << 4, flags, window, 0, 0
+        ">HHIIBBHHH",
+        *ports,
+        sequence & 0xFFFFFFFF,
+        acknowledgment & 0xFFFFFFFF,
+        offset << 4,
+        flags,
+        window,
+        0,
+        0,
     )
     segment = head + options + payload
     pseudo = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
@@ -60,7 +68,9 @@ def tcp(
     return segment[:16] + struct.pack(">H", checksum(pseudo + segment)) + segment[18:]
 
 
-def ipv4(source: str, target: str, body: bytes, protocol: int = 6, ip_id: int = 1, ttl: int = 64, **fields: int) -> bytes:
+def ipv4(
+    source: str, target: str, body: bytes, protocol: int = 6, ip_id: int = 1, ttl: int = 64, **fields: int
+) -> bytes:
     """An IPv4 packet; ``fields``: total (length), fragment (flags and offset), options (bytes of zeros)."""
     options = bytes(fields.get("options", 0))
     total = fields.get("total", 20 + len(options) + len(body))
@@ -85,9 +95,13 @@ def ipv6(source: str, target: str, body: bytes, kind: int = 6, ttl: int = 64, le
     return head + ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed + body
 
 
-def link(packet: bytes, linktype: int = ETHERNET, vlans: Iterable[int] = (), order: str = "<", ifindex: int = 2) -> bytes:
-    """An IP packet behind its link-layer header.  ``vlans`` are tag protocol ids, outermost first; ``order`` is
-    the byte order of a NULL header's family."""
+def link(
+    packet: bytes, linktype: int = ETHERNET, vlans: Iterable[int] = (), order: str = "<", ifindex: int = 2
+) -> bytes:
+    """An IP packet behind its link-layer header.
+
+    ``vlans`` are tag protocol ids, outermost first; ``order`` is the byte order of a NULL header's family.
+    """
     version = packet[0] >> 4
     kind = 0x0800 if version == 4 else 0x86DD
     tags = b"".join(struct.pack(">HH", tpid, 100 + place) for place, tpid in enumerate(vlans))
@@ -107,7 +121,9 @@ def link(packet: bytes, linktype: int = ETHERNET, vlans: Iterable[int] = (), ord
 # -- files
 
 
-def pcap_header(order: str = "<", magic: int = 0xA1B23C4D, linktype: int = ETHERNET, snaplen: int = 262_144) -> bytes:
+def pcap_header(
+    order: str = "<", magic: int = 0xA1B23C4D, linktype: int = ETHERNET, snaplen: int = 262_144
+) -> bytes:
     return struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, linktype)
 
 
@@ -127,12 +143,14 @@ def pcap(
     """A pcap file; ``modified`` writes Kuznetzov's longer record headers."""
     magic = 0xA1B2CD34 if modified else 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
     tick = 1 if nanoseconds and not modified else 1000
-    return pcap_header(order, magic, linktype) + b"".join(pcap_record(p, order, tick, modified) for p in packets)
+    return pcap_header(order, magic, linktype) + b"".join(
+        pcap_record(p, order, tick, modified) for p in packets
+    )
 
 
 @dataclass
 class Interface:
-    """An interface of a pcapng section.  ``resolution`` is the if_tsresol byte, None to leave the option out."""
+    """An interface of a pcapng section; ``resolution`` is the if_tsresol byte, None leaves the option out."""
 
     linktype: int = ETHERNET
     resolution: int | None = 9
@@ -157,7 +175,9 @@ def option(code: int, value: bytes, order: str = "<") -> bytes:
 
 
 def section_block(order: str = "<") -> bytes:
-    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + option(4, b"test", order), order)
+    return block(
+        0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + option(4, b"test", order), order
+    )
 
 
 def interface_block(interface: Interface, order: str = "<") -> bytes:
@@ -182,7 +202,13 @@ def old_block(packet: Packet, interface: Interface, order: str = "<") -> bytes:
     """The obsolete Packet Block."""
     ticks = interface.ticks(packet.at)
     head = struct.pack(
-        order + "HHIIII", packet.interface, 7, ticks >> 32, ticks & 0xFFFFFFFF, len(packet.data), packet.original
+        order + "HHIIII",
+        packet.interface,
+        7,
+        ticks >> 32,
+        ticks & 0xFFFFFFFF,
+        len(packet.data),
+        packet.original,
     )
     return block(2, head + packet.data, order)
 

@@ -26,6 +26,10 @@ LATE_SHARE = 0.015
 # A lazy client closes the old connection on its way to dial the new one.
 LAZY_BEFORE = 5 * MILLISECOND
 LAZY_AFTER = 50 * MILLISECOND
+# No common library's idle timeout is shorter by default or by habit; closes sooner than that are a busy program's.
+SHORTEST = 250 * MILLISECOND
+# Nor has one that looks only ahead of a dial a default below a second: sooner, the program replaces its client.
+SHORTEST_LAZY = 1_000 * MILLISECOND
 # Closes this close together are one event: a sweep, or a process's end.
 EPISODE = 100 * MILLISECOND
 # Sweepers close anywhere in [T, T + period] with a period of at most T (HttpURLConnection 5 to 10 s for 5), or a little
@@ -81,16 +85,21 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     lazy = owner == Side.CLIENT and closes_on_the_way_to_a_dial(pool, rows)
     survived = pool.idle.end - pool.idle.start
     survived = survived[(pool.idle.fate == Fate.REUSED) & ~pool.idle.fresh]
+    near, far = client_leg(pool) if owner == Side.CLIENT else (0, 0)
     if lazy:
+        if int(lingers.min()) < SHORTEST_LAZY:
+            return None
         high = int(lingers.min())
         below = survived[survived < high]
-        low = int(below.max()) if len(below) else None
+        low = int(below.max()) - far if len(below) else None
         return Timer(
             owner, False, None, low, high, len(rows), int(np.ptp(lingers)), episodes, True, False, rows
         )
     low_edge, high_edge = cluster
     middle = int(np.median(lingers))
     width = high_edge - low_edge
+    if middle < SHORTEST:
+        return None
     if width <= max(TIGHT_NS, int(TIGHT_SHARE * middle)):
         inside = rows[(lingers >= low_edge) & (lingers <= high_edge)]
         ages = pool.age[inside]
@@ -110,24 +119,47 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
                 False,
                 inside,
             )
-        high = low_edge + max(EARLY, min(2 * pool.rtt, int(LATE_SHARE * middle)))
+        early = max(EARLY, min(2 * pool.rtt, int(LATE_SHARE * middle))) if owner == Side.SERVER else EARLY
+        high = low_edge + early - near
         contradicted = int((survived > high_edge + max(LATE, 2 * pool.rtt)).sum())
         if contradicted > max(1, len(rows) // 10):
             return None
-        low = low_edge - max(LATE, int(LATE_SHARE * middle))
+        low = low_edge - max(LATE, int(LATE_SHARE * middle)) - far
         return Timer(
-            owner, False, int(np.median(pool.linger[inside])), low, high, len(inside), width, episodes, False, False, inside
+            owner, False, min(int(np.median(pool.linger[inside])) - near, high), low, high, len(inside), width, episodes, False, False, inside
         )
     smallest, largest = int(lingers.min()), int(lingers.max())
     if largest <= SWEEP_RATIO * smallest and episodes >= MIN_CLOSES:
         if int((survived > largest).sum()) > max(1, len(rows) // 10):
             return None
         below = survived[survived < largest]
-        low = int(below.max()) if len(below) else None
+        low = int(below.max()) - far if len(below) else None
         return Timer(
             owner, False, None, low, largest, len(rows), largest - smallest, episodes, False, True, rows
         )
     return None
+
+
+def client_leg(pool: Pool) -> tuple[int, int]:
+    """Bounds of the round trip between the capture point and the client, in nanoseconds.
+
+    The client's timer starts when it receives the last byte and its FIN travels back, so a capture at the server sees
+    its silences longer by that much.  The other leg is no longer than the server's quickest answers, this one no longer
+    than the client's quickest next requests; together they are the handshake's round trip.  The quickest tenth is left
+    out on each side: early answers and pipelined requests.
+    """
+    x = pool.exchanges
+    if not pool.rtt or not len(x):
+        return 0, pool.rtt
+    answered = (x.response_first_at > 0) & (x.request_last_at > 0)
+    thinking = (x.response_first_at - x.request_last_at)[answered]
+    thinking = thinking[thinking >= 0]
+    follows = (x.connection[1:] == x.connection[:-1]) & (x.response_last_at[:-1] > 0)
+    pauses = (x.request_first_at[1:] - x.response_last_at[:-1])[follows]
+    pauses = pauses[pauses >= 0]
+    far = min(pool.rtt, int(np.quantile(pauses, 0.1))) if len(pauses) else pool.rtt
+    near = max(0, pool.rtt - int(np.quantile(thinking, 0.1))) if len(thinking) else 0
+    return min(near, far), far
 
 
 def moments(times: Column) -> int:

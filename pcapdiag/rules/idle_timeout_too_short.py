@@ -38,8 +38,6 @@ from pcapdiag.pools.timers import Timer, idle_timer, reopened_after
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
 MIN_REOPENED = 3
-# See never-reuse-keepalive-disabled: a lazy close after less is a client that is replaced.
-SHORTEST_LAZY = SECOND
 
 
 class IdleTimeoutTooShort(Rule):
@@ -50,7 +48,7 @@ class IdleTimeoutTooShort(Rule):
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         timer = idle_timer(pool, Side.CLIENT)
-        if timer is None or timer.lifetime or (timer.lazy and timer.high < SHORTEST_LAZY):
+        if timer is None or timer.lifetime:
             return None
         if abandoned(pool) is not None:
             return None

@@ -28,18 +28,24 @@ class Cap:
 def request_cap(pool: Pool) -> Cap | None:
     """The server's request cap.
 
-    From connections seen whole whose last response announced the close, or (where headers cannot be seen) that the
-    server closed at once after a response.  At least 90% of them served the same number, more than one, and no
-    connection of the pool served more: Apache serves one more than its MaxKeepAliveRequests says.
+    From connections seen whole whose last response announced the close, or that the server closed at once after a
+    response.  Where headers cannot be read (TLS, a small snaplen) an announcement may be on each of those closes, after
+    which the client's FIN can be first: then the client's count too if the server's are half or more.  At least 90% of
+    them served the same number, more than one, and no connection of the pool served more: Apache serves one more than
+    its MaxKeepAliveRequests says.
     """
     counts = pool.connections.requests
-    exact = pool.whole & ((pool.connections.basis == Count.EXACT) | pool.encrypted)
+    # Turns of TLS records whose headers the snaplen cut are no count at all.
+    hidden = pool.heads_hidden & ~(pool.encrypted & (pool.connections.truncated_bytes > 0))
+    exact = pool.whole & ((pool.connections.basis == Count.EXACT) | hidden)
     announced = exact & pool.server_said & pool.closed
     rows = np.flatnonzero(announced)
     by_header = len(rows) >= MIN_CLOSES
     if not by_header:
-        rows = np.flatnonzero(exact & (pool.close_class == CloseClass.IMMEDIATE) & (pool.closer == Side.SERVER))
-        if len(rows) < MIN_CLOSES:
+        at_once = exact & (pool.close_class == CloseClass.IMMEDIATE)
+        by_server = at_once & (pool.closer == Side.SERVER)
+        rows = np.flatnonzero(by_server | (at_once & hidden))
+        if len(rows) < MIN_CLOSES or int(by_server.sum()) < len(rows) / 2:
             return None
     served = counts[rows]
     value = int(np.bincount(served).argmax())

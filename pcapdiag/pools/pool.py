@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag.model.flags import REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
+from pcapdiag.model.flags import BOUND, REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
 from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
 from pcapdiag.pools import timeline
@@ -205,10 +205,22 @@ class Pool:
         kinds = np.full(self.size, CloseClass.SILENT, dtype=np.int64)
         kinds[self.linger <= self.immediate_limit] = CloseClass.IMMEDIATE
         kinds[self.client_asked | self.server_said] = CloseClass.SIGNALLED
-        kinds[c.open_request != 0] = CloseClass.OPEN_REQUEST
+        kinds[(c.open_request != 0) | self.cut_short] = CloseClass.OPEN_REQUEST
         kinds[c.requests == 0] = CloseClass.UNUSED
         kinds[~self.closed] = CloseClass.OPEN
         return kinds
+
+    @cached_property
+    def heads_hidden(self) -> Mask:
+        """Connections whose last exchange's headers cannot be read: encrypted, or cut off by the snaplen or a gap."""
+        return np.asarray(((self.last_flags & BOUND) != 0) | self.encrypted)
+
+    @cached_property
+    def cut_short(self) -> Mask:
+        """Closed by the client while the server was still sending, where the response's own length was not captured."""
+        c = self.connections
+        going_on = (c.server_last_data_at > c.close_at) & self.closed & (self.closer == Side.CLIENT)
+        return np.asarray(going_on & ((self.last_flags & BOUND) != 0))
 
     @cached_property
     def closer(self) -> Column:

@@ -13,7 +13,8 @@ cdef class Half:
     cdef public Connection connection
     cdef public Half other
     cdef public bytes key
-    cdef public long long serial
+    cdef public unsigned long long addresses
+    cdef public long long ports, serial
     cdef public bint started, fin_acked, fin_fed
     cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, window_scale

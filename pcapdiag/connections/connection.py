@@ -29,6 +29,8 @@ class Half:
         self.connection = connection
         self.other = self
         self.key = key
+        self.addresses = 0  # as Segment.addresses and ports, for IPv4
+        self.ports = -1
         self.serial = 0
         self.started = False
         self.isn = -1
@@ -74,8 +76,8 @@ class Connection:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.client: Half | None = None
-        self.server: Half | None = None
+        self.client: Half = None  # type: ignore[assignment]  # set as soon as the roles are known
+        self.server: Half = None  # type: ignore[assignment]
         self.roles_inferred = False
         self.framer: Framer | None = None
         self.first_at = 0
@@ -101,5 +103,5 @@ class Connection:
         self.completeness = 0
         # First bytes that do not tell yet what they begin, and who sent them.
         self.held: list[Pending] | None = None
-        self.held_half: Half | None = None
+        self.held_half: Half = None  # type: ignore[assignment]
         self.closed = False  # by RST, or FIN both ways and acknowledged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from pcapdiag.connections.connection import Connection, Half
+from pcapdiag.connections.connection import Connection
 from pcapdiag.connections.states import (
     conn_state,
     implied_state,
@@ -126,22 +126,21 @@ class ConnectionRows:
         self.grow(256)
 
     def grow(self, room: int) -> None:
-        wide = array("q", [0]) * (_WIDE * room)
-        narrow = array("i", [0]) * (_NARROW * room)
-        wide[: _WIDE * self.room] = self.wide_buffer
-        narrow[: _NARROW * self.room] = self.narrow_buffer
+        """Make room for more rows; the arrays grow in place, which takes letting go of the views on them."""
+        more = room - self.room
+        self.wide = self.narrow = None  # type: ignore[assignment]
+        self.wide_buffer.extend(array("q", [0]) * (_WIDE * more))
+        self.narrow_buffer.extend(array("i", [0]) * (_NARROW * more))
         self.room = room
-        self.wide_buffer = wide
-        self.narrow_buffer = narrow
-        self.wide = wide
-        self.narrow = narrow
+        self.wide = self.wide_buffer
+        self.narrow = self.narrow_buffer
 
     def add(self, c: Connection) -> int:
         """Write the row of a connection as it stands; row ``number - 1`` is its place."""
         if c.number > self.count:
             self.count = c.number
             if self.count > self.room:
-                self.grow(max(self.count, self.room + self.room // 2))
+                self.grow(max(self.count, self.room + self.room // 4))
         client = c.client
         server = c.server
         strings = self.strings

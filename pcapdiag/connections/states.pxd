@@ -1,5 +1,6 @@
 cimport cython
 from pcapdiag.connections.connection cimport Connection, Half
+from pcapdiag.exchanges.framer cimport Framer
 
 cdef int _UNKNOWN, _CLOSED, _SYN_SENT, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _CLOSE_WAIT, _CLOSING
 cdef int _LAST_ACK, _TIME_WAIT, _NONE, _CLIENT, _SERVER, _UNDECIDABLE, _HANDSHAKE, _REFUSED, _UNANSWERED, _MIDSTREAM
@@ -10,6 +11,8 @@ cpdef bint covers(long long acknowledgment, Half fin) except -1
 cpdef int implied_state(Half half, Half other, long long ended_at) except -1
 @cython.locals(client=Half, server=Half, first=Half, second=Half, other=int)
 cpdef int initiator(Connection c) except -1
+@cython.locals(framer=Framer, other=Half, heard="long long")
+cdef int by_goodbye(Connection c) except -1
 @cython.locals(server=Half)
 cpdef int opening(Connection c) except -1
 @cython.locals(client=Half, server=Half)

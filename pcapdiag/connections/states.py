@@ -102,23 +102,33 @@ def initiator(c: Connection) -> int:
     other = _SERVER if c.closer == _CLIENT else _CLIENT
     if second.fin_at == 0 and second.rst_at == 0:
         return c.closer
-    if c.close_kind == 2:  # the first closing segment was a RST
+    if c.close_kind == 2:
+        # A FIN behind a RST was sent before the RST arrived.
+        if second.fin_at and (c.rtt < 0 or second.fin_at - c.close_at <= 3 * c.rtt):
+            return by_goodbye(c)
         return c.closer
     if second.fin_at:
         if covers(second.fin_acknowledgment, first):
             return c.closer
         if covers(first.fin_acknowledgment, second):
             return other  # captured out of order
-        # A FIN sent a round trip after the other passed here cannot have crossed it, whatever it acknowledges.
-        if c.framer is not None and c.framer.goodbye:
-            return c.framer.goodbye
-        return _UNDECIDABLE
+        return by_goodbye(c)
     # Answered by a RST: aimed at data or at the FIN?
     if covers(second.rst_acknowledgment, first) or c.rtt < 0 or second.rst_at - c.close_at > 3 * c.rtt:
         return c.closer
-    if c.framer is not None and c.framer.goodbye:
-        return c.framer.goodbye
-    return _UNDECIDABLE
+    return by_goodbye(c)
+
+
+def by_goodbye(c: Connection) -> int:
+    """Who began a close in which both ends' segments crossed: who said goodbye, if the other one had heard it."""
+    framer = c.framer
+    if framer is None or framer.goodbye == 0:
+        return _UNDECIDABLE
+    other = c.server if framer.goodbye == _CLIENT else c.client
+    heard = other.fin_acknowledgment if other.fin_at else other.rst_acknowledgment
+    if heard < 0 or ((heard - framer.goodbye_end) & 0xFFFFFFFF) >= 0x80000000:
+        return _UNDECIDABLE
+    return framer.goodbye
 
 
 def opening(c: Connection) -> int:

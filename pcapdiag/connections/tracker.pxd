@@ -5,14 +5,14 @@ from pcapdiag.connections.states cimport covers
 from pcapdiag.exchanges.choose cimport choose, speaker, undecided
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.rows cimport ExchangeRows
-from pcapdiag.segments.segment cimport Segment, SegmentSink
+from pcapdiag.segments.segment cimport Segment, SegmentSink, key_of
 
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
 cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
-cdef unsigned long long _SLOT_MASK, _PRIME, _MASK
+cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
 cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
 
@@ -20,6 +20,7 @@ cdef class Tracker(SegmentSink):
     cdef public ConnectionRows rows
     cdef public ExchangeRows exchanges
     cdef public dict heads, flows, late, late_before
+    cdef public list lately
     cdef public set services
     cdef public object closed
     cdef public int count
@@ -27,11 +28,14 @@ cdef class Tracker(SegmentSink):
     cdef public object recent_buffer
     cdef unsigned long long[::1] recent
 
-    @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long")
+    @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes)
     cpdef int segment(self, Segment segment) except -1
-    @cython.locals(key=bytes, size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
+    @cython.locals(size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
                    old=Half, c=Connection, half=Half, other=Half, sender=int, service=bytes)
-    cdef Half admit(self, Segment s)
+    cdef Half admit(self, Segment s, bytes key)
+    @cython.locals(half=Half)
+    cdef Half near(self, Segment s)
+    cdef int remember(self, Half half, Segment s) except -1
     @cython.locals(c=Connection, other=Half)
     cdef bint renewed(self, Half half, Segment s) except -1
     @cython.locals(h="unsigned long long", tag="unsigned long long", at="unsigned long long", slot=Py_ssize_t,
@@ -77,8 +81,8 @@ cdef class Tracker(SegmentSink):
     cdef int retire(self, Connection c) except -1
     @cython.locals(c=Connection)
     cdef int sweep(self, long long at) except -1
-    @cython.locals(mark=object, key=bytes, size=Py_ssize_t, reverse=bytes, past=dict)
-    cdef bint belongs_to_the_past(self, Segment s) except -1
+    @cython.locals(mark=object, size=Py_ssize_t, reverse=bytes, past=dict)
+    cdef bint belongs_to_the_past(self, Segment s, bytes key) except -1
     @cython.locals(half=Half)
     cpdef finish(self)
 

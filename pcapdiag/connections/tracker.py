@@ -35,7 +35,7 @@ from pcapdiag.exchanges.choose import choose, speaker, undecided
 from pcapdiag.exchanges.framer import Framer
 from pcapdiag.exchanges.head import Head
 from pcapdiag.exchanges.rows import ExchangeRows
-from pcapdiag.segments.segment import Segment, SegmentSink
+from pcapdiag.segments.segment import Segment, SegmentSink, key_of
 
 _FIN = 0x01
 _SYN = 0x02
@@ -64,6 +64,7 @@ _MAX_PENDING_BYTES = 262_144
 # A power of two; 64 KiB of slots stay in the second-level cache, and copies of a packet follow it closely.
 _SLOTS = 2_048
 _SLOT_MASK = 2_047
+_LATELY_MASK = 8_191
 _PRIME = 1_000_003
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -99,6 +100,7 @@ class Tracker(SegmentSink):
         self.exchanges = ExchangeRows()
         self.heads: dict[bytes, Head | None] = {}
         self.flows: dict[bytes, Half] = {}
+        self.lately: list[Half | None] = [None] * (_LATELY_MASK + 1)
         self.services: set[bytes] = set()
         self.closed: deque[Connection] = deque()
         # 4-tuples whose rows are written, in two generations: connection number, and a bit for the client's packets.
@@ -116,13 +118,18 @@ class Tracker(SegmentSink):
     def segment(self, segment: Segment) -> int:
         s = segment
         flags = s.flags
-        half = self.flows.get(s.key)
+        half = self.near(s)
         if half is None:
-            if self.belongs_to_the_past(s):
-                return 0
-            half = self.admit(s)
-        elif flags & _SYN and self.renewed(half, s):
-            half = self.admit(s)
+            key = key_of(s)
+            half = self.flows.get(key)
+            if half is None:
+                if self.belongs_to_the_past(s, key):
+                    return 0
+                half = self.admit(s, key)
+            self.remember(half, s)
+        if flags & _SYN and self.renewed(half, s):
+            half = self.admit(s, key_of(s))
+            self.remember(half, s)
         c = half.connection
         if self.copy_of_recent(half, s):
             c.duplicates += 1
@@ -156,9 +163,29 @@ class Tracker(SegmentSink):
 
     # -- which connection
 
-    def admit(self, s: Segment) -> Half:
+    def near(self, s: Segment) -> Half | None:
+        """The half that sends such segments, when it is one of those seen lately: most packets need no more."""
+        if s.ports < 0:
+            return None
+        half = self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)]
+        if (
+            half is not None
+            and half.addresses == s.addresses
+            and half.ports == s.ports
+            and half.connection is not None
+        ):
+            return half
+        return None
+
+    def remember(self, half: Half, s: Segment) -> int:
+        if s.ports >= 0:
+            half.addresses = s.addresses
+            half.ports = s.ports
+            self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)] = half
+        return 0
+
+    def admit(self, s: Segment, key: bytes) -> Half:
         """Start a connection for a segment that belongs to none, and retire what it replaces."""
-        key = s.key
         size = (len(key) - 4) // 2
         source = key[:size]
         target = key[size : 2 * size]
@@ -225,15 +252,14 @@ class Tracker(SegmentSink):
             self.late_since = at
         return 0
 
-    def belongs_to_the_past(self, s: Segment) -> bool:
+    def belongs_to_the_past(self, s: Segment, key: bytes) -> bool:
         """Whether a segment is a late one of a connection whose row is written already; then it is added there."""
-        mark = self.late.get(s.key)
+        mark = self.late.get(key)
         if mark is None:
-            mark = self.late_before.get(s.key)
+            mark = self.late_before.get(key)
             if mark is None:
                 return False
         if s.flags & _SYN:
-            key = s.key
             size = (len(key) - 4) // 2
             reverse = key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
             for past in (self.late, self.late_before):
@@ -369,10 +395,12 @@ class Tracker(SegmentSink):
             half.window_high = s.window
         if s.window == 0:
             half.zero_window += 1
-            self.note(c, half, _SEEN_W, "w")
+            if not half.seen & _SEEN_W:
+                self.note(c, half, _SEEN_W, "w")
         if s.flags & _ACK:
             c.completeness |= 4
-        self.note(c, half, _SEEN_A, "a")
+        if not half.seen & _SEEN_A:
+            self.note(c, half, _SEEN_A, "a")
         if not half.started:
             half.started = True
             half.next_sequence = s.sequence
@@ -418,10 +446,12 @@ class Tracker(SegmentSink):
                 return 0
             if s.window == 0 and not flags & (_FIN | _RST):
                 half.zero_window += 1
-                self.note(c, half, _SEEN_W, "w")
+                if not half.seen & _SEEN_W:
+                    self.note(c, half, _SEEN_W, "w")
             half.data_packets += 1
             c.completeness |= 8
-            self.note(c, half, _SEEN_D, "d")
+            if not half.seen & _SEEN_D:
+                self.note(c, half, _SEEN_D, "d")
         end = (sequence + length) & _M
         offset = (sequence - half.expected) & _M
         if half.isn < 0 and half.data_packets == 1 and offset == 1 and half.captured_to == half.expected:
@@ -608,11 +638,11 @@ class Tracker(SegmentSink):
 
     def release(self, c: Connection, more: bytes) -> int:
         """Choose the framer from the bytes held back and ``more`` that follow them, then feed what was held."""
-        held = c.held
+        held = c.held or []
         half = c.held_half
         text = self.held_bytes(c) + more
         c.held = None
-        c.held_half = None
+        c.held_half = None  # type: ignore[assignment]
         framer = self.choose_framer(c, half, text, 0, len(text))
         client = half is c.client
         for p in held:
@@ -773,9 +803,9 @@ class Tracker(SegmentSink):
         if self.flows.get(server.key) is server:
             del self.flows[server.key]
         # Break the cycles: the collector is off while packets run.
-        client.other = server.other = None
-        client.connection = server.connection = None
-        c.client = c.server = None
+        client.other = server.other = None  # type: ignore[assignment]
+        client.connection = server.connection = None  # type: ignore[assignment]
+        c.client = c.server = None  # type: ignore[assignment]
         c.framer = None
         return 0
 

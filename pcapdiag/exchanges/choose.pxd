@@ -1,5 +1,7 @@
 cimport cython
 from pcapdiag.exchanges.framer cimport Framer
+from pcapdiag.exchanges.head cimport starts_request, starts_response
+from pcapdiag.exchanges.http1 cimport plausible
 from pcapdiag.exchanges.rows cimport ExchangeRows
 
 cdef int _OPAQUE, _HTTP1, _HTTP2, _REDIS, _POSTGRES, _NONE, _CLIENT, _SERVER

@@ -10,12 +10,13 @@ cdef class Framer:
     cdef public ExchangeRows rows
     cdef public int connection, protocol, basis, goodbye
     cdef public int requests, responses
-    cdef public long long last_at, last_frame, client_next
+    cdef public long long last_at, last_frame, goodbye_end, client_next
     cdef public bytes host, user_agent, header_order, server_software, sni, alpn
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cpdef int gap(self, bint from_client, long long length) except -1
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
+    cdef int say_goodbye(self, int side, long long end) except -1
     cpdef bint open_request(self) except -1
     cpdef int finish(self) except -1
 

@@ -39,7 +39,8 @@ class Framer:
         requests, responses: counted so far.
         basis: what ``requests`` is worth (``Count``).
         last_at, last_frame: the last byte of any exchange, goodbyes left out.
-        goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate.
+        goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, an HTTP 408.
+        goodbye_end: sequence number behind the segment that said it.
         client_next: sequence number of the client's next byte, -1 while it is not known.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
     """
@@ -54,6 +55,7 @@ class Framer:
         self.last_at = 0
         self.last_frame = 0
         self.goodbye = 0
+        self.goodbye_end = 0
         self.client_next = -1
         self.host: bytes | None = None
         self.user_agent: bytes | None = None
@@ -83,6 +85,13 @@ class Framer:
 
     def end(self, from_client: bool, at: int, frame: int) -> int:
         """The FIN of one direction was seen, all bytes ahead of it fed."""
+        return 0
+
+    def say_goodbye(self, side: int, end: int) -> int:
+        """Remember the first goodbye; ``end`` is the sequence number behind its segment."""
+        if self.goodbye == 0:
+            self.goodbye = side
+            self.goodbye_end = end & 0xFFFFFFFF
         return 0
 
     def open_request(self) -> bool:
@@ -116,8 +125,7 @@ class TurnFramer(Framer):
         if self.protocol == _POSTGRES and from_client and captured >= 5:
             kind = data[start]
             if kind == 0x58 and length == 5:  # 'X': Terminate
-                self.goodbye = self.goodbye or _CLIENT
-                return 0
+                return self.say_goodbye(_CLIENT, sequence + length)
             if kind == 0 or kind == 0x70:  # startup or SSLRequest; 'p': password or SASL
                 return 0
         elif (
@@ -126,8 +134,7 @@ class TurnFramer(Framer):
             and captured >= 14
             and data[start : start + 14].upper() == b"*1\r\n$4\r\nQUIT\r\n"
         ):
-            self.goodbye = self.goodbye or _CLIENT
-            return 0
+            return self.say_goodbye(_CLIENT, sequence + length)
         self.turn(from_client, length, at, frame)
         return 0
 

@@ -12,7 +12,7 @@ cdef Py_ssize_t _MAX_HEAD, _MAX_LINE, _MAX_OUTSTANDING
 @cython.final
 cdef class Stream:
     cdef public int state
-    cdef public long long skip, partial_at, partial_frame, partial_ack, sequence
+    cdef public long long skip, partial_at, partial_frame, partial_ack, sequence, length
     cdef public bytes partial
     cdef public Exchange current
     cdef public bint unsolicited

@@ -91,7 +91,8 @@ class Stream:
         self.partial_frame = 0
         self.partial_ack = 0
         self.current: Exchange | None = None  # the exchange whose message is in progress
-        self.sequence = 0
+        self.sequence = 0  # of the segment in hand
+        self.length = 0
         self.unsolicited = False  # the message in progress is a response that nobody asked for
 
 
@@ -135,6 +136,7 @@ class HttpFramer(Framer):
         end = start + captured
         missing = length - captured
         stream.sequence = sequence
+        stream.length = length
         if from_client:
             self.client_next = (sequence + length) & 0xFFFFFFFF
         else:
@@ -165,10 +167,7 @@ class HttpFramer(Framer):
                 pos = self.head(from_client, stream, data, pos, end, missing, at, frame, acknowledgment)
             elif state == _CHUNK_SIZE or state == _TRAILER:
                 pos = self.line(from_client, stream, data, pos, end, at, frame)
-            elif state == _UNTIL_CLOSE:
-                self.touch(from_client, stream, end - pos, at, frame)
-                pos = end
-            elif state == _LOST:
+            elif state == _UNTIL_CLOSE or state == _LOST:
                 self.touch(from_client, stream, end - pos, at, frame)
                 pos = end
             else:
@@ -421,8 +420,8 @@ class HttpFramer(Framer):
             ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
             if head.status == 408 or (known and (ahead == 0 or ahead >= 0x80000000)):
                 stream.unsolicited = True
-                if self.goodbye == 0 and (head.close or head.status == 408):
-                    self.goodbye = _SERVER
+                if head.close or head.status == 408:
+                    self.say_goodbye(_SERVER, stream.sequence + stream.length)
                 return self.response_body(stream, head, None, at, frame)
             x = Exchange(self.requests + len(self.late))
             x.request_first_at = stream.partial_at

@@ -72,20 +72,19 @@ class ExchangeRows:
         self.grow(1024)
 
     def grow(self, room: int) -> None:
-        wide = array("q", [0]) * (6 * room)
-        narrow = array("i", [0]) * (12 * room)
-        wide[: 6 * self.room] = self.wide_buffer
-        narrow[: 12 * self.room] = self.narrow_buffer
+        """Make room for more rows; the arrays grow in place, which takes letting go of the views on them."""
+        more = room - self.room
+        self.wide = self.narrow = None  # type: ignore[assignment]
+        self.wide_buffer.extend(array("q", [0]) * (6 * more))
+        self.narrow_buffer.extend(array("i", [0]) * (12 * more))
         self.room = room
-        self.wide_buffer = wide
-        self.narrow_buffer = narrow
-        self.wide = wide
-        self.narrow = narrow
+        self.wide = self.wide_buffer
+        self.narrow = self.narrow_buffer
 
     def add(self, connection: int, x: Exchange) -> int:
         """Append one exchange of a connection."""
         if self.count == self.room:
-            self.grow(self.room + self.room // 2)
+            self.grow(self.room + self.room // 4)
         at = self.count * 6
         wide = self.wide
         wide[at] = x.request_first_at

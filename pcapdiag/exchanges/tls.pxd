@@ -20,7 +20,7 @@ cdef class TlsFramer(TurnFramer):
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cdef int absent(self, Records side, long long missing) except -1
     @cython.locals(kind=int)
-    cdef int record(self, bint from_client, Records side, long long at, long long frame) except -1
+    cdef int record(self, bint from_client, Records side, long long end) except -1
     cdef int content(self, bint from_client, Records side, bytes data, Py_ssize_t pos, long long size,
                      long long at, long long frame) except -1
     cdef int read_hello(self, bint from_client, Records side) except -1

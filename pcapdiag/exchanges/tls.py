@@ -98,7 +98,7 @@ class TlsFramer(TurnFramer):
                 side.lost = True
                 return 0
             side.skip = side.length
-            self.record(from_client, side, at, frame)
+            self.record(from_client, side, sequence + length)
         if missing > 0:
             self.absent(side, missing)
         return 0
@@ -114,21 +114,20 @@ class TlsFramer(TurnFramer):
         side.hello_done = side.hello_done or side.kind == _HANDSHAKE
         return 0
 
-    def record(self, from_client: bool, side: Records, at: int, frame: int) -> int:
-        """A record begins."""
+    def record(self, from_client: bool, side: Records, end: int) -> int:
+        """A record begins; ``end`` is the sequence number behind its segment."""
         kind = side.kind
         if kind == _CHANGE_CIPHER:
             side.encrypted = True
         elif kind == _ALERT:
             # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
-            if side.encrypted and self.goodbye == 0 and self.requests > 0:
-                self.goodbye = _CLIENT if from_client else _SERVER
+            if side.encrypted and self.requests > 0:
+                self.say_goodbye(_CLIENT if from_client else _SERVER, end)
         elif kind == _APPLICATION:
             if not self.version13:
                 self.finished = True
             if side.length == 19 and self.version13:
-                if self.goodbye == 0:
-                    self.goodbye = _CLIENT if from_client else _SERVER
+                self.say_goodbye(_CLIENT if from_client else _SERVER, end)
                 side.kind = 0  # its content is no turn
             elif from_client and not self.finished:
                 if side.length == 53 or side.length == 69:

@@ -20,6 +20,7 @@ cdef class Decoder(PacketSink):
     cpdef int packet(self, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t original,
                      long long at, long long frame, int linktype, int interface) except -1
     @cython.locals(view=bytes, first=int, header=Py_ssize_t, total=Py_ssize_t, protocol=int,
+                   source="unsigned long long", target="unsigned long long",
                    out=Segment, tcp=Py_ssize_t)
     cdef int ipv4(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t wire, long long at, long long frame,
                   int interface) except -1

@@ -177,10 +177,13 @@ class Decoder(PacketSink):
         tcp = pos + header
         if end - tcp < 20:
             return self.fail(_CUT_TCP)
-        if header == 20:
-            out.key = self.data[pos + 12 : pos + 24]
-        else:
-            out.key = self.data[pos + 12 : pos + 20] + self.data[tcp : tcp + 4]
+        out.addresses_at = pos + 12
+        out.address_size = 4
+        out.ports_at = tcp
+        source = _u32(view[pos + 12], view[pos + 13], view[pos + 14], view[pos + 15])
+        target = _u32(view[pos + 16], view[pos + 17], view[pos + 18], view[pos + 19])
+        out.addresses = source << 32 | target
+        out.ports = _u32(view[tcp], view[tcp + 1], view[tcp + 2], view[tcp + 3])
         out.ip_id = _u16(view[pos + 4], view[pos + 5])
         out.hops = view[pos + 8]
         return self.tcp(tcp, end, pos + total, at, frame, interface)
@@ -216,7 +219,10 @@ class Decoder(PacketSink):
         if end - tcp < 20:
             return self.fail(_CUT_TCP)
         out = self.out
-        out.key = self.data[pos + 8 : pos + 40] + self.data[tcp : tcp + 4]
+        out.addresses_at = pos + 8
+        out.address_size = 16
+        out.ports_at = tcp
+        out.ports = -1
         out.ip_id = 0
         out.hops = view[pos + 7]
         return self.tcp(tcp, end, pos + 40 + length, at, frame, interface)

@@ -9,8 +9,8 @@ class Segment:
     Attributes:
         options: where the TCP options begin in ``data``; they end at ``start``.
         data, start, captured, length: the payload is ``data[start:start + captured]`` of ``length`` bytes on the wire.
-        key: source address, destination address, source port, destination port, as they stand in the headers;
-            12 bytes for IPv4, 36 for IPv6.
+        addresses_at, address_size, ports_at: where the source and destination address and the ports stand in ``data``.
+        addresses, ports: the same as two numbers where they fit (IPv4); ``ports`` is -1 for IPv6.
         at: nanoseconds since the epoch.  frame: 1-based in the capture.
         sequence, acknowledgment: 32 bits each.  flags: the low byte of the flags field.  window: unscaled.
         ip_id: IPv4 identification, 0 for IPv6.  hops: TTL or hop limit.  checksum: TCP's, as captured.
@@ -22,7 +22,11 @@ class Segment:
         self.start = 0
         self.captured = 0
         self.length = 0
-        self.key = b""
+        self.addresses_at = 0
+        self.address_size = 0
+        self.ports_at = 0
+        self.addresses = 0
+        self.ports = -1
         self.at = 0
         self.frame = 0
         self.sequence = 0
@@ -33,6 +37,15 @@ class Segment:
         self.hops = 0
         self.checksum = 0
         self.interface = 0
+
+
+def key_of(s: Segment) -> bytes:
+    """Source address, destination address, source port, destination port: 12 bytes for IPv4, 36 for IPv6."""
+    at = s.addresses_at
+    end = at + 2 * s.address_size
+    if end == s.ports_at:
+        return s.data[at : end + 4]
+    return s.data[at:end] + s.data[s.ports_at : s.ports_at + 4]
 
 
 class SegmentSink:

@@ -10,12 +10,33 @@ from dataclasses import dataclass, field
 
 from compare.ours import Row
 from compare.streams import Stream
-
 from pcapdiag.model.words import Count, Protocol
 
-QUESTIONS = ("connections", "client", "first FIN", "first RST", "requests", "SYNs", "completeness", "retransmissions")
+QUESTIONS = (
+    "connections",
+    "client",
+    "first FIN",
+    "first RST",
+    "requests",
+    "SYNs",
+    "completeness",
+    "retransmissions",
+)
 # Layers that we do not look inside yet.
-ENCAPSULATIONS = {"mpls", "pppoes", "gre", "vxlan", "ppp", "ah", "ieee8021ah", "vntag", "etag", "geneve", "gtp", "erspan"}
+ENCAPSULATIONS = {
+    "mpls",
+    "pppoes",
+    "gre",
+    "vxlan",
+    "ppp",
+    "ah",
+    "ieee8021ah",
+    "vntag",
+    "etag",
+    "geneve",
+    "gtp",
+    "erspan",
+}
 INFORMATION = ("SYNs", "completeness", "retransmissions")  # other definitions: not held against either
 
 
@@ -68,7 +89,9 @@ def compare_tuple(
         where = f"{name} stream {stream.number} {stream.a}-{stream.b} frame {stream.first_frame}"
         if row is None:
             reason = missing_reason(stream, rows, undecoded)
-            if not reason and any(row.client[1] == stream.a[1] and row.server[1] == stream.b[1] for row in everyone):
+            if not reason and any(
+                row.client[1] == stream.a[1] and row.server[1] == stream.b[1] for row in everyone
+            ):
                 reason = "source-route"
             result.tell("connections", False, reason, f"{where}: no such row")
             continue
@@ -131,7 +154,12 @@ def compare_pair(result: Agreement, where: str, stream: Stream, row: Row, reused
         text = f"{where}: theirs {stream.completeness}, ours {row.completeness}"
         result.tell("completeness", stream.completeness == row.completeness, copies, text)
     lost = sum(stream.retransmissions)
-    result.tell("retransmissions", lost == row.retransmissions, copies, f"{where}: theirs {lost}, ours {row.retransmissions}")
+    result.tell(
+        "retransmissions",
+        lost == row.retransmissions,
+        copies,
+        f"{where}: theirs {lost}, ours {row.retransmissions}",
+    )
 
 
 def judge_requests(settled: int, row: Row, stream: Stream) -> tuple[bool, str]:

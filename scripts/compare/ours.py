@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compare.streams import Endpoint
-
 from pcapdiag.model.words import CloseKind, Count, Opening, Protocol, Side
 from pcapdiag.pipeline import Tables, read_tables
 

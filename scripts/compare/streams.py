@@ -12,7 +12,8 @@ from typing import Any
 
 # New segments that begin with one of these are counted as requests on any port.
 METHODS = tuple(
-    word + b" " for word in b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND SUBSCRIBE NOTIFY".split()
+    word + b" "
+    for word in b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND SUBSCRIBE NOTIFY".split()
 )
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 FIELDS = (
@@ -90,7 +91,9 @@ def from_object(d: dict[str, Any]) -> Stream:
         packets=sum(d["packets"]),
         syn=d["syn"],
         synack=d["synack"],
-        retransmissions=[sum(each) for each in zip(d["retrans"], d["spurious_retrans"], d["fast_retrans"], strict=True)],
+        retransmissions=[
+            sum(each) for each in zip(d["retrans"], d["spurious_retrans"], d["fast_retrans"], strict=True)
+        ],
         completeness=-1,  # the stored one is of a single pass: it lacks each stream's last packet
         first_fin=d["first_fin"] and d["first_fin"]["side"],
         first_rst=d["first_rst"] and d["first_rst"]["side"],

@@ -204,18 +204,19 @@ def read_tables(paths: Sequence[str], progress: Progress | None = None) -> Table
 
 def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     """The finished tables, connections in order of first packet, exchanges by connection; empties the tracker."""
-    rows, exchanges = tracker.rows, tracker.exchanges
-    connections = from_matrix(rows.wide_buffer, connection_rows.WIDE, rows.count)
-    connections |= from_matrix(rows.narrow_buffer, connection_rows.NARROW, rows.count)
+    exchanges = tracker.exchanges
+    connections = from_matrix(tracker.rows.wide_buffer, connection_rows.WIDE, tracker.rows.count)
+    connections |= from_matrix(tracker.rows.narrow_buffer, connection_rows.NARROW, tracker.rows.count)
     age(connections, tracker.last_at)
-    strings = rows.strings.values
-    tracker.rows = connection_rows.ConnectionRows()
+    strings = tracker.rows.strings.values
+    tracker.rows = connection_rows.ConnectionRows()  # frees the matrices before the other table is turned
     numbers = np.asarray(exchanges.narrow_buffer)[: exchanges.count * len(exchange_rows.NARROW)]
     # Exchanges of one connection were stored in their order; sorting by connection keeps it.
     order = np.argsort(numbers[:: len(exchange_rows.NARROW)], kind="stable")
     columns = from_matrix(exchanges.wide_buffer, exchange_rows.WIDE, exchanges.count, order)
     columns |= from_matrix(exchanges.narrow_buffer, exchange_rows.NARROW, exchanges.count, order)
     columns["connection"] -= 1
+    del exchanges, numbers
     tracker.exchanges = exchange_rows.ExchangeRows()
     return Tables(
         ConnectionTable(connections, strings),

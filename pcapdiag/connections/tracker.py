@@ -119,16 +119,15 @@ class Tracker(SegmentSink):
         s = segment
         flags = s.flags
         half = self.near(s)
-        if half is None:
+        if half is None or flags & _SYN:
             key = key_of(s)
             half = self.flows.get(key)
             if half is None:
                 if self.belongs_to_the_past(s, key):
                     return 0
                 half = self.admit(s, key)
-            self.remember(half, s)
-        if flags & _SYN and self.renewed(half, s):
-            half = self.admit(s, key_of(s))
+            elif flags & _SYN and self.renewed(half, s):
+                half = self.admit(s, key)
             self.remember(half, s)
         c = half.connection
         if self.copy_of_recent(half, s):

@@ -47,8 +47,39 @@ def overflow_rows(pool: Pool) -> Column:
 
 
 @once_per_pool
+def pooled_at_overflow(pool: Pool) -> Column:
+    """How many other connections sat in the pool when each of the overflowing ones was thrown away."""
+    rows = overflow_rows(pool)
+    start, end = _pooled(pool)
+    return timeline.level(pool.connections.close_at[rows], start, end)
+
+
+def _pooled(pool: Pool) -> tuple[Column, Column]:
+    """Idle intervals of connections that were in the pool: all but the last ones of those on their way out."""
+    idle = pool.idle
+    leaving = np.zeros(pool.size, dtype=bool)
+    leaving[overflow_rows(pool)] = True
+    pooled = (idle.fate != Fate.CLOSED) | ~leaving[idle.connection]
+    return idle.start[pooled], idle.end[pooled]
+
+
+@once_per_pool
 def idle_capacity(pool: Pool) -> Capacity | None:
-    """The idle pool's size, None without rest or without overflow.
+    """The idle pool's size, None without rest, without overflow, or where the closes met a pool that was not full.
+
+    A pool overflows only when it is full: at half of the closes or more the resting level must have been reached.  A
+    program that ends, or a lifetime limit, closes connections of a pool with room.
+    """
+    level = resting_level(pool)
+    if level is None or level.high == 0:
+        return None
+    full = pooled_at_overflow(pool) >= (level.low if level.value is None else level.value)
+    return level if float(full.mean()) >= HOLDS else None
+
+
+@once_per_pool
+def resting_level(pool: Pool) -> Capacity | None:
+    """The level that the pool rests at, None without rest or without overflow.
 
     Pooled connections are idle ones that were used again, that were closed later by a timer, or that the capture's end
     found open, and those dialled but never used: counting every idle connection would count the ones on their way out.
@@ -57,11 +88,7 @@ def idle_capacity(pool: Pool) -> Capacity | None:
     overflow = overflow_rows(pool)
     if not len(overflow):
         return None
-    idle = pool.idle
-    leaving = np.zeros(pool.size, dtype=bool)
-    leaving[overflow] = True
-    pooled = (idle.fate != Fate.CLOSED) | ~leaving[idle.connection]
-    start, end = idle.start[pooled], idle.end[pooled]
+    start, end = _pooled(pool)
     busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
     if not len(busy_at):
         return None
@@ -89,6 +116,6 @@ def idle_capacity(pool: Pool) -> Capacity | None:
     if not total:
         return None
     best = max(rested, key=lambda height: (rested[height], height))
-    common = [height for height, lasted in rested.items() if lasted >= 0.1 * total]
+    common = [best, *(height for height, lasted in rested.items() if lasted >= 0.1 * total)]
     value = best if rested[best] >= HOLDS * total else None
     return Capacity(value, min(common), max(common), total, len(overflow), overflow)

@@ -31,9 +31,10 @@ from __future__ import annotations
 import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools import timeline
-from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows
+from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows, pooled_at_overflow, resting_level
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
@@ -63,7 +64,6 @@ class IdlePoolTooSmall(Rule):
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections
         rows = overflow_rows(pool)
-        rows = rows[c.requests[rows] >= 0]
         closed = int((pool.closed & pool.usable).sum())
         if len(rows) < MIN_OVERFLOW or len(rows) < SHARE * closed:
             return None
@@ -73,7 +73,9 @@ class IdlePoolTooSmall(Rule):
         if followed < REOPENED * len(rows):
             return None
         capacity = idle_capacity(pool)
-        pooled_then = pooled_at(pool, rows)
+        if capacity is None and resting_level(pool) is not None:
+            return None
+        pooled_then = pooled_at_overflow(pool)
         limit = known_limit(capacity, pooled_then)
         reused = int((c.requests[pool.used] > 1).sum())
         kept = limit if limit is not None else int(pooled_then.max())
@@ -155,8 +157,7 @@ class IdlePoolTooSmall(Rule):
                 "requests": pool.requests,
                 "requests_per_connection": round(mean, 2),
                 "idle_capacity": limit,
-                "idle_capacity_low": int(pooled_then.min()) if limit is None else limit,
-                "idle_capacity_high": int(pooled_then.max()) if limit is None else limit,
+                **({} if limit is not None else {"idle_capacity_range": shown}),
                 "rest_s": round(capacity.rest_ns / 1e9, 3) if capacity is not None else 0.0,
                 "peak_busy": peak,
                 "closed_at_once": len(rows),
@@ -170,16 +171,7 @@ class IdlePoolTooSmall(Rule):
         )
 
 
-def pooled_at(pool: Pool, rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    """How many other connections sat in the pool when each of these was thrown away."""
-    idle = pool.idle
-    leaving = np.zeros(pool.size, dtype=bool)
-    leaving[rows] = True
-    pooled = (idle.fate != 1) | ~leaving[idle.connection]
-    return np.asarray(timeline.level(pool.connections.close_at[rows], idle.start[pooled], idle.end[pooled]))
-
-
-def known_limit(capacity: Capacity | None, pooled_then: np.ndarray) -> int | None:  # type: ignore[type-arg]
+def known_limit(capacity: Capacity | None, pooled_then: Column) -> int | None:
     """The pool's size where the level at rest tells it, or where it was the same at nearly every overflow."""
     if capacity is not None and capacity.value is not None:
         return capacity.value

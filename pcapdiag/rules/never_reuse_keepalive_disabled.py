@@ -20,8 +20,8 @@ What to change
 
 False alarms
     An idle pool that is too small also closes at once, but some connections survive and are reused.  When responses,
-    not requests, announce the close it is the server's doing: server-connection-close.  With TLS the headers cannot be
-    seen: then both are said.
+    not requests, announce the close it is the server's doing: server-connection-close.  With TLS or a small snaplen the
+    headers cannot be seen: then both are said.
 
 References
     RFC 9112 9.3 (persistence), 9.6 (the close option)
@@ -72,7 +72,8 @@ class NeverReuseKeepaliveDisabled(Rule):
             return None
         asked = pool.whole & pool.client_asked & pool.closed
         unprompted = pool.whole & closed_by_choice(pool)
-        blind = pool.whole & pool.encrypted & (pool.close_class == CloseClass.IMMEDIATE)
+        # Servers close after many error responses on purpose, whatever the client wanted.
+        blind = pool.whole & pool.heads_hidden & (pool.close_class == CloseClass.IMMEDIATE) & (pool.last_status < 400)
         rows = np.flatnonzero(asked | unprompted | blind)
         if len(rows) < AGREE * used:
             return None
@@ -80,6 +81,7 @@ class NeverReuseKeepaliveDisabled(Rule):
         x = pool.exchanges
         http10 = int((x.flags & REQUEST_HTTP10 != 0).sum()) > len(x) // 2
         signalled = int(asked.sum()) >= len(rows) / 2
+        hidden = int(blind.sum()) >= len(rows) / 2
         rate = pool.opens_per_second
         severity = churn_severity(rate)
         if regular(pool):
@@ -91,8 +93,9 @@ class NeverReuseKeepaliveDisabled(Rule):
             why = "its requests are HTTP/1.0 without keep-alive"
         elif signalled:
             why = "its requests say Connection: close"
-        elif pool.encrypted:
-            why = "they end right after the first answer; the headers are encrypted"
+        elif hidden:
+            where = "encrypted" if pool.encrypted else "cut off in this capture"
+            why = f"they end right after the first answer; the headers are {where}"
         else:
             why = "it closes each one after the response, though neither side asked for it"
         knob_first = Knob.KEEPALIVE_SWITCH if signalled else Knob.INSTANCE_PER_REQUEST
@@ -102,7 +105,7 @@ class NeverReuseKeepaliveDisabled(Rule):
         settings = desk.advice(pool, knob_first, cause, inferred=said) + desk.advice(pool, knob_second, cause)
         rare = severity == Severity.INFO
         single = int((c.requests[pool.whole] == 1).sum())
-        title = f"The client uses each connection once: {why}"
+        title = f"{'Each connection serves one request' if hidden else 'The client uses each connection once'}: {why}"
         if rare:
             title += ". At this rate that may be wanted"
         claim = (
@@ -116,12 +119,18 @@ class NeverReuseKeepaliveDisabled(Rule):
                 f"The first FIN came from the server on {first[Side.SERVER]:,} and from the client on "
                 f"{first[Side.CLIENT]:,}; after a signal that is chance, and says nothing about the cause."
             )
-        elif not pool.encrypted:
+        elif not hidden:
             claim += "No connection was kept for reuse: the client, its session or its process ends with each request."
         if regular(pool):
             claim += " They come at a constant interval, one at a time: a health check or a scheduled job looks like this."
         if tunnels:
             claim += " Each one is a tunnel (CONNECT or Upgrade), which serves one purpose by design."
+        server_may = CauseClaim(
+            Cause.SERVER_CONNECTION_CLOSE,
+            Confidence.LOW,
+            "the response, not the request, says Connection: close",
+            desk.advice(pool, Knob.KEEPALIVE_SWITCH, Cause.SERVER_CONNECTION_CLOSE, role="server"),
+        )
         return finding(
             self,
             pool,
@@ -142,14 +151,16 @@ class NeverReuseKeepaliveDisabled(Rule):
                 CauseClaim(
                     cause,
                     Confidence.HIGH if signalled else Confidence.MEDIUM,
-                    "decrypt one connection, or look at the server's log: who sends Connection: close?"
-                    if pool.encrypted
+                    f"{'decrypt one connection' if pool.encrypted else 'capture whole packets (tcpdump -s 0)'}, or look at "
+                    "the server's log: who says Connection: close, the request or the response?"
+                    if hidden
                     else ""
                     if signalled
                     else "which call is at fault the packets do not show: a new client for each request, a process for "
                     "each, or an explicit close",
                     settings,
-                )
+                ),
+                *([server_may] if hidden else []),
             ],
             evidence=[
                 desk.evidence(

@@ -13,10 +13,11 @@ def aliases(connections: ConnectionTable) -> Column:
     """For each row the number of the connection that it repeats, 0 for none.
 
     The same connection on the two sides of a NAT, or on a container's and its host's interface, has the same initial
-    sequence numbers both ways: by chance that happens once in 2^64.
+    sequence numbers both ways (by chance that happens once in 2^64) and carries the same bytes.  Numbers of 16 bits are
+    left out: hand-made packets count from 0 or 1000.
     """
     alias = np.zeros(len(connections), dtype=np.int64)
-    both = np.flatnonzero((connections.client_isn >= 0) & (connections.server_isn >= 0))
+    both = np.flatnonzero((connections.client_isn > 0xFFFF) & (connections.server_isn > 0xFFFF))
     if len(both) < 2:
         return alias
     pair = (connections.client_isn[both].astype(np.uint64) << np.uint64(32)) | connections.server_isn[both].astype(
@@ -29,6 +30,10 @@ def aliases(connections: ConnectionTable) -> Column:
         first, second = both[order[at]], both[order[at + 1]]
         original = alias[first] or connections.number[first]
         near = abs(int(connections.first_at[second]) - int(connections.first_at[first])) < SECOND
+        near = near and all(
+            connections.columns[name][first] == connections.columns[name][second]
+            for name in ("client_bytes", "server_bytes")
+        )
         differs = any(
             connections.columns[name][first] != connections.columns[name][second]
             for name in ("client_ip", "server_ip", "client_port", "server_port")

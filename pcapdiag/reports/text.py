@@ -61,7 +61,7 @@ def diagnosis(report: Report, *, width: int = 80, color: bool = False, verbose: 
 def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
     healthy = report.verdict.healthy
     if healthy is None:
-        word, style = "NOT ENOUGH EVIDENCE", "unsure"
+        word, style = "NO VERDICT", "unsure"
     elif healthy:
         word, style = "HEALTHY", "good"
     else:
@@ -106,7 +106,7 @@ def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], ver
             page.para("Nothing.", indent=2)
         else:
             page.para(
-                "Nothing can be recommended from these packets. See Not evaluated for what they lack.",
+                "Nothing about connection reuse, from these packets.",
                 indent=2,
             )
         return

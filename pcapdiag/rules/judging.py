@@ -147,11 +147,11 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     connections = sum(pool.size for pool in pools)
     odd = oddities(pools)
     if odd:
-        return Verdict(None, "Nothing wrong with connection reuse was found, but " + "; ".join(odd))
+        return Verdict(None, "connection reuse shows no fault, but " + "; ".join(odd))
     if requests < ENOUGH_REQUESTS:
         return Verdict(
             None,
-            f"Not enough evidence: {requests} request{'' if requests == 1 else 's'} on {connections} "
+            f"not enough evidence, {requests} request{'' if requests == 1 else 's'} on {connections} "
             f"connection{'' if connections == 1 else 's'}. Capture at least a minute of traffic, from before its "
             "start, with tcpdump -s 0 and no filter but the server's port",
         )
@@ -159,11 +159,11 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     used = sum(int(pool.used.sum()) for pool in pools)
     exact = all((pool.connections.basis[pool.used] == 0).all() for pool in pools)
     summary = (
-        f"Healthy: {'' if exact else 'at least '}{requests:,} requests on {used:,} "
+        f"{'' if exact else 'at least '}{requests:,} requests shared {used:,} "
         f"connection{'' if used == 1 else 's'}, every close explained"
     )
     if noted:
-        summary = f"Nothing to fix: {noted[0].title[:1].lower()}{noted[0].title[1:]}"
+        summary = f"nothing to fix. {noted[0].title}"
     return Verdict(True, summary)
 
 

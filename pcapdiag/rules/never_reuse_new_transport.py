@@ -83,13 +83,13 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     new = CauseClaim(
         Cause.NEVER_REUSE_NEW_TRANSPORT,
         Confidence.HIGH if seen.lean == Lean.POOLED else Confidence.MEDIUM if not unread_first else Confidence.LOW,
-        "" if seen.lean == Lean.POOLED else DECIDE,
+        DECIDE if not decided and not unread_first else "",
         desk.advice(pool, Knob.INSTANCE_PER_REQUEST, Cause.NEVER_REUSE_NEW_TRANSPORT),
     )
     unread = CauseClaim(
         Cause.BODY_NOT_CLOSED,
         Confidence.HIGH if seen.lean == Lean.UNREAD else Confidence.MEDIUM if unread_first else Confidence.LOW,
-        "" if seen.lean == Lean.UNREAD else DECIDE,
+        DECIDE if not decided and unread_first else "",
         desk.advice(pool, Knob.BODY_CONSUMPTION, Cause.BODY_NOT_CLOSED),
     )
     if seen.lean == Lean.POOLED:

@@ -79,7 +79,7 @@ class ServerIdleTimeout(Rule):
             Knob.IDLE_TIMEOUT,
             cause,
             recommended=f"shorter than {best / SECOND:.3g} s",
-            values={"value": f"{max(best / SECOND * 0.8, 0.5):.2g}", "server_timeout": f"{best / SECOND:.3g}"},
+            values={"value": f"{max(best / SECOND * 0.8, 0.5):.2g}", "server_timeout": f"{best / SECOND:.3g} s"},
         )
         evidence = [
             desk.evidence(

@@ -26,6 +26,8 @@ from pcapdiag.packets.sink import PacketSink
 
 # Small enough to stay in the second-level cache between reading and decoding.
 PIECE = 256 * 1024
+# Every format is told by this many bytes or fewer.
+FRONT = 24
 # A gzip bomb expands more than a thousand times; captures, which hold text and zeros, below a hundred.
 MAX_EXPANSION = 1_000
 
@@ -158,8 +160,26 @@ def open_source(path: str) -> Iterator[BinaryIO]:
 
 
 def pieces(raw: BinaryIO, path: str, counters: Counters | None = None) -> Iterator[tuple[bytes, int]]:
-    """Pieces of the uncompressed bytes, each with the position reached in the file as it is stored."""
+    """Pieces of the uncompressed bytes, each with the position reached in the file as it is stored.
+
+    The first is long enough to tell the format by, however few bytes a pipe gives at a time.
+    """
+    front = b""
+    position = 0
+    rest = uncompressed(raw, path, counters)
+    for piece, position in rest:
+        front += piece
+        if len(front) >= FRONT:
+            break
+    if front:
+        yield front, position
+    yield from rest
+
+
+def uncompressed(raw: BinaryIO, path: str, counters: Counters | None) -> Iterator[tuple[bytes, int]]:
     first = read_piece(raw, path)
+    while len(first) == 1 and (more := read_piece(raw, path)):
+        first += more
     if not first:
         return
     if first[:2] != GZIP_MAGIC:

@@ -25,7 +25,8 @@ def explain(rule: str) -> None:
     for candidate in found:
         if wanted in (candidate.code.lower(), candidate.name):
             header = f"{candidate.code} {candidate.name} (severity {candidate.severity})"
-            running.write([f"{header}\n{'=' * len(header)}\n\n{candidate.text.strip()}\n"], None)
+            page = wrapped(candidate.text, running.columns(None))
+            running.write([f"{header}\n{'=' * len(header)}\n\n{page}\n"], None)
             return
 
     import difflib
@@ -35,3 +36,32 @@ def explain(rule: str) -> None:
     near = [name.upper() if name.startswith("pd") and name[2:].isdigit() else name for name in close]
     hint = f"did you mean {' or '.join(near)}" if near else "pcapdiag rules lists them"
     raise UsageError(f"no rule {rule!r}; {hint}")
+
+
+def wrapped(text: str, width: int) -> str:
+    """A docstring's paragraphs filled to a width; a line that is indented otherwise begins another paragraph."""
+    import textwrap
+
+    lines: list[str] = []
+    paragraph: list[str] = []
+    indent = ""
+
+    def end() -> None:
+        if paragraph:
+            lines.extend(
+                textwrap.wrap(" ".join(paragraph), width, initial_indent=indent, subsequent_indent=indent)
+            )
+            paragraph.clear()
+
+    for line in text.strip().splitlines():
+        own = line[: len(line) - len(line.lstrip())]
+        if not line.strip():
+            end()
+            lines.append("")
+            continue
+        if own != indent:
+            end()
+            indent = own
+        paragraph.append(line.strip())
+    end()
+    return "\n".join(lines)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pcapdiag import report_rows
 from pcapdiag._build import compiled
 from pcapdiag._version import __version__
-
 from pcapdiag.connections import rows as connection_rows
 from pcapdiag.connections.tracker import Tracker
 from pcapdiag.errors import CaptureError, UsageError
@@ -60,9 +59,7 @@ class Tables:
     duplicates: int
 
 
-def analyze(
-    paths: Sequence[str], options: Options | None = None, progress: Progress | None = None
-) -> Report:
+def analyze(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Report:
     """Diagnose captures, taken as one.
 
     Raises:
@@ -168,9 +165,7 @@ def capture_info(tables: Tables, alias: Column) -> CaptureInfo:
         tcp_segments=tables.segments,
         first_at=counters.first_at,
         last_at=counters.last_at,
-        linktypes=tuple(
-            dict.fromkeys(LINKTYPE_NAMES.get(kind, f"linktype {kind}") for kind in counters.linktypes)
-        ),
+        linktypes=tuple(dict.fromkeys(LINKTYPE_NAMES.get(kind, f"linktype {kind}") for kind in counters.linktypes)),
         quality=Quality(
             undecoded=tables.undecoded,
             truncated_packets=counters.cut_packets,

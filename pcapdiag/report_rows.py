@@ -18,8 +18,8 @@ from pcapdiag.model.words import (
     TcpState,
     Word,
 )
-from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.capacity import idle_capacity
+from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import Timer, idle_timer
 from pcapdiag.rules.rule import Desk

@@ -49,11 +49,7 @@ _AGE = 60_000_000_000  # ns
 
 def covers(acknowledgment: int, fin: Half) -> bool:
     """Whether an acknowledgment number takes in a half's FIN."""
-    return (
-        acknowledgment >= 0
-        and fin.fin_at != 0
-        and ((acknowledgment - fin.fin_sequence) & 0xFFFFFFFF) < 0x80000000
-    )
+    return acknowledgment >= 0 and fin.fin_at != 0 and ((acknowledgment - fin.fin_sequence) & 0xFFFFFFFF) < 0x80000000
 
 
 def implied_state(half: Half, other: Half, ended_at: int) -> int:

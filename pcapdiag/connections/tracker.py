@@ -167,12 +167,7 @@ class Tracker(SegmentSink):
         if s.ports < 0:
             return None
         half = self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)]
-        if (
-            half is not None
-            and half.addresses == s.addresses
-            and half.ports == s.ports
-            and half.connection is not None
-        ):
+        if half is not None and half.addresses == s.addresses and half.ports == s.ports and half.connection is not None:
             return half
         return None
 
@@ -268,9 +263,7 @@ class Tracker(SegmentSink):
             return False
         if s.at > self.last_at:
             self.last_at = s.at
-        self.rows.late(
-            mark >> 1, bool(mark & 1), s.at, s.frame, s.flags, s.length > 0 or (s.flags & _FIN) != 0
-        )
+        self.rows.late(mark >> 1, bool(mark & 1), s.at, s.frame, s.flags, s.length > 0 or (s.flags & _FIN) != 0)
         return True
 
     def renewed(self, half: Half, s: Segment) -> bool:
@@ -472,9 +465,7 @@ class Tracker(SegmentSink):
             half.expected = end
             if length:
                 half.last_data_at = s.at
-                self.deliver(
-                    c, half, s.data, s.start, s.captured, length, s.at, s.frame, sequence, s.acknowledgment
-                )
+                self.deliver(c, half, s.data, s.start, s.captured, length, s.at, s.frame, sequence, s.acknowledgment)
             if half.pending is not None:
                 self.drain(c, half)
         elif offset >= _HALF_SPACE:
@@ -662,9 +653,7 @@ class Tracker(SegmentSink):
             c.client, c.server = c.server, c.client
             c.history = c.history.swapcase()
             client = not client
-        framer = choose(
-            self.exchanges, c.number, self.heads, client, not self.was_midstream(c), data, start, captured
-        )
+        framer = choose(self.exchanges, c.number, self.heads, client, not self.was_midstream(c), data, start, captured)
         if framer.basis == 0 and self.was_midstream(c):
             framer.basis = 1
         if not client and c.client.isn >= 0:

@@ -76,7 +76,7 @@ class Framer:
         sequence: int,
         acknowledgment: int,
     ) -> int:
-        """Take the next ``length`` bytes of one direction; the first ``captured`` are ``data[start:]``, the rest were cut."""
+        """Take the next ``length`` bytes of one direction; the first ``captured`` are here, the rest were cut."""
         raise NotImplementedError
 
     def gap(self, from_client: bool, length: int) -> int:

@@ -15,7 +15,7 @@ cdef class Stream:
     cdef public long long skip, partial_at, partial_frame, partial_ack, sequence, length
     cdef public bytes partial
     cdef public Exchange current
-    cdef public bint unsolicited
+    cdef public bint unsolicited, resumed
 
 cdef class HttpFramer(Framer):
     cdef public dict heads

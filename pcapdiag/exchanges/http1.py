@@ -93,6 +93,7 @@ class Stream:
         self.current: Exchange | None = None  # the exchange whose message is in progress
         self.sequence = 0  # of the segment in hand
         self.length = 0
+        self.resumed = False  # framing was just taken up again behind a loss
         self.unsolicited = False  # the message in progress is a response that nobody asked for
 
 
@@ -270,9 +271,7 @@ class HttpFramer(Framer):
             self.heads[text] = parsed
         return parsed
 
-    def begin_cut(
-        self, from_client: bool, stream: Stream, text: bytes, size: int, at: int, frame: int
-    ) -> int:
+    def begin_cut(self, from_client: bool, stream: Stream, text: bytes, size: int, at: int, frame: int) -> int:
         """A head that the snaplen cut: count it, then wait for the next segment that starts like a head."""
         parsed = parse_head(text) if plausible(from_client, text, 0, len(text)) else None
         if parsed is None or parsed.request != from_client:
@@ -435,6 +434,12 @@ class HttpFramer(Framer):
                 if self.basis == 0:
                     self.basis = _LOWER_BOUND
         x = self.outstanding[0]
+        if stream.resumed:
+            stream.resumed = False
+            ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
+            if self.client.state == _LOST or (self.client_next >= 0 and 0 < ahead < 0x80000000):
+                # It may answer a request that was not captured, and the answer to this one be in the gap.
+                x.flags |= _BOUND
         self.last_at = at
         self.last_frame = frame
         if x.response_first_at == 0:
@@ -496,9 +501,7 @@ class HttpFramer(Framer):
 
     # -- bodies
 
-    def line(
-        self, from_client: bool, stream: Stream, data: bytes, pos: int, end: int, at: int, frame: int
-    ) -> int:
+    def line(self, from_client: bool, stream: Stream, data: bytes, pos: int, end: int, at: int, frame: int) -> int:
         """A chunk-size or trailer line."""
         newline = data.find(b"\n", pos, end)
         if newline < 0:
@@ -650,6 +653,7 @@ class HttpFramer(Framer):
             else:
                 break
         stream.state = _HEAD
+        stream.resumed = True
         return True
 
     # -- ends

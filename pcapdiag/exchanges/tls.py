@@ -137,9 +137,7 @@ class TlsFramer(TurnFramer):
                 side.kind = 0  # the server's flight, or tickets ahead of the first request
         return 0
 
-    def content(
-        self, from_client: bool, side: Records, data: bytes, pos: int, size: int, at: int, frame: int
-    ) -> int:
+    def content(self, from_client: bool, side: Records, data: bytes, pos: int, size: int, at: int, frame: int) -> int:
         """Bytes of the current record."""
         if side.kind == _APPLICATION:
             self.turn(from_client, size, at, frame)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 
-Measure: TypeAlias = "str | int | float | bool | None | list[int] | list[float] | list[str] | Mapping[str, Measure]"
+Measure: TypeAlias = "str | int | float | bool | list[int] | list[float] | list[str] | Mapping[str, Measure] | None"
 
 
 @dataclass(frozen=True)

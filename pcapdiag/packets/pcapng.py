@@ -105,9 +105,7 @@ class PcapngReader(RecordReader):
             return size
         return pos
 
-    def emit(
-        self, data: bytes, start: int, captured: int, original: int, number: int, high: int, low: int
-    ) -> int:
+    def emit(self, data: bytes, start: int, captured: int, original: int, number: int, high: int, low: int) -> int:
         """Hand one packet on with its time in nanoseconds."""
         at: int
         interfaces = self.interfaces
@@ -128,9 +126,7 @@ class PcapngReader(RecordReader):
         interface.packets += 1
         if captured < original:
             self.cut_packets += 1
-        self.sink.packet(
-            data, start, captured, original, at, self.frames, interface.linktype, interface.number
-        )
+        self.sink.packet(data, start, captured, original, at, self.frames, interface.linktype, interface.number)
         return 0
 
     def slow_time(self, interface: Interface, high: int, low: int) -> int:
@@ -223,9 +219,7 @@ class PcapngReader(RecordReader):
     def count_linktypes(self) -> None:
         for interface in self.interfaces:
             if interface.packets:
-                self.linktypes[interface.linktype] = (
-                    self.linktypes.get(interface.linktype, 0) + interface.packets
-                )
+                self.linktypes[interface.linktype] = self.linktypes.get(interface.linktype, 0) + interface.packets
             interface.packets = 0
 
     def finish(self) -> None:

@@ -145,7 +145,10 @@ def open_source(path: str) -> Iterator[BinaryIO]:
         raise CaptureError(path, "no such file", try_this="check the path") from None
     except IsADirectoryError:
         raise CaptureError(
-            path, "is a directory", expected="a capture file", try_this=f"name the files in it: {path.rstrip('/')}/*.pcap"
+            path,
+            "is a directory",
+            expected="a capture file",
+            try_this=f"name the files in it: {path.rstrip('/')}/*.pcap",
         ) from None
     except PermissionError:
         raise CaptureError(
@@ -167,7 +170,7 @@ def pieces(raw: BinaryIO, path: str, counters: Counters | None = None) -> Iterat
     front = b""
     position = 0
     rest = uncompressed(raw, path, counters)
-    for piece, position in rest:
+    for piece, position in rest:  # noqa: B007  the last position goes with the front
         front += piece
         if len(front) >= FRONT:
             break
@@ -304,7 +307,9 @@ def in_time_order(paths: Sequence[str]) -> list[str]:
     if len(paths) < 2:
         return list(paths)
     if "-" in paths:
-        raise CaptureError("-", "standard input cannot be combined with files", try_this="mergecap -w all.pcapng FILES -")
+        raise CaptureError(
+            "-", "standard input cannot be combined with files", try_this="mergecap -w all.pcapng FILES -"
+        )
     keyed: list[tuple[float, int, str]] = []
     for order, path in enumerate(paths):
         sink = _FirstTime()

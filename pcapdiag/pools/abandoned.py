@@ -117,10 +117,18 @@ def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
         if len(answers.never) >= 0.8 * told:
             return Lean.UNREAD, answers.never, "the client never answered the server's FIN: CLOSE_WAIT"
         if len(answers.prompt) >= 0.8 * told:
-            return Lean.POOLED, answers.prompt, "the client answered the server's FIN at once, as it does for an idle connection"
+            return (
+                Lean.POOLED,
+                answers.prompt,
+                "the client answered the server's FIN at once, as it does for an idle connection",
+            )
     if len(by_client) >= 3:
         return Lean.POOLED, by_client, "the client's own idle timer closed the connection, so it was in a pool"
     short = unread(pool)
     if len(short) >= 3 and len(short) >= 0.8 * len(rows):
-        return Lean.UNREAD, short, "the window that the client last advertised is short by most of the response: it is unread"
+        return (
+            Lean.UNREAD,
+            short,
+            "the window that the client last advertised is short by most of the response: it is unread",
+        )
     return Lean.UNDECIDED, rows[:0], ""

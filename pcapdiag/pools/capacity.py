@@ -94,9 +94,7 @@ def resting_level(pool: Pool) -> Capacity | None:
         return None
     settle = max(SETTLE, 4 * pool.rtt)
     quiet = np.flatnonzero(busy == 0)
-    closes = np.sort(
-        pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)]
-    )
+    closes = np.sort(pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)])
     rested: dict[int, int] = {}
     edges = np.sort(np.concatenate([start, end]))
     for at in quiet.tolist():

@@ -255,18 +255,18 @@ class Pool:
         gone = self.gone_at[connection]
         reused = following >= 0
         end = np.where(reused, following, gone)
-        fate = np.where(
-            reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)
-        ).astype(np.int64)
+        fate = np.where(reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)).astype(
+            np.int64
+        )
         # Ahead of the first request.
         rows = np.flatnonzero(self.usable)
         has = self.last_exchange[rows] >= 0
         first_request = np.full(len(rows), -1, dtype=np.int64)
         first_request[has] = x.request_first_at[self.first_exchange[rows[has]]]
         fresh_end = np.where(has, first_request, self.gone_at[rows])
-        fresh_fate = np.where(
-            has, Fate.REUSED, np.where(self.closed[rows], Fate.CLOSED, Fate.CAPTURE_END)
-        ).astype(np.int64)
+        fresh_fate = np.where(has, Fate.REUSED, np.where(self.closed[rows], Fate.CLOSED, Fate.CAPTURE_END)).astype(
+            np.int64
+        )
         start = np.concatenate([until, self.ready_at[rows]])
         stop = np.concatenate([end, fresh_end])
         owner = np.concatenate([connection, rows]).astype(np.int64)
@@ -375,7 +375,7 @@ def once_per_pool(
     """Keep an inference's result with its pool: several rules and the report ask the same question."""
 
     @wraps(infer)
-    def remembered(pool: Pool, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def remembered(pool: Pool, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         key = (infer, *args, *kwargs.items())
         if key not in pool.known:
             pool.known[key] = infer(pool, *args, **kwargs)

@@ -92,9 +92,7 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
         high = int(lingers.min())
         below = survived[survived < high]
         low = int(below.max()) - far if len(below) else None
-        return Timer(
-            owner, False, None, low, high, len(rows), int(np.ptp(lingers)), episodes, True, False, rows
-        )
+        return Timer(owner, False, None, low, high, len(rows), int(np.ptp(lingers)), episodes, True, False, rows)
     low_edge, high_edge = cluster
     middle = int(np.median(lingers))
     width = high_edge - low_edge
@@ -126,7 +124,17 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
             return None
         low = low_edge - max(LATE, int(LATE_SHARE * middle)) - far
         return Timer(
-            owner, False, min(int(np.median(pool.linger[inside])) - near, high), low, high, len(inside), width, episodes, False, False, inside
+            owner,
+            False,
+            min(int(np.median(pool.linger[inside])) - near, high),
+            low,
+            high,
+            len(inside),
+            width,
+            episodes,
+            False,
+            False,
+            inside,
         )
     smallest, largest = int(lingers.min()), int(lingers.max())
     if largest <= SWEEP_RATIO * smallest and episodes >= MIN_CLOSES:
@@ -134,9 +142,7 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
             return None
         below = survived[survived < largest]
         low = int(below.max()) - far if len(below) else None
-        return Timer(
-            owner, False, None, low, largest, len(rows), largest - smallest, episodes, False, True, rows
-        )
+        return Timer(owner, False, None, low, largest, len(rows), largest - smallest, episodes, False, True, rows)
     return None
 
 

@@ -73,7 +73,10 @@ class Healthy(Rule):
             causes=[CauseClaim(Cause.HEALTHY, Confidence.HIGH if not bound else Confidence.MEDIUM, "", ())],
             evidence=[
                 desk.evidence(
-                    pool, best, life_frames(pool, best), f"{many(int(pool.connections.requests[best]), 'request')} on one connection"
+                    pool,
+                    best,
+                    life_frames(pool, best),
+                    f"{many(int(pool.connections.requests[best]), 'request')} on one connection",
                 )
             ],
             would_refute="Connections that are closed while requests still need them.",

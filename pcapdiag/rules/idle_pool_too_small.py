@@ -1,4 +1,4 @@
-"""The client keeps fewer idle connections than it uses at once: the rest are closed when they come back, and dialled again.
+"""The client keeps fewer idle connections than it uses at once: the rest are closed on return, and dialled again.
 
 What it looks at
     Connections that the client closed at once and unasked after a response (or without having used them: speculative
@@ -140,7 +140,8 @@ class IdlePoolTooSmall(Rule):
                 key=lambda confidence: confidence.rank,
             ),
             basis=Basis.INFERRED,
-            title=f"The client keeps only {shown} idle connection{'' if shown == '1' else 's'}, but up to {peak:,} requests run at once",
+            title=f"The client keeps only {shown} idle connection{'' if shown == '1' else 's'}, "
+            f"but up to {peak:,} requests run at once",
             claim=(
                 f"The client closed {many(len(rows), 'connection')} of {pool.size:,} at once after a response "
                 f"(median {seconds(linger)}), unasked, and dialled again. {rest}: that is what its idle pool holds; "
@@ -166,7 +167,8 @@ class IdlePoolTooSmall(Rule):
             },
             causes=[CauseClaim(cause, Confidence.HIGH if limit is not None else Confidence.MEDIUM, "", settings)],
             evidence=evidence,
-            would_refute=f"More than {kept} idle connections kept in this pool at the same time, or a Connection: close on these responses.",
+            would_refute=f"More than {kept} idle connections kept in this pool at the same time, "
+            "or a Connection: close on these responses.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
 

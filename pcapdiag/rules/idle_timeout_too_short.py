@@ -115,7 +115,10 @@ class IdleTimeoutTooShort(Rule):
             ],
             evidence=[
                 desk.evidence(
-                    pool, row, life_frames(pool, row), f"closed by the client after {seconds(int(pool.linger[row]))} of silence"
+                    pool,
+                    row,
+                    life_frames(pool, row),
+                    f"closed by the client after {seconds(int(pool.linger[row]))} of silence",
                 )
                 for row in timer.rows[:3].tolist()
             ],

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-
 from pcapdiag.model.report import Finding, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Opening, Severity
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.rule import Desk, NotJudged, Rule
+from pcapdiag.rules.rule import Desk, Rule
 
 # Below this no rule could have found anything.
 ENOUGH_REQUESTS = 5
@@ -132,9 +131,7 @@ def unmet(pools: Sequence[Pool], rules: Sequence[Rule]) -> tuple[NotEvaluated, .
             reasons.setdefault(code, silent)
     if pools and all(pool.encrypted for pool in pools):
         reasons["PD304"] = "all traffic is TLS: headers cannot be seen"
-    return tuple(
-        NotEvaluated(rule.code, rule.name, reasons[rule.code]) for rule in rules if rule.code in reasons
-    )
+    return tuple(NotEvaluated(rule.code, rule.name, reasons[rule.code]) for rule in rules if rule.code in reasons)
 
 
 def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
@@ -142,7 +139,9 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     wrong = [one for one in findings if one.severity != Severity.INFO]
     if wrong:
         more = len(wrong) - 1
-        return Verdict(False, wrong[0].title + (f" (and {more} more finding{'' if more == 1 else 's'})" if more else ""))
+        return Verdict(
+            False, wrong[0].title + (f" (and {more} more finding{'' if more == 1 else 's'})" if more else "")
+        )
     requests = sum(pool.requests for pool in pools)
     connections = sum(pool.size for pool in pools)
     odd = oddities(pools)
@@ -173,9 +172,12 @@ def oddities(pools: Sequence[Pool]) -> list[str]:
     refused = sum(int((pool.connections.opening == Opening.REFUSED).sum()) for pool in pools)
     unanswered = sum(int((pool.connections.opening == Opening.UNANSWERED).sum()) for pool in pools)
     lost = sum(
-        int(((pool.connections.open_request != 0) & pool.closed & (pool.connections.responses >= 0)).sum()) for pool in pools
+        int(((pool.connections.open_request != 0) & pool.closed & (pool.connections.responses >= 0)).sum())
+        for pool in pools
     )
-    sent = sum(int(pool.connections.client_data_packets.sum() + pool.connections.server_data_packets.sum()) for pool in pools)
+    sent = sum(
+        int(pool.connections.client_data_packets.sum() + pool.connections.server_data_packets.sum()) for pool in pools
+    )
     again = sum(
         int(pool.connections.client_retransmitted.sum() + pool.connections.server_retransmitted.sum()) for pool in pools
     )
@@ -188,5 +190,3 @@ def oddities(pools: Sequence[Pool]) -> list[str]:
     if sent >= 50 and again > MUCH_LOSS * sent:
         out.append(f"{again:,} of {sent:,} segments with data were sent again (loss)")
     return out
-
-

@@ -122,7 +122,9 @@ class NeverReuseKeepaliveDisabled(Rule):
         elif not hidden:
             claim += "No connection was kept for reuse: the client, its session or its process ends with each request."
         if regular(pool):
-            claim += " They come at a constant interval, one at a time: a health check or a scheduled job looks like this."
+            claim += (
+                " They come at a constant interval, one at a time: a health check or a scheduled job looks like this."
+            )
         if tunnels:
             claim += " Each one is a tunnel (CONNECT or Upgrade), which serves one purpose by design."
         server_may = CauseClaim(

@@ -34,12 +34,22 @@ from __future__ import annotations
 import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
-from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import Abandoned, Lean, abandoned
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.timers import idle_timer
-from pcapdiag.model.words import Side
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, churn_severity, finding, life_frames, many, seconds, share
+from pcapdiag.rules.rule import (
+    Desk,
+    NotJudged,
+    Rule,
+    by_count,
+    churn_severity,
+    finding,
+    life_frames,
+    many,
+    seconds,
+    share,
+)
 
 DECIDE = (
     "give the server a short idle timeout (2 s), or wait for its own: a client that still holds unread responses "

@@ -118,9 +118,7 @@ class Desk:
     def evidence(self, pool: Pool, row: int, frames: Iterable[int], shows: str) -> Evidence:
         """Frames of one connection (a row of the pool), zeros left out, in order."""
         numbers = sorted({int(frame) for frame in frames if frame > 0})
-        return Evidence(
-            int(pool.connections.number[row]), tuple(self.frame(number) for number in numbers), shows
-        )
+        return Evidence(int(pool.connections.number[row]), tuple(self.frame(number) for number in numbers), shows)
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

@@ -85,8 +85,7 @@ class ServerConnectionClose(Rule):
             claim=(
                 f"{share(len(rows), used).capitalize()} connections ended after one response because {how}, while "
                 f"the requests would have kept the connection. That is {many(int(pool.dialled.sum()), 'handshake')} for "
-                f"{many(pool.requests, 'request')}"
-                + (f", {rate:.1f} a second." if rate is not None else ".")
+                f"{many(pool.requests, 'request')}" + (f", {rate:.1f} a second." if rate is not None else ".")
             ),
             measured={
                 "connections": pool.size,

@@ -83,7 +83,10 @@ class ServerIdleTimeout(Rule):
         )
         evidence = [
             desk.evidence(
-                pool, row, life_frames(pool, row), f"closed by the server after {seconds(int(pool.linger[row]))} of silence"
+                pool,
+                row,
+                life_frames(pool, row),
+                f"closed by the server after {seconds(int(pool.linger[row]))} of silence",
             )
             for row in timer.rows[:3].tolist()
         ]
@@ -122,6 +125,7 @@ class ServerIdleTimeout(Rule):
             },
             causes=[CauseClaim(cause, Confidence.HIGH if timer.value else Confidence.MEDIUM, "", server + client)],
             evidence=evidence,
-            would_refute=f"A connection of this pool that the server left open for more than {seconds(timer.high)} of silence.",
+            would_refute="A connection of this pool that the server left open "
+            f"for more than {seconds(timer.high)} of silence.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )

@@ -88,10 +88,18 @@ class ServerMaxRequests(Rule):
             values={"value": "10000"},
         )
         if not settings and product is not None:
-            settings = desk.advice(pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=f"every {cap.value} requests")
+            settings = desk.advice(
+                pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=f"every {cap.value} requests"
+            )
         if product is None:
             own = catalog.advice(
-                Knob.KEEPALIVE_SWITCH, "go-net-http-server", inferred=None, recommended=None, values={}, cause=cause, role="server"
+                Knob.KEEPALIVE_SWITCH,
+                "go-net-http-server",
+                inferred=None,
+                recommended=None,
+                values={},
+                cause=cause,
+                role="server",
             )
             settings = settings + tuple(own)
         return finding(

@@ -201,7 +201,16 @@ class Decoder(PacketSink):
         kind = view[pos + 6]
         tcp = pos + 40
         # Hop-by-hop, routing, destination options, mobility, HIP, shim6 share one shape; AH counts in other units.
-        while kind == 0 or kind == 43 or kind == 60 or kind == 135 or kind == 139 or kind == 140 or kind == 51 or kind == 44:
+        while (
+            kind == 0
+            or kind == 43
+            or kind == 60
+            or kind == 135
+            or kind == 139
+            or kind == 140
+            or kind == 51
+            or kind == 44
+        ):
             if end - tcp < 8:
                 return self.fail(_CUT_IP)
             if kind == 44:

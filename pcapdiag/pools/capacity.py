@@ -9,7 +9,7 @@ import numpy as np
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.pool import MILLISECOND, Fate, Pool, once_per_pool
+from pcapdiag.pools.pool import MILLISECOND, SECOND, Fate, Pool, once_per_pool
 
 # Rest begins when no request has been open for this long, or four round trips: closes that overflow caused are over.
 SETTLE = 50 * MILLISECOND
@@ -64,6 +64,18 @@ def _pooled(pool: Pool) -> tuple[Column, Column]:
 
 
 @once_per_pool
+def replaced_by_age(pool: Pool) -> bool:
+    """Whether connections closed at once after a response were all of one age: a lifetime limit, applied on return."""
+    rows = overflow_rows(pool)
+    ages = np.sort(pool.age[rows[pool.connections.requests[rows] > 1]])
+    if len(ages) < 3 or len(ages) < HOLDS * len(rows):
+        return False
+    middle = int(ages[len(ages) // 2])
+    near = int((np.abs(ages - middle) <= max(SETTLE, middle // 20)).sum())
+    return middle >= SECOND and near >= 0.8 * len(ages)
+
+
+@once_per_pool
 def idle_capacity(pool: Pool) -> Capacity | None:
     """The idle pool's size, None without rest, without overflow, or where the closes met a pool that was not full.
 
@@ -71,7 +83,7 @@ def idle_capacity(pool: Pool) -> Capacity | None:
     program that ends, or a lifetime limit, closes connections of a pool with room.
     """
     level = resting_level(pool)
-    if level is None or level.high == 0:
+    if level is None or level.high == 0 or replaced_by_age(pool):
         return None
     full = pooled_at_overflow(pool) >= (level.low if level.value is None else level.value)
     return level if float(full.mean()) >= HOLDS else None

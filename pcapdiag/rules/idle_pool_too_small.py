@@ -34,7 +34,14 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools import timeline
-from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows, pooled_at_overflow, resting_level
+from pcapdiag.pools.capacity import (
+    Capacity,
+    idle_capacity,
+    overflow_rows,
+    pooled_at_overflow,
+    replaced_by_age,
+    resting_level,
+)
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
@@ -73,7 +80,7 @@ class IdlePoolTooSmall(Rule):
         if followed < REOPENED * len(rows):
             return None
         capacity = idle_capacity(pool)
-        if capacity is None and resting_level(pool) is not None:
+        if replaced_by_age(pool) or (capacity is None and resting_level(pool) is not None):
             return None
         pooled_then = pooled_at_overflow(pool)
         limit = known_limit(capacity, pooled_then)

@@ -186,6 +186,8 @@ class SettingAdvice:
     snippet: str
     language: str  # "go", "nginx", ...
     reference: str  # URL or document
+    role: str = "client"  # whose setting: "client" or "server"
+    recognised: bool = True  # the packets name the product; else it is one of the commonest
 
 
 @dataclass(frozen=True)

@@ -350,13 +350,14 @@ class Pool:
 
     @cached_property
     def opens_per_second(self) -> float | None:
-        """Dials per second over the time of demand; None below two dials."""
+        """Dials per second over the time of demand, at least a second: a burst is no rate.  None below two dials."""
         opens = int(self.dialled.sum())
-        return (opens - 1) / (self.demand_ns / SECOND) if opens > 1 and self.demand_ns > 0 else None
+        return (opens - 1) / (max(self.demand_ns, SECOND) / SECOND) if opens > 1 else None
 
     @cached_property
     def requests_per_second(self) -> float | None:
-        return (self.requests - 1) / (self.demand_ns / SECOND) if self.requests > 1 and self.demand_ns > 0 else None
+        """Requests per second, likewise."""
+        return (self.requests - 1) / (max(self.demand_ns, SECOND) / SECOND) if self.requests > 1 else None
 
     def text(self, column: str) -> str | None:
         """The commonest value of a string column, None when there is none."""

@@ -251,6 +251,8 @@ def _setting(advice: SettingAdvice) -> Object:
         "snippet": json_text(advice.snippet),
         "language": json_text(advice.language),
         "reference": json_text(advice.reference),
+        "role": json_text(advice.role),
+        "recognised": advice.recognised,
     }
 
 

@@ -159,10 +159,11 @@ def _settings(
     page: Page, claim: CauseClaim, indent: int, told: dict[SettingAdvice, int], at: int, verbose: bool
 ) -> bool:
     """The settings of one cause; whether there are any."""
-    products = list(dict.fromkeys(advice.product for advice in claim.settings))
+    known = [advice for advice in claim.settings if advice.recognised]
+    products = list(dict.fromkeys(advice.product for advice in known))
     whole = products if verbose or len(products) <= PRODUCTS_SHOWN else products[:1]
     shown: set[tuple[str, Knob]] = set()
-    for advice in claim.settings:
+    for advice in known:
         if advice.product not in whole:
             continue
         if advice in told:
@@ -181,12 +182,34 @@ def _settings(
             _setting(page, advice, indent)
         told.setdefault(advice, at)
         shown.add((advice.product, advice.knob))
-    rest = [advice for advice in claim.settings if advice.product not in whole]
+    rest = [advice for advice in known if advice.product not in whole]
     if rest:
         page.para("The same in other products, if it is not this one (snippets with -v):", indent=indent)
         for advice in rest:
             page.item(f"{advice.product}: {advice.name} = {advice.recommended}", indent=indent + 2)
+    for role in ("client", "server"):
+        guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
+        if guessed:
+            _guessed(page, guessed, role, indent, verbose)
     return bool(claim.settings)
+
+
+def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: int, verbose: bool) -> None:
+    """A setting in the commonest products, where the packets do not name the one in use."""
+    read = guessed[0].inferred
+    page.para(
+        f"The {role}'s software is not named in the packets"
+        + (f"; its setting is {read}, as read from them" if read else "")
+        + ". In the commonest products it is:",
+        indent=indent,
+    )
+    for advice in guessed:
+        if verbose:
+            _setting(page, advice, indent + 2)
+        else:
+            page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
+    if not verbose:
+        page.para("Snippets: -v.", indent=indent)
 
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:

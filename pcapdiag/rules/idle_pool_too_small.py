@@ -95,6 +95,8 @@ class IdlePoolTooSmall(Rule):
             return None
         unused = int((c.requests[rows] == 0).sum())
         peak = pool.peak_busy
+        # The demand of a moment hides in the dials: nothing can overflow a pool that holds all that were ever open.
+        roomy = max(peak, pool.peak_open)
         if limit is None:
             low, high = int(pooled_then.min()), int(pooled_then.max())
             shown = f"{low} to {high}"
@@ -106,8 +108,8 @@ class IdlePoolTooSmall(Rule):
             Knob.IDLE_POOL_LIMIT,
             cause,
             inferred=shown,
-            recommended=f"{peak} or more",
-            values={"value": str(peak), "peak": str(peak)},
+            recommended=f"{roomy} or more",
+            values={"value": str(roomy), "peak": str(peak)},
         )
         linger = int(np.median(pool.linger[rows[c.requests[rows] > 0]])) if (c.requests[rows] > 0).any() else 0
         mean = pool.mean_requests or 0.0
@@ -168,13 +170,14 @@ class IdlePoolTooSmall(Rule):
                 **({} if limit is not None else {"idle_capacity_range": shown}),
                 "rest_s": round(capacity.rest_ns / 1e9, 3) if capacity is not None else 0.0,
                 "peak_busy": peak,
+                "peak_open": pool.peak_open,
                 "closed_at_once": len(rows),
                 "unused": unused,
                 "opens_per_second": round(pool.opens_per_second or 0.0, 2),
             },
             causes=[CauseClaim(cause, Confidence.HIGH if limit is not None else Confidence.MEDIUM, "", settings)],
             evidence=evidence,
-            would_refute=f"More than {kept} idle connections kept in this pool at the same time, "
+            would_refute=f"More than {many(kept, 'idle connection')} kept in this pool at the same time, "
             "or a Connection: close on these responses.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )

@@ -6,7 +6,7 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
@@ -18,6 +18,10 @@ from pcapdiag.settings import catalog
 NEGLIGIBLE = 2.0
 # Sixty seconds of TIME_WAIT at this rate fill a tenth of Linux's ephemeral range of 28,232 ports to one destination.
 HEAVY = 47.0
+
+
+# A request with one of these was passed on: its User-Agent is not the one who holds this connection.
+FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ class Desk:
     # -- who
 
     def client_of(self, pool: Pool) -> catalog.Recognised:
-        return catalog.recognise_client(pool.text("user_agent"), (pool.text("header_order") or "").split(","))
+        order = (pool.text("header_order") or "").split(",")
+        if FORWARDED & {name.lower() for name in order}:
+            return catalog.Recognised(
+                None, "a proxy", Confidence.LOW, "its requests carry headers of forwarding: the User-Agent is another program's"
+            )
+        return catalog.recognise_client(pool.text("user_agent"), order)
 
     def server_of(self, pool: Pool) -> catalog.Recognised:
         return catalog.recognise_server(pool.text("server_software"))
@@ -91,17 +100,16 @@ class Desk:
     ) -> tuple[SettingAdvice, ...]:
         """How the pool's client or server spells the knob; every common product's spelling when it is unknown."""
         product = self.client_id(pool) if role == "client" else self.server_id(pool)
-        return tuple(
-            catalog.advice(
-                knob,
-                product,
-                inferred=inferred,
-                recommended=recommended,
-                values=values or {},
-                cause=cause,
-                role=role,
-            )
+        found = catalog.advice(
+            knob,
+            product,
+            inferred=inferred,
+            recommended=recommended,
+            values=values or {},
+            cause=cause,
+            role=role,
         )
+        return tuple(replace(one, role=role, recognised=product is not None) for one in found)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:
         return tuple(catalog.not_the_fix(cause, self.client_id(pool)))

@@ -57,6 +57,10 @@ class ServerIdleTimeout(Rule):
         cause = Cause.SERVER_IDLE_TIMEOUT
         shown = bracket(timer)
         best = timer.value if timer.value is not None else timer.high
+        silences = pool.linger[timer.rows]
+        if timer.sweeping:
+            shown = f"{seconds(int(silences.min()))} to {seconds(int(silences.max()))}"
+            best = int(silences.min())
         matches = catalog.match_default(
             Knob.IDLE_TIMEOUT,
             "server",
@@ -79,7 +83,7 @@ class ServerIdleTimeout(Rule):
             Knob.IDLE_TIMEOUT,
             cause,
             recommended=f"shorter than {best / SECOND:.3g} s",
-            values={"value": f"{max(best / SECOND * 0.8, 0.5):.2g}", "server_timeout": f"{best / SECOND:.3g} s"},
+            values={"value": below(best), "server_timeout": f"{best / SECOND:.3g} s"},
         )
         evidence = [
             desk.evidence(
@@ -110,7 +114,7 @@ class ServerIdleTimeout(Rule):
             severity=severity,
             confidence=by_count(timer.count),
             basis=Basis.INFERRED,
-            title=f"The server closes connections after {seconds(best)} of silence"
+            title=f"The server closes connections after {shown if timer.sweeping else seconds(best)} of silence"
             + (f", and the client needs them again {seconds(gap)} after their last use" if costly else ""),
             claim=claim,
             measured={
@@ -129,3 +133,9 @@ class ServerIdleTimeout(Rule):
             f"for more than {seconds(timer.high)} of silence.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
+
+
+def below(timer_ns: int) -> str:
+    """A client timer safely shorter than the server's, in seconds: whole ones where that leaves a margin of a fifth."""
+    s = 0.8 * timer_ns / SECOND
+    return f"{int(s)}" if s >= 1 else f"{max(s, 0.1):.1f}"

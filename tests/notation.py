@@ -67,7 +67,7 @@ class Variant:
     vlans: tuple[int, ...] = ()
     order: str = "<"  # of the capture file
     doubled: bool = False  # every packet captured a second time, on its way through a router
-    port_shift: int = 0
+    network: int = 0  # the hosts are 10.0.N.1 and 10.0.N.2
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Link:
     sides: tuple[Side, Side] = field(default_factory=lambda: (Side(), Side()))
 
 
-@dataclass
+@dataclass(eq=False)
 class Script:
     """A scenario read: its lines by number, to be compiled as it stands or as a variant."""
 
@@ -376,10 +376,11 @@ class _Compiler:
     ) -> None:
         variant = self.variant
         v6 = variant.ipv6 or self.options["ipv6"]
-        hosts = ["10.0.0.1", "10.0.0.2"] if not v6 else ["2001:db8::1", "2001:db8::2"]
+        prefix = f"2001:db8::{variant.network}:" if v6 else f"10.0.{variant.network}."
+        hosts = [prefix + "1", prefix + "2"]
         if variant.swap_addresses:
             hosts.reverse()
-        ports = [link.ports[0] + variant.port_shift, link.ports[1]]
+        ports = list(link.ports)
         isn = [start + shift for start, shift in zip(link.isn, variant.isn_shift, strict=True)]
         if not client:
             hosts.reverse()

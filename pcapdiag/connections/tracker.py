@@ -656,6 +656,11 @@ class Tracker(SegmentSink):
         framer = choose(self.exchanges, c.number, self.heads, client, not self.was_midstream(c), data, start, captured)
         if framer.basis == 0 and self.was_midstream(c):
             framer.basis = 1
+        # What was missing before there was a framer is missing still.
+        if c.client.gap_bytes:
+            framer.gap(True, c.client.gap_bytes)
+        if c.server.gap_bytes:
+            framer.gap(False, c.server.gap_bytes)
         if not client and c.client.isn >= 0:
             framer.client_next = c.client.expected
         c.framer = framer

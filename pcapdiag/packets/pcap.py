@@ -82,6 +82,10 @@ class PcapReader(RecordReader):
             if captured > limit:
                 self.lose(self.offset + pos, f"claims {captured} captured bytes, more than the file can hold")
                 continue
+            if seconds == 0 and captured == 0 and original == 0:
+                # A full disk or a crashed machine leaves zeros: no packets at the beginning of time.
+                self.lose(self.offset + pos, "is all zeros")
+                continue
             if size - pos - header < captured:
                 break
             at = seconds * SECOND + fraction * tick
@@ -135,6 +139,9 @@ class PcapReader(RecordReader):
         scan = pos + 1 if self.offset + pos == self.lost_from else pos
         last = len(data) - self.header
         while scan <= last:
+            scan = self.skip(data, scan)
+            if scan > last:
+                break
             captured = plausible(scan)
             if captured >= 0:
                 following = scan + self.header + captured
@@ -150,6 +157,20 @@ class PcapReader(RecordReader):
                     return scan  # decided when more bytes are here, or at the end of the file
             scan += 1
         return max(scan, pos)
+
+    def skip(self, data: bytes, scan: int) -> int:
+        """The next place where a record's time could begin: its high byte is that of the last record, or near."""
+        if not self.last_at:
+            return scan
+        seconds = self.last_at // SECOND
+        first, second = (seconds - DAY >> 24) & 0xFF, (seconds + DAY >> 24) & 0xFF
+        ahead = 3 if self.little else 0
+        found = data.find(bytes([first]), scan + ahead)
+        if second != first:
+            other = data.find(bytes([second]), scan + ahead)
+            found = other if found < 0 or 0 <= other < found else found
+        # At the very end a header may be there in part.
+        return len(data) - self.header + 1 if found < 0 else found - ahead
 
     def finish(self) -> None:
         if self.tick == 0:

@@ -114,8 +114,9 @@ class PcapngReader(RecordReader):
             self.unknown_interface += 1
             return 0
         interface = interfaces[number]
-        if interface.denominator == 1 and high < 0x10_0000:
-            at = ((high << 32) | low) * interface.numerator + interface.offset_ns
+        # 2**52 microseconds are 142 years: what a real clock says fits; what may not, goes the careful way.
+        if interface.denominator == 1 and interface.numerator <= 1000 and high < 0x10_0000 and interface.offset_ns == 0:
+            at = ((high << 32) | low) * interface.numerator
         else:
             at = self.slow_time(interface, high, low)
         if self.first_at == 0:
@@ -130,10 +131,10 @@ class PcapngReader(RecordReader):
         return 0
 
     def slow_time(self, interface: Interface, high: int, low: int) -> int:
-        """Resolutions that are no whole number of nanoseconds: exact integer arithmetic, capped to 64 bits."""
+        """Resolutions that are no whole number of nanoseconds: exact integer arithmetic, from 1970 to 2116."""
         ticks = int(high) * 2**32 + int(low)
         at = ticks * int(interface.numerator) // int(interface.denominator) + int(interface.offset_ns)
-        return min(max(at, 0), 2**63 - 1)
+        return min(max(at, 0), 2**62)
 
     def section(self, data: bytes, pos: int) -> int:
         """A new section: its byte order, and a fresh interface table.  Returns the block's length."""
@@ -172,7 +173,7 @@ class PcapngReader(RecordReader):
             if code == 9 and size == 1:
                 exponent = data[at + 4] & 0x7F
                 base = 2 if data[at + 4] & 0x80 else 10
-                numerator, denominator = SECOND, base ** min(exponent, 63 if base == 2 else 18)
+                numerator, denominator = SECOND, base ** min(exponent, 62 if base == 2 else 18)
                 if numerator % denominator == 0:
                     numerator, denominator = numerator // denominator, 1
                 interface.numerator, interface.denominator = numerator, denominator

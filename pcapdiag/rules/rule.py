@@ -71,9 +71,8 @@ class Desk:
     def client_of(self, pool: Pool) -> catalog.Recognised:
         order = (pool.text("header_order") or "").split(",")
         if FORWARDED & {name.lower() for name in order}:
-            return catalog.Recognised(
-                None, "a proxy", Confidence.LOW, "its requests carry headers of forwarding: the User-Agent is another program's"
-            )
+            why = "its requests carry headers of forwarding: the User-Agent is another program's"
+            return catalog.Recognised(None, "a proxy", Confidence.LOW, why)
         return catalog.recognise_client(pool.text("user_agent"), order)
 
     def server_of(self, pool: Pool) -> catalog.Recognised:

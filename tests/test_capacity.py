@@ -1,0 +1,130 @@
+"""How many idle connections a client keeps."""
+
+from __future__ import annotations
+
+import pytest
+from tables import Life, pool
+
+from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows, pooled_at_overflow, resting_level
+from pcapdiag.pools.pool import Pool
+
+
+def bursts(
+    keep: int,
+    width: int,
+    count: int = 10,
+    every: float = 0.5,
+    unused: int = 0,
+    timer: float | None = None,
+    leave: float | None = None,
+) -> list[Life]:
+    """Bursts of ``width`` requests at once; ``keep`` connections stay, the others are closed as they come back.
+
+    ``unused`` connections are dialled ahead and thrown away in each burst; ``timer`` closes the kept ones that long
+    after their last use, ``leave`` at one moment.
+    """
+    kept = [Life(0.0) for _ in range(keep)]
+    lives = list(kept)
+    for n in range(count):
+        at = n * every
+        for one in kept:
+            one.uses = [*one.uses, (at + 0.01, at + 0.02)]
+        for k in range(width - keep):
+            end = at + 0.021 + 0.0001 * k
+            lives.append(Life(at + 0.005, [(at + 0.011, end)], end + 0.0005))
+        lives += [Life(at + 0.006, [], at + 0.022) for _ in range(unused)]
+    last = (count - 1) * every + 0.02
+    for one in kept:
+        one.closed = last + timer if timer is not None else leave
+    return lives
+
+
+def capacity_of(lives: list[Life], end: float = 10.0) -> Capacity | None:
+    return idle_capacity(pool(lives, end=end))
+
+
+@pytest.mark.parametrize(("keep", "width"), [(1, 8), (2, 20), (10, 20), (50, 90)])
+def test_the_resting_level_is_the_capacity(keep: int, width: int) -> None:
+    capacity = capacity_of(bursts(keep, width))
+    assert capacity is not None
+    assert (capacity.value, capacity.low, capacity.high) == (keep, keep, keep)
+    assert capacity.overflow == 10 * (width - keep)
+    assert capacity.rest_ns > 8_000_000_000
+
+
+def test_speculative_dials_that_carry_nothing_belong_to_the_overflow() -> None:
+    lives = bursts(2, 10, unused=3)
+    capacity = capacity_of(lives)
+    assert capacity is not None
+    assert capacity.value == 2
+    assert capacity.overflow == 10 * (8 + 3)
+
+
+def test_dialled_but_unused_connections_that_stay_are_pooled() -> None:
+    capacity = capacity_of([*bursts(2, 10), Life(0.001)])
+    assert capacity is not None
+    assert capacity.value == 3
+
+
+def test_a_timer_that_empties_the_pool_ends_the_rest() -> None:
+    capacity = capacity_of(bursts(2, 10, timer=2.0), end=60)
+    assert capacity is not None
+    assert capacity.value == 2
+    assert capacity.rest_ns < 8_000_000_000
+
+
+def test_without_rest_there_is_no_capacity() -> None:
+    lives = [*bursts(2, 10), Life(0.0, [(0.001, 9.999)])]
+    assert capacity_of(lives) is None
+    assert resting_level(pool(lives, end=10)) is None
+
+
+def test_without_overflow_there_is_no_capacity() -> None:
+    assert capacity_of(bursts(10, 10)) is None
+
+
+def test_a_client_that_keeps_nothing_has_no_pool_whose_size_could_be_told() -> None:
+    assert capacity_of(bursts(0, 4)) is None
+
+
+def test_the_end_of_a_program_is_no_overflow() -> None:
+    # Three kept connections, closed at one moment right after their last response: the pool had room to the end.
+    lives = [Life(0.0, [(at + 0.01, at + 0.02) for at in range(9)], 8.025 + 0.001 * n) for n in range(3)]
+    p = pool(lives, end=12)
+    assert len(overflow_rows(p)) == 3
+    assert resting_level(p) is not None
+    assert idle_capacity(p) is None
+
+
+def test_replaced_connections_met_a_pool_with_room_and_are_no_overflow() -> None:
+    # A lifetime limit: at its age a connection is closed on return and another dialled; three are in use.
+    lives = []
+    for slot in range(3):
+        for n in range(4):
+            at = n * 3.0 + slot
+            lives.append(Life(at, [(at + 0.01 + 0.5 * k, at + 0.3 + 0.5 * k) for k in range(6)], at + 2.81))
+    assert capacity_of(lives, end=14.0) is None
+
+
+def test_a_level_that_does_not_hold_for_half_the_rest_is_a_range() -> None:
+    # Two idle connections, then three, then four, then two again: each for a quarter of the rest.
+    lives = bursts(2, 10, count=2)
+    lives += [Life(3.0), Life(5.3)]
+    p = pool(lives, end=7.5)
+    level = resting_level(p)
+    assert level is not None
+    assert level.value is None
+    assert (level.low, level.high) == (2, 4)
+
+
+def test_each_close_can_be_asked_how_full_the_pool_was() -> None:
+    assert set(pooled_at_overflow(pool(bursts(2, 5), end=10)).tolist()) == {2}
+
+
+def test_closes_by_the_server_or_after_a_silence_are_no_overflow() -> None:
+    lines = "0 0.1-0.2 server 0.201\n0 0.1-0.2 client 2.2\n0 0.1-0.2! client 0.201\n0 client 9\n0 client 0.01"
+    assert rows(pool(lines, end=10)) == [4]
+
+
+def rows(p: Pool) -> list[int]:
+    return [int(row) for row in overflow_rows(p)]

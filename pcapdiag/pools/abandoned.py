@@ -12,6 +12,7 @@ the connection.  What can happen, and what it says:
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -21,7 +22,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.answers import fin_answers, stalled, unread
-from pcapdiag.pools.pool import Pool, once_per_pool
+from pcapdiag.pools.pool import Fate, Pool, once_per_pool
 from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, moments
 
 # Fewer show no pattern: a client may well dial a spare connection or two.
@@ -62,7 +63,7 @@ def abandoned(pool: Pool) -> Abandoned | None:
     if pool.single < SINGLE:
         return None
     held = stalled(pool)
-    rate = pool.missed_rate or 0.0
+    rate = charged(pool) / (dials - 1)
     kinds = pool.close_class
     rows = np.flatnonzero(
         pool.whole
@@ -78,6 +79,30 @@ def abandoned(pool: Pool) -> Abandoned | None:
         return None
     lean, shown_by, reason = _lean(pool, rows, held)
     return Abandoned(rows, lean, shown_by, reason, rate)
+
+
+def charged(pool: Pool) -> int:
+    """Dials that passed over an idle connection which nobody used again, each such connection charged to one dial.
+
+    One connection left over, or one whose FIN the capture lost, would otherwise make every later dial a miss.
+    """
+    idle = pool.idle
+    unused = idle.fate != Fate.REUSED
+    start, end = idle.start[unused] + pool.guard // 2, idle.end[unused] - pool.guard
+    order = np.argsort(start, kind="stable")
+    begins, ends = start[order].tolist(), end[order].tolist()
+    waiting: list[int] = []
+    at = count = 0
+    for dial in np.sort(pool.connections.first_at[pool.dialled]).tolist():
+        while at < len(begins) and begins[at] <= dial:
+            heapq.heappush(waiting, ends[at])
+            at += 1
+        while waiting and waiting[0] <= dial:
+            heapq.heappop(waiting)
+        if waiting:
+            heapq.heappop(waiting)
+            count += 1
+    return count
 
 
 def blind(pool: Pool) -> Abandoned | None:

@@ -125,6 +125,15 @@ def test_nothing_is_abandoned_where(lives: list[Life], why: str) -> None:
     assert of(lives) is None, why
 
 
+def test_one_connection_left_over_is_charged_to_one_dial_only() -> None:
+    # The server's timer empties the pool ahead of each dial; one FIN was lost, and that connection seems idle for good.
+    lives = [Life(3.0 * n, [(3.0 * n + 0.01, 3.0 * n + 0.02)], 3.0 * n + 2.02, "server") for n in range(12)]
+    lives[2].closed = None
+    p = pool(lives, end=40)
+    assert p.missed_rate == pytest.approx(9 / 11)
+    assert abandoned(p) is None
+
+
 def only_syn_and_fin(lives: list[Life], end: float) -> Pool:
     """The same through a filter on SYN, FIN and RST: no payload, but the sequence numbers say that bytes passed."""
     for one in lives:

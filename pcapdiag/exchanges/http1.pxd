@@ -15,7 +15,7 @@ cdef class Stream:
     cdef public long long skip, partial_at, partial_frame, partial_ack, sequence, length
     cdef public bytes partial
     cdef public Exchange current
-    cdef public bint unsolicited, resumed
+    cdef public bint unsolicited, resumed, holed
 
 cdef class HttpFramer(Framer):
     cdef public dict heads
@@ -50,7 +50,7 @@ cdef class HttpFramer(Framer):
     cdef int response_body(self, Stream stream, Head head, Exchange x, long long at, long long frame) except -1
     @cython.locals(x=Exchange)
     cdef int write_off(self) except -1
-    @cython.locals(x=Exchange, known=bint, ahead="long long")
+    @cython.locals(x=Exchange, late=bint, ahead="long long")
     cdef int begin_response(self, Stream stream, Head head, Py_ssize_t size, long long at, long long frame) except -1
     @cython.locals(newline=Py_ssize_t, text=bytes, size="long long")
     cdef Py_ssize_t line(self, bint from_client, Stream stream, bytes data, Py_ssize_t pos, Py_ssize_t end,
@@ -64,6 +64,8 @@ cdef class HttpFramer(Framer):
     cdef int absent(self, bint from_client, Stream stream, long long length, long long at, long long frame) except -1
     @cython.locals(stream=Stream)
     cpdef int gap(self, bint from_client, long long length) except -1
+    @cython.locals(x=Exchange)
+    cdef int doubt(self) except -1
     @cython.locals(x=Exchange)
     cdef bint misframed(self, Stream stream, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     @cython.locals(x=Exchange, first=Exchange, second=Exchange, behind="long long", later="long long")

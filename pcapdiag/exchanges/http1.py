@@ -93,6 +93,7 @@ class Stream:
         self.current: Exchange | None = None  # the exchange whose message is in progress
         self.sequence = 0  # of the segment in hand
         self.length = 0
+        self.holed = False  # a gap was taken for a part of the message in progress
         self.resumed = False  # framing was just taken up again behind a loss
         self.unsolicited = False  # the message in progress is a response that nobody asked for
 
@@ -145,6 +146,8 @@ class HttpFramer(Framer):
             self.server_at = at
             self.server_frame = frame
             if (stream.state == _BODY or stream.state == _UNTIL_CLOSE) and self.misframed(stream, data, pos, end):
+                if stream.holed:
+                    self.doubt()
                 self.lose(stream)
         if stream.state == _LOST:
             if not self.resume(from_client, stream, data, pos, end):
@@ -307,6 +310,8 @@ class HttpFramer(Framer):
         ):
             # The client asks again, so it has had its answer, however much of it the capture shows.
             self.response_done(server, waiting.response_last_at, waiting.response_last_frame)
+            if server.holed:
+                server.state = _LOST  # the gap was no part of a body, then: it may have held responses
         if self.server_at == 0:
             self.settle(stream.partial_ack)
         x = Exchange(self.requests)
@@ -415,9 +420,9 @@ class HttpFramer(Framer):
             if self.dropped:
                 self.dropped -= 1
                 return self.response_body(stream, head, None, at, frame)
-            known = self.client_next >= 0 and self.basis == 0
             ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
-            if head.status == 408 or (known and (ahead == 0 or ahead >= 0x80000000)):
+            late = self.client_next >= 0 and 0 < ahead < 0x80000000
+            if head.status == 408 or (self.client_next >= 0 and self.basis == 0 and not late):
                 stream.unsolicited = True
                 if head.close or head.status == 408:
                     self.say_goodbye(_SERVER, stream.sequence + stream.length)
@@ -427,13 +432,14 @@ class HttpFramer(Framer):
             x.request_last_at = stream.partial_at
             x.acknowledged = stream.sequence
             self.outstanding.append(x)
-            if known:
+            if late:
                 self.late.append(x)
             else:
                 self.requests += 1
                 if self.basis == 0:
                     self.basis = _LOWER_BOUND
         x = self.outstanding[0]
+        stream.holed = False
         if stream.resumed:
             stream.resumed = False
             ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
@@ -584,6 +590,8 @@ class HttpFramer(Framer):
     def absent(self, from_client: bool, stream: Stream, length: int, at: int, frame: int) -> int:
         """``length`` bytes are not in the capture; ``at`` is 0 for a gap, whose time nobody saw."""
         state = stream.state
+        if at == 0:
+            stream.holed = True
         if state == _BODY or state == _CHUNK_DATA:
             if length < stream.skip or (length == stream.skip and state == _CHUNK_DATA):
                 stream.skip -= length
@@ -626,6 +634,12 @@ class HttpFramer(Framer):
         """
         x = stream.current
         return x is not None and not x.flags & _REQUEST_SEEN and starts_response(data, start, end)
+
+    def doubt(self) -> int:
+        """What was taken for a part of a body may have held responses: who is answered next is not certain."""
+        for x in self.outstanding:
+            x.flags |= _BOUND
+        return 0
 
     def resume(self, from_client: bool, stream: Stream, data: bytes, start: int, end: int) -> bool:
         """Take framing up again where a segment starts like a head."""

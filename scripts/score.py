@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from pcapdiag.errors import CaptureError
 from pcapdiag.model.report import Report
 from pcapdiag.model.words import Cause, Knob, Severity
 from pcapdiag.pipeline import Options, analyze
@@ -84,7 +85,10 @@ def leading(report: Report) -> str:
 
 def check(case: Case) -> tuple[str, list[str]]:
     """The leading cause, and what is wrong with the answer."""
-    report = analyze([str(case.path)], Options(port=case.port))
+    try:
+        report = analyze([str(case.path)], Options(port=case.port))
+    except CaptureError as error:
+        return "unreadable", [str(error)]
     lead = leading(report)
     problems = []
     above = [finding for finding in report.findings if finding.severity != Severity.INFO]

@@ -218,6 +218,37 @@ test_a_tail_that_was_only_acknowledged_leaves_the_count_a_bound = scenario(
 """
 )
 
+test_a_response_behind_a_lost_response_and_a_lost_request_is_no_certain_answer = scenario(
+    HANDSHAKE
+    + """
+    > P. GET /0
+    < P. 200 (0) lost
+    > P. GET /1 lost
+    < P. 201 (0)
+    +0.1 > .
+    expect requests 1 at least
+    expect exchange 1 is bound
+"""
+)
+
+test_a_gap_in_the_body_that_a_head_response_announced_may_have_held_responses = scenario(
+    HANDSHAKE
+    + """
+    > P. HEAD /0 lost
+    < P. 200 (0/500)
+    > P. GET /1 lost
+    < P. 201 (0) lost
+    > P. GET /2
+    < P. 202 (0) lost
+    +0.03 > .
+    > P. GET /3
+    < P. 203 (0)
+    +0.1 > .
+    expect exchanges -/200 GET/- GET/203
+    expect requests 3 at least
+"""
+)
+
 test_the_response_to_an_unseen_head_request_may_have_no_body = scenario(
     HANDSHAKE
     + """

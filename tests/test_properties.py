@@ -5,12 +5,14 @@ The stories are all scenarios of the tracker, HTTP and TLS tests, and conversati
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
 import expectations
+import pytest
 import test_http1_damage
 import test_http1_framing
 import test_tls
@@ -344,23 +346,15 @@ def test_retransmissions_of_any_segment_change_no_exchange(conversation: Convers
     assert resent + probes + twice.tables.duplicates == len(again) - len(packets)
 
 
-@settings(bounded, max_examples=300)
-@given(conversations(), st.randoms(use_true_random=False), st.floats(0.02, 0.4))
-def test_packets_missing_from_the_capture_make_no_exact_count_wrong_and_no_pair_false(
-    conversation: Conversation, chance: random.Random, rate: float
-) -> None:
-    # The last ACK stays: of what came after the last packet nobody can know.
-    packets = packets_of("\n".join([*conversation.lines, "+0.1 > ."]))
-    asked = {}  # original frame -> exchange
+def claims_only_what_is_true(conversation: Conversation, packets: list[Packet], kept: list[bool]) -> None:
+    """Hold the tables against the truth when only the ``kept`` packets were captured."""
+    asked = {}  # frame of the whole capture -> exchange
     for frame, p in enumerate(packets, 1):
         words = p.data[54:].split(b" ", 2)
         if len(words) > 2 and words[1][:1] == b"/":
             asked[frame] = int(words[1][1:])
-    kept = [
-        (frame, p) for frame, p in enumerate(packets, 1) if frame in (1, 2, 3, len(packets)) or chance.random() > rate
-    ]
-    original = {place: frame for place, (frame, _) in enumerate(kept, 1)}
-    result = expectations.run(capture([p for _, p in kept]))
+    original = [frame for frame, keep in enumerate(kept, 1) if keep]
+    result = expectations.run(capture([packets[frame - 1] for frame in original]))
     (row,) = result.connections
     if row["basis"] == "exact":
         assert row["requests"] == len(conversation.methods)
@@ -368,4 +362,31 @@ def test_packets_missing_from_the_capture_make_no_exact_count_wrong_and_no_pair_
     for x in result.exchanges:
         names = expectations.flag_names(x["flags"])
         if {"request_seen", "response_seen"} <= names and "bound" not in names:
-            assert x["status"] == FINAL + asked[original[x["request_first_frame"]]]
+            assert x["status"] == FINAL + asked[original[x["request_first_frame"] - 1]]
+
+
+# Of what came after the last packet nobody can know, so the last ACK stays.
+LAST = "+0.1 > ."
+
+
+@settings(bounded, max_examples=300)
+@given(conversations(), st.randoms(use_true_random=False), st.floats(0.02, 0.4))
+def test_packets_missing_from_the_capture_make_no_exact_count_wrong_and_no_pair_false(
+    conversation: Conversation, chance: random.Random, rate: float
+) -> None:
+    packets = packets_of("\n".join([*conversation.lines, LAST]))
+    kept = [place < 3 or place == len(packets) - 1 or chance.random() > rate for place in range(len(packets))]
+    claims_only_what_is_true(conversation, packets, kept)
+
+
+@pytest.mark.parametrize("first", ["GET /0", "HEAD /0"])
+@pytest.mark.parametrize("pause", ["", "+0.03 > ."])
+def test_no_choice_of_missing_packets_makes_an_exact_count_wrong_or_a_pair_false(first: str, pause: str) -> None:
+    answer = "(0/500)" if first.startswith("HEAD") else "(0)"
+    lines = ["> S", "< S.", "> .", f"> P. {first}", f"< P. 210 {answer}", "> P. GET /1", "< P. 211 (0)"]
+    lines += [*([pause] if pause else []), "> P. GET /2", "< P. 212 (0)", "> P. POST /3 (20)", "< P. 213 (4+5)", LAST]
+    packets = packets_of("\n".join(lines))
+    between = len(packets) - 4
+    for choice in itertools.product([True, False], repeat=between):
+        kept = [True] * 3 + list(choice) + [True]
+        claims_only_what_is_true(Conversation(lines, ["", "", "", ""]), packets, kept)

@@ -510,6 +510,8 @@ class Tracker(SegmentSink):
             half.fin_acknowledgment = s.acknowledgment if flags & _ACK else -1
             if covers(half.other.acknowledgment, half):
                 half.fin_acked = True  # its ACK was captured first
+        elif flags & _FIN and length == 0:
+            half.retransmitted += 1
         if half.fin_at and not half.fin_fed and half.expected == ((half.fin_sequence - 1) & _M):
             self.feed_end(c, half)
         if half.expected == half.next_sequence:

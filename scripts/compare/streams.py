@@ -91,9 +91,7 @@ def from_object(d: dict[str, Any]) -> Stream:
         packets=sum(d["packets"]),
         syn=d["syn"],
         synack=d["synack"],
-        retransmissions=[
-            sum(each) for each in zip(d["retrans"], d["spurious_retrans"], d["fast_retrans"], strict=True)
-        ],
+        retransmissions=d["retrans"],  # fast and spurious ones are among them
         completeness=-1,  # the stored one is of a single pass: it lacks each stream's last packet
         first_fin=d["first_fin"] and d["first_fin"]["side"],
         first_rst=d["first_rst"] and d["first_rst"]["side"],

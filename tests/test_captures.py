@@ -20,7 +20,7 @@ from pcapdiag.reports import text
 from pcapdiag.reports.schema import pcapdiag_1
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-import score  # noqa: E402
+import score
 
 CASES = {case.name: case for case in score.own_cases()}
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(pcapdiag_1()))

@@ -35,7 +35,9 @@ def timer_of(lives: list[Life], owner: Side = Side.CLIENT, rtt: float = 0.001) -
 def test_an_eager_timer_is_a_tight_bracket_around_the_silences() -> None:
     timer = timer_of(spells([2.001, 2.003, 2.000, 2.002]))
     assert timer is not None
-    assert not (timer.lifetime or timer.lazy or timer.sweeping)
+    assert not timer.lifetime
+    assert not timer.lazy
+    assert not timer.sweeping
     assert timer.low is not None
     assert timer.low < 2 * SECOND <= timer.high
     assert timer.high - timer.low <= 0.05 * 2 * SECOND

@@ -66,9 +66,7 @@ def reason_for(frame: bytes, linktype: int = wire.ETHERNET) -> str:
         (14, ()),
     ],
 )
-def test_every_link_layer_gives_the_same_connection(
-    linktype: int, vlans: tuple[int, ...], ipv6: bool
-) -> None:
+def test_every_link_layer_gives_the_same_connection(linktype: int, vlans: tuple[int, ...], ipv6: bool) -> None:
     play(SCRIPT, Variant(linktype=linktype, vlans=vlans, ipv6=ipv6))
 
 
@@ -165,27 +163,57 @@ def test_an_extension_header_that_runs_past_the_packet_is_no_segment() -> None:
 # -- what gives no segment
 
 
+def no_cut_fails(frame: bytes, linktype: int, header: int) -> None:
+    """Cut a SYN at every byte.  Behind each cut comes a record header, then bytes that read as other headers.
+
+    A segment may come of it once the flags are there, 14 bytes behind the start of the TCP ``header``.
+    """
+    for size in range(len(frame)):
+        records = [Packet(frame[:size], START, len(frame)), Packet(b"\xff" * 80, START + 1)]
+        for packets in (records, records[:1]):
+            result = expectations.run(wire.pcap(packets, linktype))
+            if size < header + 14:
+                assert result.connections == []
+                assert set(result.tables.undecoded) <= {
+                    "cut before the IP header",
+                    "cut inside the IP header",
+                    "cut inside the TCP header",
+                    "not IP",
+                    "IP header malformed",
+                    "other IP protocol",
+                }
+            for row in result.connections:
+                assert (row["client_port"], row["server_port"], row["client_isn"]) == (40_000, 80, 100)
+                assert row["client_bytes"] == 0
+
+
 @pytest.mark.parametrize("linktype", [wire.ETHERNET, wire.SLL, wire.SLL2, wire.NULL, wire.LOOP, wire.RAW])
 def test_no_cut_anywhere_reads_past_the_packet_or_fails(linktype: int) -> None:
-    frame = wire.link(wire.ipv4(CLIENT, SERVER, SYN), linktype)
-    records = [Packet(frame[:size], START + size, len(frame)) for size in range(len(frame))]
-    result = expectations.run(wire.pcap(records, linktype))
-    assert sum(result.tables.undecoded.values()) == len(frame)
-    assert result.connections == []
-    assert set(result.tables.undecoded) <= {
-        "cut before the IP header",
-        "cut inside the IP header",
-        "cut inside the TCP header",
-    }
+    syn = wire.tcp(CLIENT, SERVER, (40_000, 80), 100, 0, 2, options=b"\2\4\5\xb4\1\3\3\7")
+    frame = wire.link(wire.ipv4(CLIENT, SERVER, syn), linktype)
+    no_cut_fails(frame, linktype, len(frame) - len(syn))
 
 
 def test_no_cut_of_ipv6_with_extensions_reads_past_the_packet_or_fails() -> None:
     headers = bytes([44, 0]) + bytes(6) + bytes([6, 0, 0, 0]) + bytes(4)
     frame = wire.link(wire.ipv6(CLIENT6, SERVER6, headers + SYN6, 60), vlans=(0x8100,))
-    records = [Packet(frame[:size], START + size, len(frame)) for size in range(len(frame))]
-    result = expectations.run(wire.pcap(records))
-    assert sum(result.tables.undecoded.values()) == len(frame)
-    assert result.connections == []
+    no_cut_fails(frame, wire.ETHERNET, len(frame) - len(SYN6))
+
+
+def test_options_behind_a_cut_are_not_read_from_the_next_record() -> None:
+    """A SYN cut behind its fixed header, with bytes of a window scale option where the next record begins."""
+    cut = wire.tcp(CLIENT, SERVER, (40_000, 80), 100, 0, 2, options=b"\1\3\3\7")
+    ack = wire.tcp(CLIENT, SERVER, (40_000, 80), 101, 501, 0x10)
+    reply = wire.tcp(SERVER, CLIENT, (80, 40_000), 500, 101, 0x12, options=b"\1\3\3\7")
+    frame = wire.link(wire.ipv4(CLIENT, SERVER, cut))
+    # As an Ethernet record of 50,528,003 seconds the next header reads 03 03 03 03: a scale of 3.
+    packets = [
+        Packet(frame[:54], 0x03030303 * wire.SECOND, len(frame)),
+        Packet(wire.link(wire.ipv4(SERVER, CLIENT, reply)), 0x03030303 * wire.SECOND),
+        Packet(wire.link(wire.ipv4(CLIENT, SERVER, ack)), 0x03030303 * wire.SECOND),
+    ]
+    (row,) = expectations.run(wire.pcap(packets)).connections
+    assert row["client_window"] == row["client_window_high"] == -1
 
 
 @pytest.mark.parametrize(
@@ -236,8 +264,6 @@ def test_the_same_ports_over_ipv4_and_ipv6_are_two_connections() -> None:
 def test_the_interface_of_a_sll2_packet_tells_copies_apart_from_retransmissions() -> None:
     syn = wire.ipv4(CLIENT, SERVER, SYN, ip_id=0)
     frames = [wire.link(syn, wire.SLL2, ifindex=2), wire.link(syn, wire.SLL2, ifindex=5)]
-    result = expectations.run(
-        wire.pcap([Packet(f, START + n * 20_000_000) for n, f in enumerate(frames)], wire.SLL2)
-    )
+    result = expectations.run(wire.pcap([Packet(f, START + n * 20_000_000) for n, f in enumerate(frames)], wire.SLL2))
     assert result.connections[0]["duplicates"] == 1
     assert result.connections[0]["syn_count"] == 1

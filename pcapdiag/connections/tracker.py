@@ -342,7 +342,7 @@ class Tracker(SegmentSink):
                 c.syn_at = s.at
             self.note(c, half, _SEEN_S, "s")
         if fresh:
-            half.window_scale = window_scale(s.data, s.options, min(s.start, s.start + s.captured))
+            half.window_scale = window_scale(s.data, s.options, s.options_end)
         return 0
 
     def on_ack(self, half: Half, other: Half, s: Segment) -> int:

@@ -251,6 +251,7 @@ class Decoder(PacketSink):
         out.checksum = _u16(view[pos + 16], view[pos + 17])
         out.options = pos + 20
         out.start = pos + header
+        out.options_end = out.start if out.start < end else end
         out.length = wire_end - out.start
         captured = (end if end < wire_end else wire_end) - out.start
         out.captured = captured if captured > 0 else 0

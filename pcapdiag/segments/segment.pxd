@@ -5,7 +5,7 @@ cdef class Segment:
     cdef public Py_ssize_t addresses_at, address_size, ports_at
     cdef public unsigned long long addresses
     cdef public long long ports
-    cdef public Py_ssize_t options, start, captured, length
+    cdef public Py_ssize_t options, options_end, start, captured, length
     cdef public long long at, frame
     cdef public long long sequence, acknowledgment
     cdef public int flags

@@ -7,7 +7,7 @@ class Segment:
     """One decoded TCP segment.  One object is reused for all packets: copy what must last.
 
     Attributes:
-        options: where the TCP options begin in ``data``; they end at ``start``.
+        options, options_end: the TCP options in ``data``, as far as they were captured.
         data, start, captured, length: the payload is ``data[start:start + captured]`` of ``length`` bytes on the wire.
         addresses_at, address_size, ports_at: where the source and destination address and the ports stand in ``data``.
         addresses, ports: the same as two numbers where they fit (IPv4); ``ports`` is -1 for IPv6.
@@ -19,6 +19,7 @@ class Segment:
     def __init__(self) -> None:
         self.data = b""
         self.options = 0
+        self.options_end = 0
         self.start = 0
         self.captured = 0
         self.length = 0

@@ -3,6 +3,7 @@
     python scripts/score.py                        # captures/*.json of this repository
     python scripts/score.py --labels DIR           # DIR/labels.jsonl: right_causes, must_not_causes, healthy per file
     python scripts/score.py --only server-max      # cases whose name holds the text
+    python scripts/score.py --figures              # how good each inference is, over the same captures
 
 A case passes when a right cause leads (or, for a healthy one, when no finding is above info), no forbidden cause leads a
 finding above info, and, where the truth gives values, idle capacities and caps are exact and timers lie inside their
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,6 +42,7 @@ class Case:
     values: dict[str, object] = field(default_factory=dict)
     port: int | None = None
     settings: tuple[str, ...] = ()
+    words: str = ""  # everything that the label says of settings, in prose
 
 
 def own_cases() -> Iterator[Case]:
@@ -57,6 +60,7 @@ def own_cases() -> Iterator[Case]:
             expect["values"],
             truth.get("service_port"),
             tuple(expect["settings"]),
+            " ".join(f"{name} {value}" + " s" * name.endswith("_s") for name, value in expect["values"].items()),
         )
 
 
@@ -72,6 +76,7 @@ def labelled_cases(folder: Path) -> Iterator[Case]:
             bool(label["healthy"]) or "healthy" in right,
             False,
             settings=tuple(label["expected_settings"]) + tuple(label["acceptable"]),
+            words=" ".join([label["description"], label["notes"], *label["expected_settings"], *label["acceptable"]]),
         )
 
 
@@ -139,14 +144,91 @@ def values(case: Case, report: Report) -> list[str]:
     return problems
 
 
+@dataclass
+class Figure:
+    """How often an inference was made and was right, and how good its answers were."""
+
+    given: int = 0
+    right: int = 0
+    sizes: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, right: bool, size: float | None, case: str) -> None:
+        self.given += 1
+        self.right += right
+        if size is not None:
+            self.sizes.append(size)
+        if not right:
+            self.wrong.append(case)
+
+
+# Where a client throws away what it could have kept, and where nobody asks for what is kept.
+NEVER_ASKED = {"never-reuse-new-transport", "body-not-closed"}
+OVERFLOW = {"idle-pool-too-small"}
+
+
+def figures(cases: list[Case]) -> list[tuple[str, int, int, str, str]]:
+    """One row for each inference: what it was, how often given, how often right, its answers' quality, the wrong ones.
+
+    A timer is right when a number of seconds that the label names lies in its bracket, a cap or a capacity when it is a
+    number that the label names.
+    """
+    timers, caps, capacities, missed, others, at_once = (Figure() for _ in range(6))
+    for case in cases:
+        report = analyze([str(case.path)], Options(port=case.port))
+        named = [float(number) for number in re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)", case.words.replace("=", " "))]
+        for pool in report.pools:
+            for one in pool.inferred:
+                if one.knob in (Knob.IDLE_TIMEOUT, Knob.MAX_LIFETIME):
+                    low, high = one.low or 0.0, one.high or 0.0
+                    width = (high - low) / high if one.low is not None and one.value is not None else None
+                    timers.add(any(low < number <= high for number in named), width, case.name)
+                elif one.knob == Knob.MAX_REQUESTS:
+                    caps.add(one.value in named, None, case.name)
+                elif one.knob == Knob.IDLE_POOL_LIMIT and one.value is not None:
+                    capacities.add(one.value in named, None, case.name)
+            if pool.missed_reuse_rate is not None and pool.opens >= 5:
+                if case.right & NEVER_ASKED and pool.requests <= pool.connections:
+                    missed.add(pool.missed_reuse_rate >= 0.6, pool.missed_reuse_rate, case.name)
+                else:
+                    others.add(pool.missed_reuse_rate < 0.6, pool.missed_reuse_rate, case.name)
+            closed = {kind: count for kind, count in pool.close_classes.items() if kind not in ("open", "unused")}
+            if case.right & OVERFLOW and closed and pool.closers.get("client", 0) > 10:
+                part = closed.get("immediate", 0) / sum(closed.values())
+                at_once.add(part > 0.95, part, case.name)
+    rows = []
+    for name, one in (
+        ("timers: the truth is in the bracket", timers),
+        ("request caps: exact", caps),
+        ("idle capacities: exact", capacities),
+        ("missed reuse of 0.6 or more, nobody asks", missed),
+        ("missed reuse below 0.6, other pools", others),
+        ("overflow closes that are immediate", at_once),
+    ):
+        sizes = sorted(one.sizes)
+        spread = f"{sizes[0]:.3f} / {sizes[len(sizes) // 2]:.3f} / {sizes[-1]:.3f}" if sizes else ""
+        rows.append((name, one.given, one.right, spread, ", ".join(one.wrong)))
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", type=Path, help="folder with labels.jsonl")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--figures", action="store_true", help="how good each inference is")
     parser.add_argument("--all", action="store_true", help="list the cases that pass, too")
     options = parser.parse_args()
     cases = [case for case in (labelled_cases(options.labels) if options.labels else own_cases())
              if options.only in case.name]  # fmt: skip
+    if options.figures:
+        print(
+            tabulate(
+                figures(cases),
+                headers=("inference", "given", "right", "smallest / median / largest", "wrong on"),
+                maxcolwidths=[42, 6, 6, 28, 50],
+            )
+        )
+        return 0
     rows, failed = [], 0
     groups: dict[str, list[bool]] = {}
     for case in cases:

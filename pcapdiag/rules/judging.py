@@ -154,6 +154,9 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
             f"connection{'' if connections == 1 else 's'}. Capture at least a minute of traffic, from before its "
             "start, with tcpdump -s 0 and no filter but the server's port",
         )
+    alone = unexplained(pools, findings)
+    if alone:
+        return Verdict(None, alone)
     noted = [one for one in findings if one.causes[0].cause != Cause.HEALTHY]
     used = sum(int(pool.used.sum()) for pool in pools)
     exact = all((pool.connections.basis[pool.used] == 0).all() for pool in pools)
@@ -164,6 +167,21 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     if noted:
         summary = f"nothing to fix. {noted[0].title}"
     return Verdict(True, summary)
+
+
+def unexplained(pools: Sequence[Pool], findings: Sequence[Finding]) -> str:
+    """A sentence where most requests had a connection (nearly) of their own and no rule says why; else nothing."""
+    told = {name for one in findings for name in one.pools}
+    silent = [pool for pool in pools if pool.name not in told and pool.requests >= ENOUGH_REQUESTS]
+    requests = sum(pool.requests for pool in silent)
+    if 2 * requests <= sum(pool.requests for pool in pools):
+        return ""
+    used = sum(int(pool.used.sum()) for pool in silent)
+    hidden = sum(int(pool.heads_hidden.sum()) for pool in silent)
+    why = ", and their headers are not in the capture: tcpdump -s 0" if 2 * hidden > used else ""
+    return (
+        f"{requests:,} requests used {used:,} connections and no rule tells why{why}; pcapdiag connections lists them"
+    )
 
 
 def oddities(pools: Sequence[Pool]) -> list[str]:

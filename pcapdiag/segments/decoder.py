@@ -175,7 +175,7 @@ class Decoder(PacketSink):
             return self.fail(_UDP if protocol == 17 else _ICMP if protocol == 1 else _OTHER)
         out = self.out
         tcp = pos + header
-        if end - tcp < 20:
+        if end - tcp < 14:  # up to the flags; a short snaplen may leave no more
             return self.fail(_CUT_TCP)
         out.addresses_at = pos + 12
         out.address_size = 4
@@ -225,7 +225,7 @@ class Decoder(PacketSink):
             tcp += step
         if kind != 6:
             return self.fail(_UDP if kind == 17 else _ICMP if kind == 58 else _OTHER)
-        if end - tcp < 20:
+        if end - tcp < 14:  # up to the flags; a short snaplen may leave no more
             return self.fail(_CUT_TCP)
         out = self.out
         out.addresses_at = pos + 8
@@ -247,8 +247,8 @@ class Decoder(PacketSink):
         out.sequence = _u32(view[pos + 4], view[pos + 5], view[pos + 6], view[pos + 7])
         out.acknowledgment = _u32(view[pos + 8], view[pos + 9], view[pos + 10], view[pos + 11])
         out.flags = view[pos + 13]
-        out.window = _u16(view[pos + 14], view[pos + 15])
-        out.checksum = _u16(view[pos + 16], view[pos + 17])
+        out.window = _u16(view[pos + 14], view[pos + 15]) if end - pos >= 16 else 0xFFFF
+        out.checksum = _u16(view[pos + 16], view[pos + 17]) if end - pos >= 18 else 0
         out.options = pos + 20
         out.start = pos + header
         out.options_end = out.start if out.start < end else end

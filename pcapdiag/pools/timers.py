@@ -72,7 +72,7 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     None when there are fewer than three, when they agree on nothing, when they all fell on one moment (a process that
     exits closes everything at once), or when connections survived longer silences.
 
-    Measured on 172 real captures of 20 client and server programs (``scripts/score.py --figures``): 30 timers given, 30
+    Measured on 172 real captures (``scripts/score.py --figures``): 30 timers given, 30
     with the truth in their bracket, none where there was no timer; brackets of eager timers are 1.6 to 3.4% wide.
     """
     rows = np.flatnonzero((pool.close_class == CloseClass.SILENT) & (pool.closer == owner))

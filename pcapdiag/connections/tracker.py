@@ -663,7 +663,7 @@ class Tracker(SegmentSink):
             framer.gap(True, c.client.gap_bytes)
         if c.server.gap_bytes:
             framer.gap(False, c.server.gap_bytes)
-        if not client and c.client.isn >= 0:
+        if not client and c.client.started:
             framer.client_next = c.client.expected
         c.framer = framer
         return framer

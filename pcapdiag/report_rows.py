@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from pcapdiag.model.report import ConnectionRow, Endpoint, Inferred, PoolRow
@@ -164,24 +167,34 @@ def fits(knob: Knob, role: str, low: float | None, high: float | None, product: 
     return "; ".join(texts[:2]) + (f"; and {len(texts) - 2} more" if len(texts) > 2 else "")
 
 
-def connection_rows(table: ConnectionTable, pools: list[Pool], alias: Column, desk: Desk) -> tuple[ConnectionRow, ...]:
+def connection_rows(
+    table: ConnectionTable, pools: list[Pool], alias: Column, desk: Desk
+) -> tuple[ConnectionRow, ...]:
     """All kept connections, in order of number."""
-    rows = []
-    for pool in pools:
-        kinds = pool.close_class
-        for place in range(pool.size):
-            rows.append(connection_row(pool, place, int(kinds[place]), desk))
-    for repeated in np.flatnonzero(alias > 0).tolist():
+    rows = [row for pool in pools for row in rows_of(pool, desk)]
+    repeated = np.flatnonzero(alias > 0)
+    if len(repeated):
         nothing = pools[0].exchanges.take(np.zeros(0, dtype=np.intp))
-        lone = Pool("", np.array([repeated]), table.take(np.array([repeated])), nothing, 0, 0)
-        rows.append(connection_row(lone, 0, 0, desk, alias_of=int(alias[repeated])))
+        lone = Pool("", repeated, table.take(repeated), nothing, 0, 0)
+        originals = alias[repeated].tolist()
+        rows += [replace(row, alias_of=of) for row, of in zip(rows_of(lone, desk), originals, strict=True)]
     rows.sort(key=lambda row: row.number)
     return tuple(rows)
 
 
-def connection_row(pool: Pool, at: int, close_class: int, desk: Desk, alias_of: int | None = None) -> ConnectionRow:
+def rows_of(pool: Pool, desk: Desk) -> Iterator[ConnectionRow]:
+    """The pool's connections; columns become lists once, since a NumPy scalar at a time is slow."""
+    columns = [column.tolist() for column in pool.connections.columns.values()]
+    names = list(pool.connections.columns)
+    for values, close_class, linger in zip(
+        zip(*columns, strict=True), pool.close_class.tolist(), pool.linger.tolist(), strict=True
+    ):
+        yield connection_row(pool, dict(zip(names, values, strict=True)), close_class, linger, desk)
+
+
+def connection_row(pool: Pool, n: dict[str, int], close_class: int, linger: int, desk: Desk) -> ConnectionRow:
+    """One row from its columns' values ``n``."""
     c = pool.connections
-    n = {name: int(column[at]) for name, column in c.columns.items()}
     closed = n["close_at"] > 0
     return ConnectionRow(
         number=n["number"],
@@ -199,7 +212,7 @@ def connection_row(pool: Pool, at: int, close_class: int, desk: Desk, alias_of: 
         initiator=Side(n["initiator"]).word,
         close_kind=CloseKind(n["close_kind"]).word,
         close_class=CloseClass(close_class).word,
-        linger_ns=int(pool.linger[at]) if closed else None,
+        linger_ns=linger if closed else None,
         open_request_at_close=bool(n["open_request"]) and closed,
         client_state=TcpState(n["client_state"]).word,
         server_state=TcpState(n["server_state"]).word,
@@ -229,7 +242,7 @@ def connection_row(pool: Pool, at: int, close_class: int, desk: Desk, alias_of: 
         server_gap_bytes=n["server_gap_bytes"],
         truncated_bytes=n["truncated_bytes"],
         duplicates=n["duplicates"],
-        alias_of=alias_of,
+        alias_of=None,
         first_frame=desk.frame(n["first_frame"]),
         last_frame=desk.frame(n["last_frame"]),
         closing_frame=desk.frame(n["close_frame"]) if closed else None,

@@ -16,7 +16,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 Measure: TypeAlias = "str | int | float | bool | list[int] | list[float] | list[str] | Mapping[str, Measure] | None"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     ip: str
     port: int | None = None
@@ -27,7 +27,7 @@ class Endpoint:
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FrameRef:
     """A packet as Wireshark numbers it: 1-based within its file."""
 
@@ -64,7 +64,7 @@ class CaptureInfo:
     compiled: bool = True  # the packet path ran compiled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ConnectionRow:
     """One incarnation of a 4-tuple, as reports show it."""
 

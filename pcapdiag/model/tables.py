@@ -40,6 +40,8 @@ class ConnectionTable(Table):
     def __init__(self, columns: Mapping[str, Column], strings: Sequence[bytes]) -> None:
         super().__init__(columns)
         self.strings = strings
+        self.texts: dict[int, str] = {}
+        self.addresses: dict[int, str] = {}
 
     def take(self, rows: NDArray[np.intp]) -> ConnectionTable:
         """The chosen rows, in that order."""
@@ -47,10 +49,17 @@ class ConnectionTable(Table):
 
     def text(self, index: int) -> str | None:
         """The string behind a column's number, decoded as Latin-1 so that no byte is lost; None for the absent one."""
-        return None if index == 0 else self.strings[index].decode("latin-1")
+        if index == 0:
+            return None
+        if index not in self.texts:
+            self.texts[index] = self.strings[index].decode("latin-1")
+        return self.texts[index]
 
     def address(self, index: int) -> str:
-        return str(ipaddress.ip_address(self.strings[index]))
+        """An IP address as text."""
+        if index not in self.addresses:
+            self.addresses[index] = str(ipaddress.ip_address(self.strings[index]))
+        return self.addresses[index]
 
 
 class ExchangeTable(Table):

@@ -6,6 +6,7 @@ The terms are those of RFC 9293, Wireshark and Zeek, as fixed in docs/GLOSSARY.m
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from sys import intern
 
 
 class Word(IntEnum):
@@ -13,7 +14,7 @@ class Word(IntEnum):
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return intern(self.name.lower())  # one string for all rows of a table
 
     def __str__(self) -> str:
         return self.word

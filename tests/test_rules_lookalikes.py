@@ -14,6 +14,7 @@ from pcapdiag.model.flags import BOUND, REQUEST_HTTP10, RESPONSE_HTTP10
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Count, Protocol, Severity
 from pcapdiag.pools.pool import Pool
+from pcapdiag.rules.never_reuse_keepalive_disabled import single_use
 from pcapdiag.rules.rule import NotJudged
 
 
@@ -319,6 +320,18 @@ def test_a_health_check_is_information_whatever_its_signal() -> None:
     finding = found("never-reuse-keepalive-disabled", one)
     assert finding is not None
     assert finding.severity is Severity.INFO
+
+
+def test_turns_without_payload_are_no_session_of_a_database() -> None:
+    lives = capped([5] * 12, announced=False)
+    for one in lives:
+        one.columns |= {"basis": int(Count.TURNS), "client_bytes": 500, "server_bytes": 500}
+    session = of(lives, protocol=Protocol.OPAQUE)
+    for one in lives:
+        one.columns["truncated_bytes"] = 1000
+    cut = of(lives, protocol=Protocol.OPAQUE)
+    assert single_use(session)
+    assert not single_use(cut)
 
 
 def test_a_server_that_speaks_http10_is_named_so() -> None:

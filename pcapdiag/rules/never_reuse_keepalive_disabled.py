@@ -186,6 +186,8 @@ def single_use(pool: Pool) -> bool:
         return True
     if pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.HTTP2):
         return False
+    if (pool.heads_hidden & pool.whole).any():
+        return False  # no payload was kept: each turn may be an HTTP request
     counts = pool.connections.requests[pool.whole & pool.closed]
     turns = pool.connections.basis[pool.whole & pool.closed] == Count.TURNS
     if len(counts) < 10 or not turns.all():

@@ -8,7 +8,7 @@ concatenated: nothing in a row points at another row but ``ExchangeTable.connect
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,11 +17,37 @@ from numpy.typing import NDArray
 Column: TypeAlias = NDArray[np.int64]
 
 
+class Taken(MutableMapping[str, Column]):
+    """Columns of chosen rows, each copied when it is first asked for: of seventy most never are."""
+
+    def __init__(self, source: Mapping[str, Column], rows: NDArray[np.intp]) -> None:
+        self.source = source
+        self.rows = rows
+        self.known: dict[str, Column] = {}
+
+    def __getitem__(self, name: str) -> Column:
+        if name not in self.known:
+            self.known[name] = self.source[name][self.rows]
+        return self.known[name]
+
+    def __setitem__(self, name: str, column: Column) -> None:
+        self.known[name] = column
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a table's columns are fixed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.source)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
 class Table:
     """Columns by attribute and by name, all of one length."""
 
-    def __init__(self, columns: Mapping[str, Column]) -> None:
-        self.columns = dict(columns)
+    def __init__(self, columns: MutableMapping[str, Column]) -> None:
+        self.columns = columns
 
     def __getattr__(self, name: str) -> Column:
         try:
@@ -37,7 +63,7 @@ class Table:
 class ConnectionTable(Table):
     """A row per connection, in order of first packet; row ``i`` holds connection number ``i + 1``."""
 
-    def __init__(self, columns: Mapping[str, Column], strings: Sequence[bytes]) -> None:
+    def __init__(self, columns: MutableMapping[str, Column], strings: Sequence[bytes]) -> None:
         super().__init__(columns)
         self.strings = strings
         self.texts: dict[int, str] = {}
@@ -45,7 +71,7 @@ class ConnectionTable(Table):
 
     def take(self, rows: NDArray[np.intp]) -> ConnectionTable:
         """The chosen rows, in that order."""
-        return ConnectionTable({name: column[rows] for name, column in self.columns.items()}, self.strings)
+        return ConnectionTable(Taken(self.columns, rows), self.strings)
 
     def text(self, index: int) -> str | None:
         """The string behind a column's number, decoded as Latin-1 so that no byte is lost; None for the absent one."""
@@ -69,7 +95,8 @@ class ExchangeTable(Table):
     """
 
     def take(self, rows: NDArray[np.intp]) -> ExchangeTable:
-        return ExchangeTable({name: column[rows] for name, column in self.columns.items()})
+        """The chosen rows, in that order."""
+        return ExchangeTable(Taken(self.columns, rows))
 
 
 def from_matrix(

@@ -42,6 +42,7 @@ class TlsFramer(TurnFramer):
 
     Attributes:
         version13: TLS 1.3 was negotiated, or only offered while the server's hello is not seen.
+        version_known: a hello was read whole, or the client's Finished was a handshake record, which it is up to 1.2.
         finished: the client's handshake flight is over.
     """
 
@@ -50,6 +51,7 @@ class TlsFramer(TurnFramer):
         self.client = Records()
         self.server = Records()
         self.version13 = False
+        self.version_known = False
         self.finished = not from_start
 
     def feed(
@@ -100,6 +102,10 @@ class TlsFramer(TurnFramer):
             side.skip = side.length
             self.record(from_client, side, sequence + length)
         if missing > 0:
+            beyond = missing - side.skip
+            if beyond > 0 and from_client and self.finished and side.kind != _APPLICATION:
+                # The snaplen cut what followed the Finished in its segment: the first request, all but always.
+                self.turn(from_client, beyond, at, frame)
             self.absent(side, missing)
         return 0
 
@@ -123,16 +129,24 @@ class TlsFramer(TurnFramer):
             # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
             if side.encrypted and self.requests > 0:
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
+        elif kind == _HANDSHAKE:
+            if from_client and side.encrypted and not self.version_known:
+                self.version_known = True
         elif kind == _APPLICATION:
-            if not self.version13:
+            if self.version_known and not self.version13:
                 self.finished = True
-            if side.length == 19 and self.version13:
+            if side.length == 19 and (self.version13 or not self.version_known):
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
                 side.kind = 0  # its content is no turn
             elif from_client and not self.finished:
+                # Hellos that the snaplen cut leave the version open: then only a record of a Finished's length is one.
                 if side.length == 53 or side.length == 69:
+                    side.kind = 0
                     self.finished = True
-                side.kind = 0
+                elif self.version_known:
+                    side.kind = 0
+                else:
+                    self.finished = True
             elif not from_client and self.current is None:
                 side.kind = 0  # the server's flight, or tickets ahead of the first request
         return 0
@@ -165,8 +179,10 @@ class TlsFramer(TurnFramer):
             self.sni = sni
             self.alpn = b",".join(alpn) if alpn else None
             self.version13 = b"\x03\x04" in versions
+            self.version_known = True
         else:
             self.version13 = b"\x03\x04" in versions
+            self.version_known = True
             if alpn:
                 self.alpn = alpn[0]
         return 0

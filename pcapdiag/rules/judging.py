@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pcapdiag.model.report import Finding, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Opening, Severity
+from pcapdiag.pools.answers import fin_answers
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import Desk, Rule
 
@@ -205,6 +206,12 @@ def oddities(pools: Sequence[Pool]) -> list[str]:
         out.append(f"{unanswered:,} SYN{'' if unanswered == 1 else 's'} got no answer")
     if lost:
         out.append(f"{lost:,} connection{'' if lost == 1 else 's'} closed with a request open")
+    waiting = sum(int(len(fin_answers(pool).never)) for pool in pools)
+    if waiting:
+        out.append(
+            f"{waiting:,} connection{'' if waiting == 1 else 's'} stay{'s' if waiting == 1 else ''} in CLOSE_WAIT: the "
+            "server closed, the client does not"
+        )
     if sent >= 50 and again > MUCH_LOSS * sent:
         out.append(f"{again:,} of {sent:,} segments with data were sent again (loss)")
     return out

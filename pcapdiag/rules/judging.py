@@ -206,7 +206,7 @@ def oddities(pools: Sequence[Pool]) -> list[str]:
         out.append(f"{unanswered:,} SYN{'' if unanswered == 1 else 's'} got no answer")
     if lost:
         out.append(f"{lost:,} connection{'' if lost == 1 else 's'} closed with a request open")
-    waiting = sum(int(len(fin_answers(pool).never)) for pool in pools)
+    waiting = sum(len(fin_answers(pool).never) for pool in pools)
     if waiting:
         out.append(
             f"{waiting:,} connection{'' if waiting == 1 else 's'} stay{'s' if waiting == 1 else ''} in CLOSE_WAIT: the "

@@ -20,7 +20,7 @@ it may see a segment twice (two interfaces, a mirror port), late, or never.  So:
 Definitions of keepalive probes, zero windows and retransmissions are Wireshark's (TCP Analysis); a segment that fills a
 hole counts as out of order when it comes within a round trip (3 ms where that is unknown), else as a retransmission.
 
-What is not here: IP fragments, checksums, window scaling, TCP options.
+What is not here: IP fragments, checksums, TCP options other than the window scale.
 """
 
 from __future__ import annotations

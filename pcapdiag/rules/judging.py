@@ -13,6 +13,8 @@ from pcapdiag.rules.rule import Desk, Rule
 
 # Below this no rule could have found anything.
 ENOUGH_REQUESTS = 5
+# Requests per connection from which on a pool is reused; see rules/healthy.py.
+REUSED = 3.0
 # Loss that slows requests down whatever the pool does.
 MUCH_LOSS = 0.02
 
@@ -173,7 +175,13 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
 def unexplained(pools: Sequence[Pool], findings: Sequence[Finding]) -> str:
     """A sentence where most requests had a connection (nearly) of their own and no rule says why; else nothing."""
     told = {name for one in findings for name in one.pools}
-    silent = [pool for pool in pools if pool.name not in told and pool.requests >= ENOUGH_REQUESTS]
+    silent = [
+        pool
+        for pool in pools
+        if pool.name not in told
+        and pool.requests >= ENOUGH_REQUESTS
+        and pool.requests < REUSED * int(pool.used.sum())
+    ]
     requests = sum(pool.requests for pool in silent)
     if 2 * requests <= sum(pool.requests for pool in pools):
         return ""

@@ -31,4 +31,7 @@ cdef class Decoder(PacketSink):
     @cython.locals(view=bytes, out=Segment, header=Py_ssize_t, captured=Py_ssize_t)
     cdef int tcp(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t wire_end, long long at, long long frame,
                  int interface) except -1
+    @cython.locals(inner=bytes)
+    cdef int rare(self, int linktype, bytes packet, Py_ssize_t cut, long long at, long long frame,
+                  int interface) except -1
     cdef int fail(self, int reason) except -1

@@ -7,6 +7,7 @@ are the next record's header.  What is no TCP segment, or cannot be decoded, is 
 from __future__ import annotations
 
 from pcapdiag.packets.sink import PacketSink
+from pcapdiag.segments.rare import RARE, network_packet
 from pcapdiag.segments.segment import Segment, SegmentSink
 
 # Linktypes, https://www.tcpdump.org/linktypes.html
@@ -21,11 +22,16 @@ IPV6_ONLY = 229
 LINKTYPE_NAMES = {
     0: "NULL",
     1: "Ethernet",
+    9: "PPP",
     12: "raw IP",
     14: "raw IP",
+    50: "PPP in HDLC framing",
     101: "raw IP",
+    104: "Cisco HDLC",
+    105: "IEEE 802.11",
     108: "LOOP",
     113: "Linux SLL",
+    127: "IEEE 802.11 with radiotap",
     228: "IPv4",
     229: "IPv6",
     276: "Linux SLL2",
@@ -141,7 +147,7 @@ class Decoder(PacketSink):
                 return self.fail(_CUT_LINK)
             kind = _ETHERTYPE_IPV4 if view[start] >> 4 == 4 else _ETHERTYPE_IPV6
         else:
-            return self.fail(_BAD_LINKTYPE)
+            return self.rare(linktype, data[start:end], original - captured, at, frame, interface)
         # VLAN tags, any number: 802.1Q, 802.1ad and the pre-standard QinQ value.
         while kind == 0x8100 or kind == 0x88A8 or kind == 0x9100:
             if end - pos < 4:
@@ -153,6 +159,18 @@ class Decoder(PacketSink):
         if kind == _ETHERTYPE_IPV6:
             return self.ipv6(pos, end, original - (pos - start), at, frame, interface)
         return self.fail(_NOT_IP)
+
+    def rare(self, linktype: int, packet: bytes, cut: int, at: int, frame: int, interface: int) -> int:
+        """A link layer that dpkt knows; ``cut`` bytes of the packet were not captured."""
+        if linktype not in RARE:
+            return self.fail(_BAD_LINKTYPE)
+        inner = network_packet(linktype, packet)
+        if not inner:
+            return self.fail(_NOT_IP)
+        self.data = inner
+        if inner[0] >> 4 == 4:
+            return self.ipv4(0, len(inner), len(inner) + cut, at, frame, interface)
+        return self.ipv6(0, len(inner), len(inner) + cut, at, frame, interface)
 
     def ipv4(self, pos: int, end: int, wire: int, at: int, frame: int, interface: int) -> int:
         """Decode from the IPv4 header at ``pos``; ``wire`` bytes were there on the wire."""

@@ -5,6 +5,7 @@ Only click is imported here; each command imports what it needs when it runs, so
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -60,6 +61,8 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         the exit code.  Errors are one line on stderr; only a bug of ours shows a traceback.
     """
+    # NumPy's linear algebra, of which nothing is used here, would start a thread per core and its memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal in another encoding shows \u2014, it does not crash
             stream.reconfigure(errors="backslashreplace")

@@ -28,11 +28,11 @@ cdef class Tracker(SegmentSink):
     cdef public object recent_buffer
     cdef unsigned long long[::1] recent
 
-    @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes)
+    @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes,
+                   reverse=bytes)
     cpdef int segment(self, Segment segment) except -1
-    @cython.locals(size=Py_ssize_t, source=bytes, target=bytes, source_port=bytes, target_port=bytes,
-                   old=Half, c=Connection, half=Half, other=Half, sender=int, service=bytes)
-    cdef Half admit(self, Segment s, bytes key)
+    @cython.locals(source=bytes, target=bytes, old=Half, c=Connection, half=Half, other=Half, sender=int)
+    cdef Half admit(self, Segment s, bytes key, bytes reverse)
     @cython.locals(half=Half)
     cdef Half near(self, Segment s)
     cdef int remember(self, Half half, Segment s) except -1
@@ -81,10 +81,16 @@ cdef class Tracker(SegmentSink):
     cdef int retire(self, Connection c) except -1
     @cython.locals(c=Connection)
     cdef int sweep(self, long long at) except -1
-    @cython.locals(mark=object, size=Py_ssize_t, reverse=bytes, past=dict)
-    cdef bint belongs_to_the_past(self, Segment s, bytes key) except -1
+    @cython.locals(from_client=bint, number=int, earlier=dict)
+    cdef bint belongs_to_the_past(self, Segment s, bytes key, bytes reverse) except -1
+    cdef int past(self, bytes key) except -1
     @cython.locals(half=Half)
     cpdef finish(self)
 
 @cython.locals(at=Py_ssize_t, kind=int)
 cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
+
+@cython.locals(size=Py_ssize_t)
+cdef bytes reverse_of(bytes key)
+@cython.locals(size=Py_ssize_t)
+cdef bytes sender_of(bytes key)

@@ -103,7 +103,7 @@ class Tracker(SegmentSink):
         self.lately: list[Half | None] = [None] * (_LATELY_MASK + 1)
         self.services: set[bytes] = set()
         self.closed: deque[Connection] = deque()
-        # 4-tuples whose rows are written, in two generations: connection number, and a bit for the client's packets.
+        # Connections whose rows are written, in two generations: the client's key and the connection's number.
         self.late: dict[bytes, int] = {}
         self.late_before: dict[bytes, int] = {}
         self.late_since = 0
@@ -123,11 +123,12 @@ class Tracker(SegmentSink):
             key = key_of(s)
             half = self.flows.get(key)
             if half is None:
-                if self.belongs_to_the_past(s, key):
+                reverse = reverse_of(key)
+                if self.belongs_to_the_past(s, key, reverse):
                     return 0
-                half = self.admit(s, key)
+                half = self.admit(s, key, reverse)
             elif flags & _SYN and self.renewed(half, s):
-                half = self.admit(s, key)
+                half = self.admit(s, key, half.other.key)
             self.remember(half, s)
         c = half.connection
         if self.copy_of_recent(half, s):
@@ -178,13 +179,8 @@ class Tracker(SegmentSink):
             self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)] = half
         return 0
 
-    def admit(self, s: Segment, key: bytes) -> Half:
+    def admit(self, s: Segment, key: bytes, reverse: bytes) -> Half:
         """Start a connection for a segment that belongs to none, and retire what it replaces."""
-        size = (len(key) - 4) // 2
-        source = key[:size]
-        target = key[size : 2 * size]
-        source_port = key[2 * size : 2 * size + 2]
-        target_port = key[2 * size + 2 :]
         old = self.flows.get(key)
         if old is not None:
             c = old.connection
@@ -197,7 +193,7 @@ class Tracker(SegmentSink):
         c.last_at = s.at
         c.first_frame = s.frame
         half = Half(c, key)
-        other = Half(c, target + source + target_port + source_port)
+        other = Half(c, reverse)
         half.other = other
         other.other = half
         self.serials += 2
@@ -209,24 +205,23 @@ class Tracker(SegmentSink):
             c.roles_inferred = True
             sender = speaker(s.data, s.start, s.captured) if s.captured else _NONE
             if sender == _NONE:
-                if source + source_port in self.services:
+                source, target = sender_of(key), sender_of(reverse)
+                if source in self.services:
                     sender = _SERVER
-                elif target + target_port in self.services:
+                elif target in self.services:
                     sender = _CLIENT
                 else:  # the lower port serves; between equals, who is spoken to
-                    sender = _SERVER if source_port < target_port else _CLIENT
+                    sender = _SERVER if source[len(source) - 2 :] < target[len(target) - 2 :] else _CLIENT
         if sender == _CLIENT:
             c.client = half
             c.server = other
-            service = target + target_port
         else:
             c.client = other
             c.server = half
-            service = source + source_port
         if not c.roles_inferred:
-            self.services.add(service)
+            self.services.add(sender_of(c.server.key))
         self.flows[key] = half
-        self.flows[other.key] = other
+        self.flows[reverse] = other
         return half
 
     def sweep(self, at: int) -> int:
@@ -237,8 +232,7 @@ class Tracker(SegmentSink):
                 break
             self.closed.popleft()
             if c.client is not None:
-                self.late[c.client.key] = c.number << 1 | 1
-                self.late[c.server.key] = c.number << 1
+                self.late[c.client.key] = c.number
                 self.retire(c)
         if at - self.late_since > _LATE:
             self.late_before = self.late
@@ -246,25 +240,32 @@ class Tracker(SegmentSink):
             self.late_since = at
         return 0
 
-    def belongs_to_the_past(self, s: Segment, key: bytes) -> bool:
+    def belongs_to_the_past(self, s: Segment, key: bytes, reverse: bytes) -> bool:
         """Whether a segment is a late one of a connection whose row is written already; then it is added there."""
-        mark = self.late.get(key)
-        if mark is None:
-            mark = self.late_before.get(key)
-            if mark is None:
+        from_client = True
+        number = self.past(key)
+        if number == 0:
+            number = self.past(reverse)
+            if number == 0:
                 return False
+            from_client = False
         if s.flags & _SYN:
-            size = (len(key) - 4) // 2
-            reverse = key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
-            for past in (self.late, self.late_before):
-                past.pop(key, None)
-                past.pop(reverse, None)
-            self.rows.replaced(mark >> 1)
+            for earlier in (self.late, self.late_before):
+                earlier.pop(key, None)
+                earlier.pop(reverse, None)
+            self.rows.replaced(number)
             return False
         if s.at > self.last_at:
             self.last_at = s.at
-        self.rows.late(mark >> 1, bool(mark & 1), s.at, s.frame, s.flags, s.length > 0 or (s.flags & _FIN) != 0)
+        self.rows.late(number, from_client, s.at, s.frame, s.flags, s.length > 0 or (s.flags & _FIN) != 0)
         return True
+
+    def past(self, key: bytes) -> int:
+        """The number of a written connection whose client sent from ``key``, 0 for none."""
+        number = self.late.get(key)
+        if number is None:
+            number = self.late_before.get(key)
+        return 0 if number is None else number
 
     def renewed(self, half: Half, s: Segment) -> bool:
         """Whether a SYN on a known 4-tuple starts a new connection."""
@@ -811,6 +812,18 @@ class Tracker(SegmentSink):
             _, half = self.flows.popitem()
             if half.connection is not None:
                 self.retire(half.connection)
+
+
+def reverse_of(key: bytes) -> bytes:
+    """The key of the other direction."""
+    size = (len(key) - 4) // 2
+    return key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
+
+
+def sender_of(key: bytes) -> bytes:
+    """Address and port of who sends such packets."""
+    size = (len(key) - 4) // 2
+    return key[:size] + key[2 * size : 2 * size + 2]
 
 
 def window_scale(data: bytes, start: int, end: int) -> int:

@@ -65,7 +65,7 @@ class ServerMaxRequests(Rule):
             for match in catalog.match_default(Knob.MAX_REQUESTS, "server", cap.value, cap.value)
             if product is None or match.product.id == product
         ]
-        said = "its last response said Connection: close" if cap.announced else "the server closed at once after it"
+        said = "the last response said Connection: close" if cap.announced else "the server closed at once after it"
         closers = {
             "server": int((c.closer[cap.rows] == 2).sum()),
             "client": int((c.closer[cap.rows] == 1).sum()),

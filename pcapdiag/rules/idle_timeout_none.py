@@ -96,7 +96,7 @@ class IdleTimeoutNone(Rule):
                         Knob.IDLE_TIMEOUT,
                         cause,
                         inferred=f"longer than {seconds(longest)}",
-                        values={"value": "30"},
+                        values={"value": "90"},
                     ),
                 )
             ],

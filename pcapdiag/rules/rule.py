@@ -20,6 +20,8 @@ NEGLIGIBLE = 2.0
 HEAVY = 47.0
 
 
+# Servers that send a Server header unless told not to: unlikely ones where there is none.
+NAME_THEMSELVES = frozenset({"nginx", "Apache httpd"})
 # A request with one of these was passed on: its User-Agent is not the one who holds this connection.
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 
@@ -108,6 +110,8 @@ class Desk:
             cause=cause,
             role=role,
         )
+        if role == "server" and product is None and pool.text("server_software") is None:
+            found = sorted(found, key=lambda one: one.product in NAME_THEMSELVES)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ References
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.caps import request_cap
@@ -92,16 +94,13 @@ class ServerMaxRequests(Rule):
                 pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=f"every {cap.value} requests"
             )
         if product is None:
+            # Go's server has no cap: there a handler, or a middleware, says Connection: close.
             own = catalog.advice(
-                Knob.KEEPALIVE_SWITCH,
-                "go-net-http-server",
-                inferred=None,
-                recommended=None,
-                values={},
-                cause=cause,
-                role="server",
+                Knob.KEEPALIVE_SWITCH, "go-net-http-server", inferred=None, recommended=None, values={}, role="server"
             )
-            settings = settings + tuple(own)
+            settings += tuple(
+                replace(one, role="server", recognised=False) for one in own if one.name.startswith("Connection: close")
+            )
         return finding(
             self,
             pool,

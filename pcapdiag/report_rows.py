@@ -96,7 +96,9 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
 
 def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inferred, ...]:
     """Settings read from the wire: idle capacity, request cap, timers."""
-    out = []
+    out: list[Inferred] = []
+    if pool.tiny:
+        return ()
     capacity = idle_capacity(pool)
     if capacity is not None and capacity.overflow >= 3 and pool.peak_busy > capacity.low:
         out.append(

@@ -86,6 +86,11 @@ class Pool:
         return len(self.connections)
 
     @cached_property
+    def tiny(self) -> bool:
+        """Too small for any pattern: every rule wants three connections or ten requests.  A scan makes thousands."""
+        return self.size < 3 and self.requests < 10
+
+    @cached_property
     def dialled(self) -> Mask:
         """Connections whose handshake the capture shows."""
         return np.asarray(self.connections.opening == Opening.HANDSHAKE)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pcapdiag.model.report import Finding, NotEvaluated, Verdict
+from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Cause, Opening, Severity
 from pcapdiag.pools.answers import fin_answers
 from pcapdiag.pools.pool import Pool
@@ -33,6 +36,8 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
     by_code: dict[str, list[Finding]] = {}
     skipped: list[NotEvaluated] = []
     for pool in pools:
+        if pool.tiny:
+            continue
         found = []
         for rule in rules:
             try:
@@ -196,25 +201,25 @@ def unexplained(pools: Sequence[Pool], findings: Sequence[Finding]) -> str:
 def oddities(pools: Sequence[Pool]) -> list[str]:
     """What the rules do not judge yet but nobody should call healthy."""
     out = []
-    refused = sum(int((pool.connections.opening == Opening.REFUSED).sum()) for pool in pools)
-    unanswered = sum(int((pool.connections.opening == Opening.UNANSWERED).sum()) for pool in pools)
-    lost = sum(
-        int(((pool.connections.open_request != 0) & pool.closed & (pool.connections.responses >= 0)).sum())
-        for pool in pools
-    )
-    sent = sum(
-        int(pool.connections.client_data_packets.sum() + pool.connections.server_data_packets.sum()) for pool in pools
-    )
-    again = sum(
-        int(pool.connections.client_retransmitted.sum() + pool.connections.server_retransmitted.sum()) for pool in pools
-    )
+
+    def column(name: str) -> Column:
+        return np.concatenate([pool.connections.columns[name] for pool in pools])
+
+    opening = column("opening")
+    refused = int((opening == Opening.REFUSED).sum())
+    unanswered = int((opening == Opening.UNANSWERED).sum())
+    lost = int(((column("open_request") != 0) & (column("close_at") > 0)).sum())
+    sent = int(column("client_data_packets").sum() + column("server_data_packets").sum())
+    again = int(column("client_retransmitted").sum() + column("server_retransmitted").sum())
+    waiting = 0
+    if (column("server_fin_at") > 0).any():
+        waiting = sum(len(fin_answers(pool).never) for pool in pools)
     if refused:
         out.append(f"{refused:,} connection{'' if refused == 1 else 's'} {'was' if refused == 1 else 'were'} refused")
     if unanswered:
         out.append(f"{unanswered:,} SYN{'' if unanswered == 1 else 's'} got no answer")
     if lost:
         out.append(f"{lost:,} connection{'' if lost == 1 else 's'} closed with a request open")
-    waiting = sum(len(fin_answers(pool).never) for pool in pools)
     if waiting:
         out.append(
             f"{waiting:,} connection{'' if waiting == 1 else 's'} stay{'s' if waiting == 1 else ''} in CLOSE_WAIT: the "

@@ -20,7 +20,7 @@ cdef class Half:
     cdef public int window, window_high, window_scale
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
     cdef public long long bytes, gap_bytes, truncated_bytes
-    cdef public long long last_at, last_data_at
+    cdef public long long last_data_at
     cdef public long long fin_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
     cdef public int fin_frame, rst_frame
     cdef public list pending
@@ -36,7 +36,7 @@ cdef class Connection:
     cdef public Framer framer
     cdef public long long first_at, last_at, syn_at, synack_first, synack_at, established_at, rtt, close_at, last_exchange_at
     cdef public int first_frame, last_frame, close_frame
-    cdef public int syn_count, synack_count, closer, close_kind, requests_at_close, duplicates, completeness
+    cdef public int syn_count, synack_count, closer, close_kind, duplicates, completeness
     cdef public str history
     cdef public list held
     cdef public Half held_half

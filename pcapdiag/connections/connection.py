@@ -50,7 +50,6 @@ class Half:
         self.keepalive_probes = 0
         self.gap_bytes = 0
         self.truncated_bytes = 0
-        self.last_at = 0
         self.last_data_at = 0
         self.fin_at = 0
         self.fin_frame = 0
@@ -97,7 +96,6 @@ class Connection:
         self.close_kind = 0
         self.open_request = False
         self.last_exchange_at = 0
-        self.requests_at_close = 0
         self.duplicates = 0
         self.history = ""
         self.completeness = 0

@@ -201,8 +201,8 @@ class ConnectionRows:
         n[i + 29] = initiator(c)
         n[i + 30] = c.close_kind
         n[i + 34] = c.open_request
-        n[i + 37] = implied_state(client, server, c.last_at)
-        n[i + 38] = implied_state(server, client, c.last_at)
+        n[i + 37] = implied_state(client, server)
+        n[i + 38] = implied_state(server, client)
         n[i + 39] = conn_state(c)
         # Wireshark begins to count with a SYN, or with the second packet.
         n[i + 40] = 0 if client.packets + server.packets == 1 and not c.completeness & 1 else c.completeness

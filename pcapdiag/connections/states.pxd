@@ -4,11 +4,10 @@ from pcapdiag.exchanges.framer cimport Framer
 
 cdef int _UNKNOWN, _CLOSED, _SYN_SENT, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _CLOSE_WAIT, _CLOSING
 cdef int _LAST_ACK, _TIME_WAIT, _NONE, _CLIENT, _SERVER, _UNDECIDABLE, _HANDSHAKE, _REFUSED, _UNANSWERED, _MIDSTREAM
-cdef long long _AGE
 
 cpdef bint covers(long long acknowledgment, Half fin) except -1
-@cython.locals(c=Connection, aged=bint)
-cpdef int implied_state(Half half, Half other, long long ended_at) except -1
+@cython.locals(c=Connection)
+cpdef int implied_state(Half half, Half other) except -1
 @cython.locals(client=Half, server=Half, first=Half, second=Half, other=int)
 cpdef int initiator(Connection c) except -1
 @cython.locals(framer=Framer, other=Half, heard="long long")

@@ -14,8 +14,8 @@ other's FIN or earlier
 sent, crossing              sent, crossing              CLOSING; acknowledged: TIME_WAIT
 ==========================  ==========================  =====================================
 
-A RST closes both ends.  TIME_WAIT, and FIN_WAIT_2 of a socket that its program has closed, end after 60 s on Linux
-(TCP_TIMEWAIT_LEN, net.ipv4.tcp_fin_timeout); so do they here.
+A RST closes both ends.  TIME_WAIT, and FIN_WAIT_2 of a socket that its program has closed, end by themselves; the
+pipeline ends them when it knows how long the capture went on (``pipeline.age``).
 """
 
 from __future__ import annotations
@@ -44,16 +44,14 @@ _REFUSED = 1
 _UNANSWERED = 2
 _MIDSTREAM = 3
 
-_AGE = 60_000_000_000  # ns
-
 
 def covers(acknowledgment: int, fin: Half) -> bool:
     """Whether an acknowledgment number takes in a half's FIN."""
     return acknowledgment >= 0 and fin.fin_at != 0 and ((acknowledgment - fin.fin_sequence) & 0xFFFFFFFF) < 0x80000000
 
 
-def implied_state(half: Half, other: Half, ended_at: int) -> int:
-    """The state of the end that sent ``half`` (``model.words.TcpState``), at the time ``ended_at``."""
+def implied_state(half: Half, other: Half) -> int:
+    """The state of the end that sent ``half`` (``model.words.TcpState``), right after the connection's last packet."""
     c = half.connection
     if half.rst_at or other.rst_at:
         return _CLOSED
@@ -61,7 +59,6 @@ def implied_state(half: Half, other: Half, ended_at: int) -> int:
         return _UNKNOWN  # a SYN that nobody answered says nothing of the other end
     if half.packets == 0 and other.packets and c.synack_count == 0 and not c.roles_inferred:
         return _UNKNOWN
-    aged = ended_at - c.last_at >= _AGE
     if half.fin_at == 0:
         if other.fin_at:
             return _CLOSE_WAIT
@@ -71,15 +68,11 @@ def implied_state(half: Half, other: Half, ended_at: int) -> int:
             return _ESTABLISHED
         return _ESTABLISHED if half is c.client else _SYN_RECEIVED
     if other.fin_at == 0:
-        if not half.fin_acked:
-            return _FIN_WAIT_1
-        return _CLOSED if aged else _FIN_WAIT_2
+        return _FIN_WAIT_2 if half.fin_acked else _FIN_WAIT_1
     if covers(half.fin_acknowledgment, other):  # passive closer
         return _CLOSED if half.fin_acked else _LAST_ACK
-    if half.fin_acked and other.fin_acked:
-        return _CLOSED if aged else _TIME_WAIT
     if half.fin_acked:
-        return _TIME_WAIT  # the last ACK was not captured, but it is on its way
+        return _TIME_WAIT  # where the last ACK was not captured it is on its way
     return _CLOSING if other.fin_acked else _FIN_WAIT_1
 
 

@@ -9,7 +9,7 @@ from pcapdiag.segments.segment cimport Segment, SegmentSink, key_of
 
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
-cdef long long _MILLISECOND, _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE
+cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK

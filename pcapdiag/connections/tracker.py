@@ -47,7 +47,6 @@ _HALF_SPACE = 0x80000000
 # The largest window that scaling allows (RFC 7323 2.3) is 1 GiB: a number further ahead is not of this connection.
 _MAX_WINDOW = 0x40000000
 
-_MILLISECOND = 1_000_000
 _COPY_WINDOW = 50_000_000  # ns; a mirrored or routed copy of a packet is this close to it
 _COPY_NO_ID = 1_000_000  # ns; without an IP id: below every retransmission timer
 _PATIENCE = 20_000_000  # ns a packet captured late may take (several capture queues, offload)
@@ -111,7 +110,7 @@ class Tracker(SegmentSink):
         self.serials = 0
         self.duplicates = 0
         self.last_at = 0
-        # Recent packets, a slot of three: signature, time, interface and hops.
+        # Recent packets, a slot of four numbers: signature, time, interface and hops, one unused.
         self.recent_buffer = array("Q", bytes(8 * 4 * _SLOTS))
         self.recent = self.recent_buffer
 
@@ -143,7 +142,6 @@ class Tracker(SegmentSink):
             self.last_at = at
         c.last_frame = s.frame
         half.packets += 1
-        half.last_at = at
         if flags & _SYN and (half.isn < 0 or not flags & (_FIN | _RST)):
             self.on_syn(c, half, s)
         elif flags & _ACK and c.established_at == 0 and c.synack_count and half is c.client:
@@ -563,7 +561,6 @@ class Tracker(SegmentSink):
                 # Where nothing of the server was captured, nobody can say that it did not answer.
                 c.open_request = c.server.packets > 0 and framer.open_request()
                 c.last_exchange_at = framer.last_at
-                c.requests_at_close = framer.requests
         if s.flags & _RST or (half.fin_acked and other.fin_acked):
             self.now_closed(c)
         return 0

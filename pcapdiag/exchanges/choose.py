@@ -19,7 +19,6 @@ _NONE = 0
 _CLIENT = 1
 _SERVER = 2
 
-
 # Every front of a first word that is not the whole of it yet.
 _FRONTS = frozenset(
     word[:size]

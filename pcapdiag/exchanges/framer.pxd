@@ -2,15 +2,13 @@ cimport cython
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _REQUEST_SEEN, _RESPONSE_SEEN
-cdef int _EXACT, _LOWER_BOUND, _TURNS
-cdef int _CLIENT, _SERVER
-cdef int _OPAQUE, _REDIS, _POSTGRES
+cdef int _TURNS, _CLIENT, _REDIS, _POSTGRES
 
 cdef class Framer:
     cdef public ExchangeRows rows
     cdef public int connection, protocol, basis, goodbye
     cdef public int requests, responses
-    cdef public long long last_at, last_frame, goodbye_end, client_next
+    cdef public long long last_at, goodbye_end, client_next
     cdef public bytes host, user_agent, header_order, server_software, sni, alpn
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1

@@ -6,10 +6,7 @@ sees a byte twice.  What it cannot frame exactly it counts as a bound or as turn
 
 from __future__ import annotations
 
-from pcapdiag.exchanges.rows import (
-    Exchange,
-    ExchangeRows,
-)
+from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
 _REQUEST_COMPLETE = 4
 _RESPONSE_COMPLETE = 8
@@ -17,17 +14,11 @@ _TURN = 64
 _REQUEST_SEEN = 256
 _RESPONSE_SEEN = 512
 
-# Values of Framer.basis, as model.words.Count.
-_EXACT = 0
-_LOWER_BOUND = 1
-_TURNS = 2
+_TURNS = 2  # a value of Framer.basis, as model.words.Count
 
-# Values of Framer.goodbye, as model.words.Side.
-_CLIENT = 1
-_SERVER = 2
+_CLIENT = 1  # a value of Framer.goodbye, as model.words.Side
 
 # Values of Framer.protocol, as model.words.Protocol.
-_OPAQUE = 1
 _REDIS = 5
 _POSTGRES = 6
 
@@ -38,7 +29,7 @@ class Framer:
     Attributes:
         requests, responses: counted so far.
         basis: what ``requests`` is worth (``Count``).
-        last_at, last_frame: the last byte of any exchange, goodbyes left out.
+        last_at: time of the last byte of any exchange, goodbyes left out.
         goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, an HTTP 408.
         goodbye_end: sequence number behind the segment that said it.
         client_next: sequence number of the client's next byte, -1 while it is not known.
@@ -53,7 +44,6 @@ class Framer:
         self.requests = 0
         self.responses = 0
         self.last_at = 0
-        self.last_frame = 0
         self.goodbye = 0
         self.goodbye_end = 0
         self.client_next = -1
@@ -165,7 +155,6 @@ class TurnFramer(Framer):
         else:
             return 0  # a server's greeting, or an answer to a request ahead of the capture
         self.last_at = at
-        self.last_frame = frame
         return 0
 
     def close_turn(self) -> int:

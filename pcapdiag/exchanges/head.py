@@ -38,7 +38,7 @@ class Head:
         request: a request, else a response.  method: number in ``model.flags.METHODS``.  status: 0 for a request.
         http10: the message says HTTP/1.0.  close, keep_alive: tokens of ``Connection``.
         length: Content-Length, -1 when absent, -2 when it cannot be trusted.  chunked: the last transfer coding.
-        upgrade: an ``Upgrade`` header.  expect: ``Expect: 100-continue``.
+        h2c: ``Upgrade: h2c``.  expect: ``Expect: 100-continue``.
         host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
     """
@@ -52,7 +52,6 @@ class Head:
         self.keep_alive = False
         self.length = -1
         self.chunked = False
-        self.upgrade = False
         self.h2c = False
         self.expect = False
         self.host: bytes | None = None
@@ -144,7 +143,6 @@ def parse_head(head: bytes) -> Head | None:
         elif lower == b"keep-alive":
             read_keepalive(out, line[colon + 1 :])
         elif lower == b"upgrade":
-            out.upgrade = True
             out.h2c = line[colon + 1 :].strip().lower() == b"h2c"
         elif lower == b"expect":
             out.expect = line[colon + 1 :].strip().lower() == b"100-continue"

@@ -33,15 +33,6 @@ from pcapdiag.exchanges.framer import Framer
 from pcapdiag.exchanges.head import REQUEST_WORDS, Head, parse_head, starts_request, starts_response
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
-HEAD = 0
-BODY = 1
-CHUNK_SIZE = 2
-CHUNK_DATA = 3
-TRAILER = 4
-UNTIL_CLOSE = 5
-LOST = 6
-TUNNEL = 7
-
 _HEAD = 0
 _BODY = 1
 _CHUNK_SIZE = 2
@@ -67,7 +58,6 @@ _PIPELINED = 8192
 
 _LOWER_BOUND = 1
 _SERVER = 2
-_TURNS = 2
 _UNKNOWN = 0
 _HTTP2 = 4
 _METHOD_HEAD = 2
@@ -115,7 +105,6 @@ class HttpFramer(Framer):
         self.server_frame = 0
         self.late: list[Exchange] = []  # answered exchanges whose request is still to be captured, in order
         self.dropped = 0  # requests beyond what may wait; their responses find nothing to answer
-        self.tunnel_from = 0
 
     def feed(
         self,
@@ -132,7 +121,6 @@ class HttpFramer(Framer):
         stream = self.client if from_client else self.server
         if stream.state == _TUNNEL:
             self.last_at = at
-            self.last_frame = frame
             return 0
         pos = start
         end = start + captured
@@ -194,7 +182,6 @@ class HttpFramer(Framer):
                 x.response_bytes += length
         if not stream.unsolicited:
             self.last_at = at
-            self.last_frame = frame
         return 0
 
     # -- heads
@@ -337,7 +324,6 @@ class HttpFramer(Framer):
             x.flags |= _BOUND
             self.rows.add(self.connection, x)
         self.last_at = at
-        self.last_frame = frame
         stream.current = x
         return self.request_body(stream, head, at, frame)
 
@@ -447,7 +433,6 @@ class HttpFramer(Framer):
                 # It may answer a request that was not captured, and the answer to this one be in the gap.
                 x.flags |= _BOUND
         self.last_at = at
-        self.last_frame = frame
         if x.response_first_at == 0:
             x.response_first_at = stream.partial_at
             x.response_first_frame = stream.partial_frame

@@ -11,14 +11,6 @@ from pcapdiag.segments.rare import RARE, network_packet
 from pcapdiag.segments.segment import Segment, SegmentSink
 
 # Linktypes, https://www.tcpdump.org/linktypes.html
-NULL = 0
-ETHERNET = 1
-LOOP = 108
-SLL = 113
-SLL2 = 276
-IPV4_ONLY = 228
-IPV6_ONLY = 229
-
 LINKTYPE_NAMES = {
     0: "NULL",
     1: "Ethernet",

@@ -72,3 +72,10 @@ def test_damage_in_a_rare_link_layer_is_counted(linktype: int, tmp_path: Path) -
     with pytest.raises(CaptureError, match="no TCP in its"):
         analyze([capture(linktype, [frame[:9] for frame in frames], tmp_path / "cut.pcap")])
     analyze([capture(linktype, frames, tmp_path / "damaged.pcap")])
+
+
+def test_an_extension_header_that_dpkt_reads_but_cannot_write_is_counted(tmp_path: Path) -> None:
+    encrypted = b"\x60\x00\x00\x00" + struct.pack(">HBB", 24, 50, 64) + bytes(32) + bytes(24)
+    frames = [b"\xff\x03\x00\x57" + encrypted, *wrapped(9)]
+    report = analyze([capture(9, frames, tmp_path / "esp.pcap")])
+    assert report.capture.quality.undecoded == {"not IP": 1}

@@ -27,6 +27,6 @@ def network_packet(linktype: int, frame: bytes) -> bytes:
         else:
             radio = dpkt.radiotap.Radiotap(frame).data if linktype == RADIOTAP else dpkt.ieee80211.IEEE80211(frame)
             inner = dpkt.llc.LLC(radio.data_frame.data).data
+        return bytes(inner) if isinstance(inner, dpkt.ip.IP | dpkt.ip6.IP6) else b""
     except (dpkt.Error, AttributeError, IndexError, ValueError):
         return b""  # encrypted, a management frame, or damaged
-    return bytes(inner) if isinstance(inner, dpkt.ip.IP | dpkt.ip6.IP6) else b""

@@ -310,7 +310,7 @@ def in_time_order(paths: Sequence[str]) -> list[str]:
         raise CaptureError(
             "-", "standard input cannot be combined with files", try_this="mergecap -w all.pcapng FILES -"
         )
-    keyed: list[tuple[float, int, str]] = []
+    keyed: list[tuple[bool, int, int, str]] = []
     for order, path in enumerate(paths):
         sink = _FirstTime()
         with open_source(path) as raw:
@@ -321,5 +321,5 @@ def in_time_order(paths: Sequence[str]) -> list[str]:
                 reader.feed(piece)
                 if sink.at >= 0:
                     break
-        keyed.append((float("inf") if sink.at < 0 else float(sink.at), order, path))
-    return [path for _, _, path in sorted(keyed)]
+        keyed.append((sink.at < 0, sink.at, order, path))
+    return [path for *_, path in sorted(keyed)]

@@ -32,9 +32,10 @@ cdef class Half:
 cdef class Connection:
     cdef public int number
     cdef public Half client, server
-    cdef public bint roles_inferred, open_request, closed
+    cdef public bint roles_inferred, open_request
     cdef public Framer framer
-    cdef public long long first_at, last_at, syn_at, synack_first, synack_at, established_at, rtt, close_at, last_exchange_at
+    cdef public long long first_at, last_at, syn_at, synack_first, synack_at, established_at, rtt, close_at, closed_at
+    cdef public long long last_exchange_at
     cdef public int first_frame, last_frame, close_frame
     cdef public int syn_count, synack_count, closer, close_kind, duplicates, completeness
     cdef public str history

@@ -102,4 +102,4 @@ class Connection:
         # First bytes that do not tell yet what they begin, and who sent them.
         self.held: list[Pending] | None = None
         self.held_half: Half = None  # type: ignore[assignment]
-        self.closed = False  # by RST, or FIN both ways and acknowledged
+        self.closed_at = 0  # by RST, or FIN both ways and acknowledged; 0 while it is not

@@ -227,6 +227,8 @@ class Tracker(SegmentSink):
         while self.closed:
             c = self.closed[0]
             if c.client is not None and at - c.last_at < _KEPT:
+                if at - c.closed_at > 2 * _KEPT or c.closed_at - at > 2 * _KEPT:
+                    self.closed.rotate(-1)  # its ends still talk, or its clock was wrong: the others need not wait
                 break
             self.closed.popleft()
             if c.client is not None:
@@ -566,8 +568,8 @@ class Tracker(SegmentSink):
         return 0
 
     def now_closed(self, c: Connection) -> int:
-        if not c.closed:
-            c.closed = True
+        if c.closed_at == 0:
+            c.closed_at = c.last_at
             self.closed.append(c)
         return 0
 

@@ -66,7 +66,7 @@ _METHOD_CONNECT = 6
 # Servers refuse heads of more than 8 KiB (nginx, Apache) to 64 KiB (HAProxy); above it this is no head.
 _MAX_HEAD = 65_536
 _MAX_LINE = 4_096
-# Requests kept waiting on one connection; real pipelines are below 100.
+# Requests kept waiting on one connection, or awaited; real pipelines are below 100.
 _MAX_OUTSTANDING = 1_000
 
 
@@ -213,7 +213,8 @@ class HttpFramer(Framer):
                 return end
             start = pos
             stop = end
-        stop_at = head_end(data, start, stop)
+        # What was here before holds no whole empty line: a head that comes byte by byte is not read again for each.
+        stop_at = head_end(data, base - 2 if base > 2 else start, stop)
         if stop_at < 0:
             if not stream.partial:
                 stream.partial_at = at
@@ -419,6 +420,8 @@ class HttpFramer(Framer):
             x.acknowledged = stream.sequence
             self.outstanding.append(x)
             if late:
+                if len(self.late) == _MAX_OUTSTANDING:
+                    self.write_off()
                 self.late.append(x)
             else:
                 self.requests += 1

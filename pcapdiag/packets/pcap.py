@@ -147,7 +147,7 @@ class PcapReader(RecordReader):
                 following = scan + self.header + captured
                 if following <= last and plausible(following) >= 0:
                     skipped = self.offset + scan - self.lost_from
-                    self.damage.append(
+                    self.note_damage(
                         f"{self.path} at byte {self.lost_from}: the record {self.lost_why}; "
                         f"{skipped} bytes skipped to the next readable record"
                     )
@@ -184,7 +184,7 @@ class PcapReader(RecordReader):
             )
         if self.lost_from >= 0:
             end = self.offset + len(self.carry)
-            self.damage.append(
+            self.note_damage(
                 f"{self.path} at byte {self.lost_from}: the record {self.lost_why}; "
                 f"no readable record in the remaining {end - self.lost_from} bytes"
             )

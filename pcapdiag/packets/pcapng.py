@@ -201,8 +201,7 @@ class PcapngReader(RecordReader):
         )
 
     def bad_block(self, pos: int, what: str) -> None:
-        if len(self.damage) < 100:
-            self.damage.append(f"{self.path} at byte {self.offset + pos}: {what}; block left out")
+        self.note_damage(f"{self.path} at byte {self.offset + pos}: {what}; block left out")
 
     def lose(self, pos: int, length: int) -> None:
         """A block length that cannot be: without it the next block cannot be found."""
@@ -211,7 +210,7 @@ class PcapngReader(RecordReader):
             raise CaptureError(
                 self.path, f"pcapng section header of {length} bytes", offset=where, expected="28 bytes or more"
             )
-        self.damage.append(
+        self.note_damage(
             f"{self.path} at byte {where}: block length {length} "
             "(expected a multiple of 4 from 12 up); the rest of the file is left out"
         )
@@ -235,5 +234,5 @@ class PcapngReader(RecordReader):
             )
         self.count_linktypes()
         if self.unknown_interface:
-            self.damage.append(f"{self.path}: {self.unknown_interface} packets name an interface never described")
+            self.note_damage(f"{self.path}: {self.unknown_interface} packets name an interface never described")
         super().finish()

@@ -10,6 +10,8 @@ from pcapdiag.packets.sink import PacketSink
 
 # tcpdump's largest snaplen is 262,144; usbmon and D-Bus captures go higher.  Above this a length is damage.
 MAX_RECORD = 16 * 1024 * 1024
+# Damaged places that are described; the rest are counted.  Nobody reads more, and a hostile file has millions.
+MAX_DAMAGE = 100
 
 
 class RecordReader:
@@ -20,7 +22,7 @@ class RecordReader:
         first_at, last_at: nanoseconds since the epoch of the first and last packet; 0 while there is none.
         steps_back: packets whose time is before the packet ahead of them.
         cut_packets: packets with fewer bytes captured than were on the wire (snaplen).
-        damage: one line for each damaged place.
+        damage: one line for each damaged place, a hundred at most.  damaged_places: all of them.
         linktypes: linktype number to packets.
     """
 
@@ -35,6 +37,7 @@ class RecordReader:
         self.steps_back = 0
         self.cut_packets = 0
         self.damage: list[str] = []
+        self.damaged_places = 0
         self.linktypes: dict[int, int] = {}
 
     def feed(self, data: bytes) -> None:
@@ -50,9 +53,17 @@ class RecordReader:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Say what an incomplete last record costs."""
+        """Say what an incomplete last record costs, and how much damage was not described."""
         if self.carry:
-            self.damage.append(
+            self.note_damage(
                 f"{self.path} ends inside a record: {len(self.carry)} bytes from byte {self.offset} on are left out"
             )
             self.carry = b""
+        if self.damaged_places > len(self.damage):
+            self.damage.append(f"{self.path}: {self.damaged_places - len(self.damage):,} more damaged places")
+
+    def note_damage(self, line: str) -> None:
+        """A damaged place, and what it costs."""
+        self.damaged_places += 1
+        if len(self.damage) < MAX_DAMAGE:
+            self.damage.append(line)

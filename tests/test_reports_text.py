@@ -205,7 +205,6 @@ def test_one_of_anything_is_singular() -> None:
         one_sided_connections=1,
         aliased_connections=1,
         time_steps_back=1,
-        bad_checksums=1,
         undecoded={"ARP": 1},
     )
     capture = dataclasses.replace(mock.report().capture, quality=quality, packets=1, tcp_segments=1)

@@ -47,7 +47,6 @@ class Quality:
     one_sided_connections: int = 0
     aliased_connections: int = 0  # the same connection seen under other addresses
     time_steps_back: int = 0
-    bad_checksums: int = 0
     damage: tuple[str, ...] = ()  # one line each: where the file is cut or corrupt, and what that costs
     notes: tuple[str, ...] = ()
 

@@ -147,7 +147,6 @@ def _quality(quality: Quality) -> Object:
         "one_sided_connections": quality.one_sided_connections,
         "aliased_connections": quality.aliased_connections,
         "time_steps_back": quality.time_steps_back,
-        "bad_checksums": quality.bad_checksums,
         "damage": [json_text(line) for line in quality.damage],
         "notes": [json_text(line) for line in quality.notes],
     }

@@ -239,5 +239,4 @@ def _counted(quality: Quality) -> tuple[tuple[int, str, str], ...]:
         (quality.one_sided_connections, "connection", "captured in one direction only"),
         (quality.aliased_connections, "connection", "seen again under other addresses, left out"),
         (quality.time_steps_back, "time", "the capture's clock stepped back"),
-        (quality.bad_checksums, "packet", "with a bad checksum"),
     )

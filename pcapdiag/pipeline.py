@@ -108,7 +108,8 @@ def nothing_to_analyse(paths: Sequence[str], tables: Tables) -> CaptureError:
     return CaptureError(
         name,
         f"no TCP in its {packets:,} packets ({why})",
-        expected=f"TCP over IPv4 or IPv6 on Ethernet, Linux SLL, NULL/LOOP or raw IP (this is {linktypes})",
+        expected="TCP over IPv4 or IPv6 on Ethernet, Linux SLL, NULL/LOOP, raw IP, PPP, Cisco HDLC or 802.11 "
+        f"(this is {linktypes})",
         try_this="check the capture filter: tcpdump -i any -w FILE tcp",
     )
 

@@ -107,9 +107,11 @@ def filters(command: Command) -> Command:
                 "--since",
                 metavar="TIME",
                 callback=moment,
-                help="Leave out packets before: 2026-11-20T13:28:30Z or +3.5 (s).",
+                help="Only connections alive at or after it: 2026-11-20T13:28:30Z or +3.5 (s).",
             ),
-            click.option("--until", metavar="TIME", callback=moment, help="Leave out packets after it."),
+            click.option(
+                "--until", metavar="TIME", callback=moment, help="Only connections begun by then; each is kept whole."
+            ),
         )
     ):
         command = option(command)

@@ -2,7 +2,7 @@
 
 A product file is one product at top level, or several as ``[[product]]``, each with its tables beneath it::
 
-    id = "nginx"             # what --client and the settings command take
+    id = "nginx"             # what the settings command takes
     name = "nginx"           # what reports print
     role = "server"          # client, server or kernel
     language = "nginx"       # of its snippets, unless a setting says otherwise

@@ -29,15 +29,10 @@ from pcapdiag.rules.rule import Desk
 from pcapdiag.settings import catalog
 
 
-def counted(kind: type[Word], values: Column) -> dict[str, int]:
+def counted(kind: type[Word | TcpState], values: Column) -> dict[str, int]:
     """Word to rows, in the order of the words."""
     numbers = np.bincount(values, minlength=1) if len(values) else np.zeros(1, dtype=np.int64)
     return {kind(value).word: int(count) for value, count in enumerate(numbers) if count}
-
-
-def states(values: Column) -> dict[str, int]:
-    numbers = np.bincount(values, minlength=1) if len(values) else np.zeros(1, dtype=np.int64)
-    return {TcpState(value).word: int(count) for value, count in enumerate(numbers) if count}
 
 
 def basis_of(bases: Column) -> Count:
@@ -74,8 +69,8 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
         closers=counted(Side, c.closer),
         initiators=counted(Side, c.initiator),
         close_classes=counted(CloseClass, pool.close_class),
-        client_states=states(c.client_state),
-        server_states=states(c.server_state),
+        client_states=counted(TcpState, c.client_state),
+        server_states=counted(TcpState, c.server_state),
         peak_connections=pool.peak_open,
         peak_busy=pool.peak_busy,
         peak_idle=pool.peak_idle,

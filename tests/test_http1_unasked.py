@@ -6,6 +6,10 @@ import expectations
 import wire
 from notation import scenario
 
+from pcapdiag.exchanges.http1 import HttpFramer
+from pcapdiag.exchanges.rows import ExchangeRows
+from pcapdiag.model.words import Count
+
 HANDSHAKE = """
     > S
     < S.
@@ -165,3 +169,18 @@ def test_syn_acks_of_several_numbers_answer_one_syn() -> None:
         assert (row["requests"], row["responses"], row["basis"]) == (1, 1, "exact")
         assert row["server_isn"] == taken
         assert row["synack_count"] == len(isns)
+
+
+def test_a_response_to_an_unseen_request_has_its_row_while_a_late_request_is_awaited() -> None:
+    rows = ExchangeRows()
+    framer = HttpFramer(rows, 1, 2, {})
+    framer.basis = Count.LOWER_BOUND
+    request, response = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
+    framer.feed(True, request, 0, len(request), len(request), 1, 1, 0, 0)
+    for place, acknowledged in enumerate((len(request), 2 * len(request), len(request))):
+        framer.feed(
+            False, response, 0, len(response), len(response), 2, 2, place * len(response), acknowledged
+        )
+    framer.finish()
+    assert framer.requests == 3
+    assert rows.count == 3

@@ -542,7 +542,8 @@ class HttpFramer(Framer):
             x.flags |= _RESPONSE_COMPLETE
             if self.outstanding and self.outstanding[0] is x:
                 del self.outstanding[0]
-            if x.flags & _REQUEST_SEEN or not self.late:
+            # One whose request is late waits for it; no other came behind it while it was outstanding.
+            if x.flags & _REQUEST_SEEN or not self.late or self.late[len(self.late) - 1] is not x:
                 self.rows.add(self.connection, x)
         return 0
 

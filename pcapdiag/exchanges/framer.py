@@ -30,7 +30,8 @@ class Framer:
         requests, responses: counted so far.
         basis: what ``requests`` is worth (``Count``).
         last_at: time of the last byte of any exchange, goodbyes left out.
-        goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, an HTTP 408.
+        goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, Redis
+            QUIT, an HTTP 408.
         goodbye_end: sequence number behind the segment that said it.
         client_next: sequence number of the client's next byte, -1 while it is not known.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.

@@ -151,6 +151,22 @@ test_a_close_notify_after_the_last_answer_is_a_goodbye_and_no_open_request = sce
     **HELLOS,
 )
 
+test_a_fin_that_answers_a_goodbye_did_not_begin_the_close = scenario(
+    TLS13
+    + """
+    > P. {23:200}
+    < P. {23:800}
+    > P. {23:19}
+    < P. {23:19}
+    < F.
+    > R.
+    expect goodbye client
+    expect closer server fin
+    expect initiator client
+""",
+    **HELLOS,
+)
+
 test_tls_1_2_alerts_after_the_handshake_are_goodbyes = scenario(
     HANDSHAKE
     + """

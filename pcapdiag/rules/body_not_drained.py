@@ -18,7 +18,8 @@ What to change
 
 False alarms
     A small body that had arrived whole before the close looks like never-reuse-keepalive-disabled.  Go 1.27 and later
-    read up to 256 KiB on Close by themselves, so there only larger bodies show this.
+    read up to 256 KiB on Close by themselves, so there only larger bodies show this.  Over TLS a healthy close ends in
+    RST too, at the server's close_notify: only responses of more than one record count.
 
 References
     https://pkg.go.dev/net/http#Response (Body); RFC 9293 3.10.4 (closing with data unread sends RST)
@@ -47,6 +48,8 @@ from pcapdiag.rules.rule import (
 MIN_CONNECTIONS = 3
 # Part of the pool's closed connections that must show it: a user who cancels now and then is no pattern.
 SHARE = 0.5
+# What one TLS record holds (RFC 8446 5.1): a smaller response can have come whole, with nothing left to reset.
+TLS_RECORD = 16_384
 
 
 class BodyNotDrained(Rule):
@@ -69,6 +72,11 @@ class BodyNotDrained(Rule):
         quick = (c.close_at - began <= pool.immediate_limit) | (whole & (pool.linger <= pool.immediate_limit))
         by_client = pool.closed & (pool.closer == Side.CLIENT) & answered & ~pool.client_asked
         reset = by_client & quick & (c.client_rst_at > 0) & (c.client_rst_at - c.close_at <= pool.immediate_limit)
+        if pool.encrypted:
+            # A server answers the client's close_notify with its own, which a closed socket meets with RST.
+            size = np.zeros(pool.size, dtype=np.int64)
+            size[there] = pool.exchanges.response_bytes[last]
+            reset &= size >= TLS_RECORD
         cut = by_client & quick & (c.open_request != 0)
         rows = np.flatnonzero(reset | cut)
         ended = int((pool.closed & pool.used).sum())

@@ -51,6 +51,7 @@ class Use:
     response_close: bool = False
     status: int = 200
     size: int = 200
+    hint: int = -1  # Keep-Alive: timeout= of the response
 
 
 @dataclass
@@ -225,7 +226,7 @@ def exchange_of(use: Use, row: int, index: int) -> dict[str, int]:
         "method": 1,
         "status": use.status if done else 0,
         "flags": marks,
-        "keepalive_timeout": -1,
+        "keepalive_timeout": use.hint,
         "keepalive_max": -1,
     }
 

@@ -8,6 +8,8 @@ the connection.  What can happen, and what it says:
 * The response is larger than the client's buffers.  Unread, it stalls: the client's window closes and stays closed.
 * The response is large (32 KiB or more): unread, the window that the client last advertised stays short by most of it.
 * The client's own idle timer closes it: then it was in a pool, so the body had been read and closed.
+* The client's program ends, which closes everything in one moment and proves no timer; but a kernel that then sends RST
+  had bytes that nobody read.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from enum import IntEnum
 import numpy as np
 
 from pcapdiag.model.tables import Column
-from pcapdiag.model.words import CloseClass, Side
+from pcapdiag.model.words import CloseClass, CloseKind, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.answers import fin_answers, stalled, unread
 from pcapdiag.pools.pool import Fate, Pool, once_per_pool
@@ -30,6 +32,8 @@ MIN_DIALS = 5
 # Of the dials after the first, this part had an idle connection at hand.  Real cases lie between 0.7 and 1.
 MISSED = 0.6
 SINGLE = 0.9
+UNHEEDED = "the client never answered the server's FIN: CLOSE_WAIT"
+TARDY = "the client left the server's FIN unanswered for a second or more: CLOSE_WAIT"
 
 
 class Lean(IntEnum):
@@ -50,6 +54,7 @@ class Abandoned:
     reason: str
     missed_rate: float
     blind: bool = False  # no payload was captured: read from ages and sequence numbers alone
+    unheeded: bool = False  # it leans on FINs that were not answered
 
 
 @once_per_pool
@@ -82,7 +87,7 @@ def abandoned(pool: Pool) -> Abandoned | None:
     if rate < MISSED and len(held) < 0.5 * int(pool.whole.sum()):
         return None
     lean, shown_by, reason = _lean(pool, rows, held)
-    return Abandoned(rows, lean, shown_by, reason, rate)
+    return Abandoned(rows, lean, shown_by, reason, rate, unheeded=reason in (UNHEEDED, TARDY))
 
 
 def charged(pool: Pool) -> int:
@@ -132,7 +137,7 @@ def blind(pool: Pool) -> Abandoned | None:
     if rate < MISSED:
         return None
     lean, shown_by, reason = _lean(pool, rows, rows[:0])
-    return Abandoned(rows, lean, shown_by, reason, min(rate, 1.0), blind=True)
+    return Abandoned(rows, lean, shown_by, reason, min(rate, 1.0), blind=True, unheeded=reason in (UNHEEDED, TARDY))
 
 
 def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
@@ -143,15 +148,21 @@ def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
     by_client = np.flatnonzero((pool.close_class == CloseClass.SILENT) & (pool.closer == Side.CLIENT))
     # A capture that lost a packet in a hundred lost some of the client's FINs: few unanswered ones prove nothing.
     if told >= 3 and told >= len(by_client):
-        if len(answers.never) >= 0.8 * told:
-            return Lean.UNREAD, answers.never, "the client never answered the server's FIN: CLOSE_WAIT"
+        waiting = np.concatenate([answers.never, answers.tardy])
+        if len(waiting) >= 0.8 * told:
+            return Lean.UNREAD, np.sort(waiting), TARDY if len(answers.tardy) else UNHEEDED
         if len(answers.prompt) >= 0.8 * told:
             return (
                 Lean.POOLED,
                 answers.prompt,
                 "the client answered the server's FIN at once, as it does for an idle connection",
             )
-    if len(by_client) >= 3:
+    at_exit = ended_together(pool, by_client)
+    # With TLS the session tickets and the close_notify that an idle connection holds are unread bytes too.
+    reset = by_client[pool.connections.close_kind[by_client] == CloseKind.RST]
+    if at_exit and not pool.encrypted and len(reset) >= 3 and len(reset) >= 0.8 * len(rows):
+        return Lean.UNREAD, reset, "the client's program ended with bytes of the response unread: its kernel sent RST"
+    if len(by_client) >= 3 and not at_exit:
         return Lean.POOLED, by_client, "the client's own idle timer closed the connection, so it was in a pool"
     short = unread(pool)
     if len(short) >= 3 and len(short) >= 0.8 * len(rows):
@@ -161,3 +172,13 @@ def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
             "the window that the client last advertised is short by most of the response: it is unread",
         )
     return Lean.UNDECIDED, rows[:0], ""
+
+
+def ended_together(pool: Pool, rows: Column) -> bool:
+    """Whether these closes are the end of a program rather than a timer: their times agree better than their silences."""
+    if len(rows) < 2:
+        return False
+    times, silences = pool.connections.close_at[rows], pool.linger[rows]
+    return float(np.ptp(np.percentile(times - times.min(), [10, 90]))) < float(
+        np.ptp(np.percentile(silences, [10, 90]))
+    )

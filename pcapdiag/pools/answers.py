@@ -27,6 +27,7 @@ class FinAnswers:
     prompt: Column  # within 50 ms and a round trip
     late: Column  # later
     never: Column  # not at all, though the capture goes on for a second or more
+    tardy: Column  # those of ``late`` that took a second or more: at the next use, or when the program ended
 
 
 def fin_answers(pool: Pool) -> FinAnswers:
@@ -38,7 +39,10 @@ def fin_answers(pool: Pool) -> FinAnswers:
     delay = answered_at - c.server_fin_at
     prompt = answered & (delay <= PROMPT + pool.rtt)
     never = closed & (answered_at == 0) & (pool.end - c.server_fin_at >= WATCH)
-    return FinAnswers(np.flatnonzero(prompt), np.flatnonzero(answered & ~prompt), np.flatnonzero(never))
+    tardy = answered & ~prompt & (delay >= WATCH)
+    return FinAnswers(
+        np.flatnonzero(prompt), np.flatnonzero(answered & ~prompt), np.flatnonzero(never), np.flatnonzero(tardy)
+    )
 
 
 def stalled(pool: Pool) -> Column:

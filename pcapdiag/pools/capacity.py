@@ -92,6 +92,21 @@ def idle_capacity(pool: Pool) -> Capacity | None:
 
 
 @once_per_pool
+def capacity_with_busy(pool: Pool) -> Capacity | None:
+    """The idle pool's size of a client that counts its busy connections too (httpcore does), None where it is not clear.
+
+    Such a pool closes whatever comes back while more connections are open than it may keep, full or not: at nine of ten
+    closes that many others must have been open, and the level at rest must be one value.
+    """
+    level = resting_level(pool)
+    if level is None or not level.value or replaced_by_age(pool):
+        return None
+    c = pool.connections
+    others = timeline.level(c.close_at[overflow_rows(pool)], c.first_at[pool.usable], pool.gone_at[pool.usable])
+    return level if float((others >= level.value).mean()) >= 0.9 else None
+
+
+@once_per_pool
 def resting_level(pool: Pool) -> Capacity | None:
     """The level that the pool rests at, None without rest or without overflow.
 

@@ -21,8 +21,9 @@ What to change
     Close the body on every path, and read it to its end where the connection is to be reused.
 
 False alarms
-    Clients that notice a FIN only at the next use (requests, httpx, Apache HttpClient 4) leave healthy idle connections
-    in CLOSE_WAIT; those were used more than once, which this rule never accuses.
+    Clients that notice a FIN only at the next use (requests, urllib3, httpx, libcurl, Ruby) leave healthy idle connections
+    in CLOSE_WAIT: of those an unanswered FIN proves nothing, and both explanations are said.  A program's end answers
+    every FIN in one moment, a second or more late: that counts as unanswered.
 
 References
     https://pkg.go.dev/net/http ("The caller must close the response body when finished with it")
@@ -32,9 +33,8 @@ from __future__ import annotations
 
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Severity
-from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.never_reuse_new_transport import abandoned_finding, leads_unread
+from pcapdiag.rules.never_reuse_new_transport import abandoned_finding, leads_unread, weighed
 from pcapdiag.rules.rule import Desk, NotJudged, Rule
 
 
@@ -45,7 +45,7 @@ class BodyNotClosed(Rule):
     severity = Severity.HIGH
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
-        seen = abandoned(pool)
+        seen = weighed(pool, desk)
         if seen is None or not leads_unread(pool, desk, seen):
             return None
         return abandoned_finding(self, pool, desk, seen)

@@ -36,6 +36,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools import timeline
 from pcapdiag.pools.capacity import (
     Capacity,
+    capacity_with_busy,
     idle_capacity,
     overflow_rows,
     pooled_at_overflow,
@@ -56,6 +57,8 @@ from pcapdiag.rules.rule import (
 )
 
 MIN_OVERFLOW = 3
+# Clients whose limit on idle connections is compared with all that are open (httpcore 1, the transport of httpx).
+COUNTS_BUSY = frozenset({"python-httpx"})
 # Part of the closes after which the client dialled again: otherwise it was simply done.
 REOPENED = 0.5
 # Part of the closed connections that overflow must explain.
@@ -80,6 +83,8 @@ class IdlePoolTooSmall(Rule):
         if followed < REOPENED * len(rows):
             return None
         capacity = idle_capacity(pool)
+        if capacity is None and desk.client_id(pool) in COUNTS_BUSY:
+            capacity = capacity_with_busy(pool)
         if replaced_by_age(pool) or (capacity is None and resting_level(pool) is not None):
             return None
         pooled_then = pooled_at_overflow(pool)

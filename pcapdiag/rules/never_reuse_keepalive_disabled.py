@@ -21,7 +21,8 @@ What to change
 False alarms
     An idle pool that is too small also closes at once, but some connections survive and are reused.  When responses,
     not requests, announce the close it is the server's doing: server-connection-close.  With TLS or a small snaplen the
-    headers cannot be seen: then both are said.
+    headers cannot be seen: then both are said.  A server's Keep-Alive: timeout=1 makes Node.js close at once: then the
+    server's idle timeout leads.
 
 References
     RFC 9112 9.3 (persistence), 9.6 (the close option)
@@ -33,6 +34,7 @@ import numpy as np
 
 from pcapdiag.model.flags import REQUEST_HTTP10, UPGRADED
 from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Count, Knob, Protocol, Severity, Side
 from pcapdiag.pools.pool import SECOND, Mask, Pool
 from pcapdiag.pools.timers import LAZY_AFTER, LAZY_BEFORE
@@ -56,6 +58,9 @@ AGREE = 0.8
 REPLACED_WITHIN = SECOND
 # Turns of a database or cache session that serves one piece of work: greeting, options, the command itself.
 SHORT_SESSION = 6
+# Node.js closes a second before the time that Keep-Alive: timeout= announces; its http.Agent sends no User-Agent.
+HINTED = frozenset({None, "node-http-agent", "undici"})
+HINT_S = 1
 
 
 class NeverReuseKeepaliveDisabled(Rule):
@@ -101,6 +106,9 @@ class NeverReuseKeepaliveDisabled(Rule):
         knob_first = Knob.KEEPALIVE_SWITCH if signalled else Knob.INSTANCE_PER_REQUEST
         knob_second = Knob.INSTANCE_PER_REQUEST if signalled else Knob.KEEPALIVE_SWITCH
         cause = Cause.NEVER_REUSE_KEEPALIVE_DISABLED
+        told = obeys_hint(pool, desk, rows)
+        if told:
+            why = "the server's Keep-Alive: timeout=1 leaves it no time to keep one"
         said = "Connection: close" if signalled and not http10 else "HTTP/1.0" if signalled else None
         settings = desk.advice(pool, knob_first, cause, inferred=said) + desk.advice(pool, knob_second, cause)
         rare = severity == Severity.INFO
@@ -119,6 +127,11 @@ class NeverReuseKeepaliveDisabled(Rule):
                 f"The first FIN came from the server on {first[Side.SERVER]:,} and from the client on "
                 f"{first[Side.CLIENT]:,}; after a signal that is chance, and says nothing about the cause."
             )
+        elif told:
+            claim += (
+                "Node.js closes a connection a second before the time that the server announces: at one second that is "
+                "at once."
+            )
         elif not hidden:
             claim += "No connection was kept for reuse: the client, its session or its process ends with each request."
         if regular(pool):
@@ -132,6 +145,20 @@ class NeverReuseKeepaliveDisabled(Rule):
             Confidence.LOW,
             "the response, not the request, says Connection: close",
             desk.advice(pool, Knob.KEEPALIVE_SWITCH, Cause.SERVER_CONNECTION_CLOSE, role="server"),
+        )
+        hint = CauseClaim(
+            Cause.SERVER_IDLE_TIMEOUT,
+            Confidence.MEDIUM,
+            "give the server an idle timeout of 5 s or more: a client that obeys the hint then keeps its connections",
+            desk.advice(
+                pool,
+                Knob.IDLE_TIMEOUT,
+                Cause.SERVER_IDLE_TIMEOUT,
+                role="server",
+                inferred="1 s, by its Keep-Alive header",
+                recommended="5 s or more",
+                values={"value_s": "5"},
+            ),
         )
         return finding(
             self,
@@ -150,14 +177,15 @@ class NeverReuseKeepaliveDisabled(Rule):
                 "opens_per_second": round(rate or 0.0, 2),
             },
             causes=[
+                *([hint] if told else []),
                 CauseClaim(
                     cause,
-                    Confidence.HIGH if signalled else Confidence.MEDIUM,
+                    Confidence.HIGH if signalled else Confidence.LOW if told else Confidence.MEDIUM,
                     f"{'decrypt one connection' if pool.encrypted else 'capture whole packets (tcpdump -s 0)'}, or look at "
                     "the server's log: who says Connection: close, the request or the response?"
                     if hidden
                     else ""
-                    if signalled
+                    if signalled or told
                     else "which call is at fault the packets do not show: a new client for each request, a process for "
                     "each, or an explicit close",
                     settings,
@@ -215,3 +243,12 @@ def regular(pool: Pool) -> bool:
     gaps = np.diff(opened)
     middle = float(np.median(gaps))
     return middle >= 0.5 * SECOND and float(np.abs(gaps - middle).max()) <= 0.1 * middle
+
+
+def obeys_hint(pool: Pool, desk: Desk, rows: Column) -> bool:
+    """Whether a Node.js client, or one that says no name as Node's does, was told to keep connections for one second."""
+    if desk.client_id(pool) not in HINTED:
+        return False
+    told = pool.exchanges.keepalive_timeout[pool.last_exchange[rows]]
+    unasked = ~pool.client_asked[rows] & (pool.close_class[rows] == CloseClass.IMMEDIATE)
+    return len(rows) > 0 and float(((told >= 0) & (told <= HINT_S) & unasked).mean()) >= AGREE

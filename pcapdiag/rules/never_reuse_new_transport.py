@@ -31,6 +31,8 @@ References
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
@@ -56,6 +58,13 @@ DECIDE = (
     "leaves its FIN unanswered (CLOSE_WAIT), one with unused idle connections answers it at once"
 )
 
+LOOK = (
+    "this client notices a server's FIN only at its next use, so FINs that it leaves unanswered decide nothing: look in "
+    "the program for a client made for each request, or a response that is not read to its end"
+)
+# Clients that do not read while a connection is idle: they leave a FIN unanswered, healthy or not.
+LAZY = frozenset({"python-requests", "python-urllib3", "python-httpx", "libcurl", "php-curl", "ruby-net-http"})
+
 
 class NeverReuseNewTransport(Rule):
     code = "PD201"
@@ -64,7 +73,7 @@ class NeverReuseNewTransport(Rule):
     severity = Severity.HIGH
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
-        seen = abandoned(pool)
+        seen = weighed(pool, desk)
         if seen is None or leads_unread(pool, desk, seen):
             return None
         return abandoned_finding(self, pool, desk, seen)
@@ -73,6 +82,14 @@ class NeverReuseNewTransport(Rule):
 # Clients whose abandoned sessions close at once: CPython frees them with their last reference, so a pile of open
 # connections has to be held by responses that were never read.
 FREED_AT_ONCE = frozenset({"python-requests", "python-urllib3"})
+
+
+def weighed(pool: Pool, desk: Desk) -> Abandoned | None:
+    """The pattern, undecided where it leans on what this client does in either case."""
+    seen = abandoned(pool)
+    if seen is None or not seen.unheeded or desk.client_id(pool) not in LAZY:
+        return seen
+    return replace(seen, lean=Lean.UNDECIDED, shown_by=seen.rows[:0], reason="")
 
 
 def leads_unread(pool: Pool, desk: Desk, seen: Abandoned) -> bool:
@@ -85,6 +102,7 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     c = pool.connections
     unread_first = leads_unread(pool, desk, seen)
     decided = seen.lean != Lean.UNDECIDED
+    tell = LOOK if desk.client_id(pool) in LAZY else DECIDE
     dials = int(pool.dialled.sum())
     used = len(seen.rows) if seen.blind else int(pool.whole.sum())
     once = share(used if seen.blind else int((c.requests[pool.whole] == 1).sum()), used)
@@ -93,13 +111,13 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     new = CauseClaim(
         Cause.NEVER_REUSE_NEW_TRANSPORT,
         Confidence.HIGH if seen.lean == Lean.POOLED else Confidence.MEDIUM if not unread_first else Confidence.LOW,
-        DECIDE if not decided and not unread_first else "",
+        tell if not decided and not unread_first else "",
         desk.advice(pool, Knob.INSTANCE_PER_REQUEST, Cause.NEVER_REUSE_NEW_TRANSPORT),
     )
     unread = CauseClaim(
         Cause.BODY_NOT_CLOSED,
         Confidence.HIGH if seen.lean == Lean.UNREAD else Confidence.MEDIUM if unread_first else Confidence.LOW,
-        DECIDE if not decided and unread_first else "",
+        tell if not decided and unread_first else "",
         desk.advice(pool, Knob.BODY_CONSUMPTION, Cause.BODY_NOT_CLOSED),
     )
     if seen.lean == Lean.POOLED:
@@ -133,7 +151,12 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     else:
         claim += (
             "Either a) a new client with a pool of its own is made for each request, or b) response bodies are not "
-            "closed: until the server closes a connection the packets are the same."
+            "closed: "
+            + (
+                "this client lets a server's FIN wait in either case, so the packets are the same."
+                if seen.unheeded
+                else "until the server closes a connection the packets are the same."
+            )
         )
     timer = idle_timer(pool, Side.CLIENT)
     if timer is not None and not timer.lazy and timer.value is not None:

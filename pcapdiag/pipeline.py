@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_m
 from pcapdiag.model.words import Opening, TcpState
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
+from pcapdiag.pools.pool import Pool
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
@@ -86,12 +87,19 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         capture=capture_info(tables, alias),
         verdict=judgement.verdict,
         findings=judgement.findings,
-        pools=tuple(report_rows.pool_row(pool, desk) for pool in pools),
+        pools=tuple(report_rows.pool_row(pool, desk) for pool in taken_out(pools)),
         connections=rows,
         connection_count=int(keep.sum()),
         not_evaluated=judgement.not_evaluated,
         version=__version__,
     )
+
+
+def taken_out(pools: list[Pool]) -> Iterator[Pool]:
+    """Each pool in order, and let go of with what was computed for it: a scan's thousands would stay in memory."""
+    pools.reverse()
+    while pools:
+        yield pools.pop()
 
 
 def nothing_to_analyse(paths: Sequence[str], tables: Tables) -> CaptureError:

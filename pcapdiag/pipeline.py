@@ -72,7 +72,8 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
     connections, counters = tables.connections, tables.counters
     if not len(connections):
         raise nothing_to_analyse(paths, tables)
-    start, end = counters.first_at or 0, counters.last_at or 0
+    start = counters.first_at or 0
+    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
     alias = aliases(connections)
     keep = (alias == 0) & chosen(connections, options, start)
     if not keep.any():

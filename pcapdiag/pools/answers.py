@@ -52,7 +52,7 @@ def stalled(pool: Pool) -> Column:
     there = pool.last_exchange >= 0
     flags = pool.exchanges.flags[pool.last_exchange[there]]
     unfinished[there] = (flags & RESPONSE_COMPLETE) == 0
-    shut = (c.client_zero_window > 0) & (c.client_window >= -1) & (c.client_window <= c.client_window_high // 16)
+    shut = (c.client_zero_window > 0) & (c.client_window >= 0) & (c.client_window <= c.client_window_high // 16)
     return np.flatnonzero(unfinished & shut & (c.client_fin_at == 0) & (c.client_rst_at == 0))
 
 

@@ -117,7 +117,7 @@ def resting_level(pool: Pool) -> Capacity | None:
     overflow = overflow_rows(pool)
     if not len(overflow):
         return None
-    start, end = _pooled(pool)
+    start, end = (np.sort(edge) for edge in _pooled(pool))
     busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
     if not len(busy_at):
         return None
@@ -136,7 +136,7 @@ def resting_level(pool: Pool) -> Capacity | None:
             continue
         inside = edges[np.searchsorted(edges, begin, side="right") : np.searchsorted(edges, stop)]
         cuts = np.concatenate([[begin], inside, [stop]])
-        levels = timeline.level(cuts[:-1], start, end)
+        levels = timeline.level_sorted(cuts[:-1], start, end)
         for lasted, height in zip(np.diff(cuts).tolist(), levels.tolist(), strict=True):
             rested[height] = rested.get(height, 0) + lasted
     total = sum(rested.values())

@@ -98,6 +98,8 @@ class IdlePoolTooSmall(Rule):
         others = np.median(timeline.level(times, c.first_at[pool.usable], pool.gone_at[pool.usable]))
         if pool.peak_busy <= kept or others < kept:
             return None
+        # Counted only in the rush of closes, the size may be off by the ones on their way.
+        rested = limit is not None and capacity is not None and capacity.value is not None
         unused = int((c.requests[rows] == 0).sum())
         peak = pool.peak_busy
         # The demand of a moment hides in the dials: nothing can overflow a pool that holds all that were ever open.
@@ -150,7 +152,7 @@ class IdlePoolTooSmall(Rule):
             severity=churn_severity(pool.opens_per_second, Severity.LOW),
             confidence=min(
                 by_count(len(rows)),
-                Confidence.HIGH if limit is not None else Confidence.MEDIUM,
+                Confidence.HIGH if rested else Confidence.MEDIUM,
                 key=lambda confidence: confidence.rank,
             ),
             basis=Basis.INFERRED,
@@ -180,7 +182,7 @@ class IdlePoolTooSmall(Rule):
                 "unused": unused,
                 "opens_per_second": round(pool.opens_per_second or 0.0, 2),
             },
-            causes=[CauseClaim(cause, Confidence.HIGH if limit is not None else Confidence.MEDIUM, "", settings)],
+            causes=[CauseClaim(cause, Confidence.HIGH if rested else Confidence.MEDIUM, "", settings)],
             evidence=evidence,
             would_refute=f"More than {many(kept, 'idle connection')} kept in this pool at the same time, "
             "or a Connection: close on these responses.",

@@ -104,6 +104,10 @@ class ServerIdleTimeout(Rule):
                 f"{cost:,} later dials had nothing left to reuse; requests come about {seconds(gap)} after the last use."
                 if costly
                 else "No request had to wait for a new connection because of it."
+                if cost == 0
+                else f"{many(cost, 'later dial')} had nothing left to reuse: too few to be a pattern."
+                if abandoned(pool) is None
+                else "They were used once and left: the timer only cleans up behind the client."
             )
         )
         if fitting:

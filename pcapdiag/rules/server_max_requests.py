@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pcapdiag.model.report import CauseClaim, Finding
-from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many
@@ -53,7 +53,7 @@ class ServerMaxRequests(Rule):
             return None
         c = pool.connections
         cause = Cause.SERVER_MAX_REQUESTS
-        per_second = (pool.opens_per_second or 0.0) if pool.opens_per_second else 0.0
+        per_second = pool.opens_per_second or 0.0
         if cap.value >= HARMLESS:
             severity = Severity.INFO
         elif cap.value <= 20 or per_second >= 10:
@@ -69,13 +69,13 @@ class ServerMaxRequests(Rule):
         ]
         said = "the last response said Connection: close" if cap.announced else "the server closed at once after it"
         closers = {
-            "server": int((c.closer[cap.rows] == 2).sum()),
-            "client": int((c.closer[cap.rows] == 1).sum()),
+            "server": int((c.closer[cap.rows] == Side.SERVER).sum()),
+            "client": int((c.closer[cap.rows] == Side.CLIENT).sum()),
         }
         claim = (
             f"{many(cap.count, 'connection')} carried exactly {cap.value:,} requests and then ended: {said}. "
             f"No connection carried more. The first FIN came from the server on {closers['server']:,} and from the "
-            f"client on {closers['client']:,}; after the announcement that is chance."
+            f"client on {closers['client']:,}" + ("; after the announcement that is chance." if cap.announced else ".")
         )
         if product == "apache":
             claim += f" Apache serves one more than MaxKeepAliveRequests says: it is set to {setting}."
@@ -121,7 +121,11 @@ class ServerMaxRequests(Rule):
             causes=[CauseClaim(cause, Confidence.HIGH if cap.announced else Confidence.MEDIUM, "", settings)],
             evidence=[
                 desk.evidence(
-                    pool, row, life_frames(pool, row), f"{cap.value} requests, the last response announces the close"
+                    pool,
+                    row,
+                    life_frames(pool, row),
+                    f"{cap.value} requests, "
+                    + ("the last response announces the close" if cap.announced else "then closed at once by the server"),
                 )
                 for row in cap.rows[:3].tolist()
             ],

@@ -151,7 +151,7 @@ test_a_close_notify_after_the_last_answer_is_a_goodbye_and_no_open_request = sce
     **HELLOS,
 )
 
-test_a_fin_that_answers_a_goodbye_did_not_begin_the_close = scenario(
+test_a_server_that_answers_a_goodbye_with_its_fin_left_established_first = scenario(
     TLS13
     + """
     > P. {23:200}
@@ -162,7 +162,7 @@ test_a_fin_that_answers_a_goodbye_did_not_begin_the_close = scenario(
     > R.
     expect goodbye client
     expect closer server fin
-    expect initiator client
+    expect initiator server
 """,
     **HELLOS,
 )

@@ -89,9 +89,6 @@ def initiator(c: Connection) -> int:
     first = client if c.closer == _CLIENT else server
     second = first.other
     other = _SERVER if c.closer == _CLIENT else _CLIENT
-    # A FIN that acknowledges the other end's goodbye answers it, even where that end has only a RST to say after it.
-    if c.close_kind == 1 and by_goodbye(c) == other:
-        return other
     if second.fin_at == 0 and second.rst_at == 0:
         return c.closer
     if c.close_kind == 2:

@@ -236,9 +236,14 @@ class Pool:
 
     @cached_property
     def closer(self) -> Column:
-        """Who closed: the initiator where it is decidable, else the wire order."""
+        """Who wanted the close: who said an in-band goodbye, else the initiator where it is decidable, else the wire order.
+
+        A server that reads the client's close_notify or Terminate closes before the client's kernel has said anything:
+        it left ESTABLISHED first, and yet it only answered.
+        """
         c = self.connections
-        return np.where(c.initiator == Side.UNDECIDABLE, c.closer, c.initiator)
+        began = np.where(c.initiator == Side.UNDECIDABLE, c.closer, c.initiator)
+        return np.where(self.closed & (c.goodbye != Side.NONE), c.goodbye, began)
 
     @cached_property
     def busy_from(self) -> Column:

@@ -34,6 +34,13 @@ def test_every_close_is_classified_before_anything_is_inferred(line: str, expect
     assert CloseClass(int(pool(line, end=10).close_class[0])) is expected
 
 
+def test_who_said_goodbye_closed_whoever_left_established_first() -> None:
+    lines = "0 0.01-0.02 server 0.03"
+    plain, said = pool(lines, end=10), pool(lines, end=10)
+    said.connections.columns["goodbye"] = said.connections.goodbye * 0 + int(Side.CLIENT)
+    assert (plain.closer[0], said.closer[0]) == (Side.SERVER, Side.CLIENT)
+
+
 def test_on_a_long_path_four_round_trips_count_as_at_once() -> None:
     line = "0 0.2-0.4 client 1.1"
     assert pool(line, end=10, rtt=0.2).close_class[0] == CloseClass.IMMEDIATE

@@ -14,6 +14,7 @@ from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
 
 EVIDENCE_SHOWN = 3  # per finding, without --verbose
+GUESSES_SHOWN = 6  # products of an unnamed program; the commonest come first
 PRODUCTS_SHOWN = 2  # whose snippets are printed, where the client is unknown and there are many
 LIST_SHOWN = 8  # items of a measured list
 
@@ -203,13 +204,14 @@ def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: in
         + ". In the commonest products it is:",
         indent=indent,
     )
-    for advice in guessed:
-        if verbose:
+    if verbose:
+        for advice in guessed:
             _setting(page, advice, indent + 2)
-        else:
-            page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
-    if not verbose:
-        page.para("Snippets: -v.", indent=indent)
+        return
+    for advice in guessed[:GUESSES_SHOWN]:
+        page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
+    left = len(guessed) - GUESSES_SHOWN
+    page.para((f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets") + ": -v.", indent=indent)
 
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:

@@ -22,6 +22,8 @@ HEAVY = 47.0
 
 # Servers that send a Server header unless told not to: unlikely ones where there is none.
 NAME_THEMSELVES = frozenset({"nginx", "Apache httpd"})
+# Clients that send no User-Agent of their own: likely ones where there is none.
+NAMELESS = frozenset({"Node.js http.Agent", "libcurl", "PHP curl"})
 # A request with one of these was passed on: its User-Agent is not the one who holds this connection.
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 
@@ -55,18 +57,10 @@ class Desk:
 
     Args:
         file_starts: for each file the frames ahead of it and its path, in reading order.
-        client, server: product ids given by the user, or None to recognise them.
     """
 
-    def __init__(
-        self,
-        file_starts: Iterable[tuple[int, str]] = ((0, ""),),
-        client: str | None = None,
-        server: str | None = None,
-    ) -> None:
+    def __init__(self, file_starts: Iterable[tuple[int, str]] = ((0, ""),)) -> None:
         self.file_starts = list(file_starts)
-        self.client = client
-        self.server = server
 
     # -- who
 
@@ -81,10 +75,10 @@ class Desk:
         return catalog.recognise_server(pool.text("server_software"))
 
     def client_id(self, pool: Pool) -> str | None:
-        return self.client or self.client_of(pool).product_id
+        return self.client_of(pool).product_id
 
     def server_id(self, pool: Pool) -> str | None:
-        return self.server or self.server_of(pool).product_id
+        return self.server_of(pool).product_id
 
     # -- what to set
 
@@ -110,8 +104,11 @@ class Desk:
             cause=cause,
             role=role,
         )
-        if role == "server" and product is None and pool.text("server_software") is None:
-            found = sorted(found, key=lambda one: one.product in NAME_THEMSELVES)
+        if product is None and not pool.heads_hidden.any():
+            if role == "server" and pool.text("server_software") is None:
+                found = sorted(found, key=lambda one: one.product in NAME_THEMSELVES)
+            elif role == "client" and pool.text("user_agent") is None:
+                found = sorted(found, key=lambda one: one.product not in NAMELESS)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:

@@ -33,6 +33,14 @@ GO_PACKAGES = {
     "net": "net",
     "io": "io",
     "fmt": "fmt",
+    "tls": "crypto/tls",
+    "x509": "crypto/x509",
+    "context": "context",
+    "errors": "errors",
+    "log": "log",
+    "os": "os",
+    "signal": "os/signal",
+    "strings": "strings",
 }
 
 # The lines that Debian's and the upstream builds of httpd need before they accept any configuration.

@@ -45,7 +45,7 @@ class Setting:
 
     name: str  # as written in code or configuration
     knob: Knob
-    role: str  # "client", "server" or "kernel"
+    role: str  # "client", "server", "kernel" or "middlebox"
     unit: str  # the unit the product takes: "s", "ms", "connections", "requests", "switch", "rule"
     default: str  # as a person writes it
     default_value: float | None  # seconds, connections or requests

@@ -4,7 +4,7 @@ A product file is one product at top level, or several as ``[[product]]``, each 
 
     id = "nginx"             # what the settings command takes
     name = "nginx"           # what reports print
-    role = "server"          # client, server or kernel
+    role = "server"          # client, server, kernel or middlebox
     language = "nginx"       # of its snippets, unless a setting says otherwise
 
     [[setting]]
@@ -55,7 +55,7 @@ from typing import Any
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Setting, Span
 
-ROLES = ("client", "server", "kernel")
+ROLES = ("client", "server", "kernel", "middlebox")
 UNITS = ("s", "ms", "min", "connections", "requests", "switch", "rule", "duration")
 
 # Own file each; read before the compact sets, so that they are named first where products share a default.

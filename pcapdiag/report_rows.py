@@ -164,9 +164,7 @@ def fits(knob: Knob, role: str, low: float | None, high: float | None, product: 
     return "; ".join(texts[:2]) + (f"; and {len(texts) - 2} more" if len(texts) > 2 else "")
 
 
-def connection_rows(
-    table: ConnectionTable, pools: list[Pool], alias: Column, desk: Desk
-) -> tuple[ConnectionRow, ...]:
+def connection_rows(table: ConnectionTable, pools: list[Pool], alias: Column, desk: Desk) -> tuple[ConnectionRow, ...]:
     """All kept connections, in order of number."""
     rows = [row for pool in pools for row in rows_of(pool, desk)]
     repeated = np.flatnonzero(alias > 0)

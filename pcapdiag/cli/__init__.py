@@ -75,7 +75,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except PcapdiagError as error:
         return _error(str(error))
     except MemoryError:
-        return _error("out of memory; try a part of the capture: editcap -A START -B END, or tcpdump -r IN -w OUT port N")
+        return _error(
+            "out of memory; try a part of the capture: editcap -A START -B END, or tcpdump -r IN -w OUT port N"
+        )
     except Exception:
         sys.excepthook(*sys.exc_info())
         print(

@@ -48,9 +48,7 @@ def wrapped(text: str, width: int) -> str:
 
     def end() -> None:
         if paragraph:
-            lines.extend(
-                textwrap.wrap(" ".join(paragraph), width, initial_indent=indent, subsequent_indent=indent)
-            )
+            lines.extend(textwrap.wrap(" ".join(paragraph), width, initial_indent=indent, subsequent_indent=indent))
             paragraph.clear()
 
     for line in text.strip().splitlines():

@@ -29,9 +29,7 @@ def product(product_id: str, width: int) -> str:
     page = Page(width)
     page.para(f"{entry.name} ({entry.role})")
     page.blank()
-    page.table(
-        ["setting", "default"], [[setting.name, setting.default] for setting in entry.settings], wrap=True
-    )
+    page.table(["setting", "default"], [[setting.name, setting.default] for setting in entry.settings], wrap=True)
     for setting in entry.settings:
         advice = next(
             advice

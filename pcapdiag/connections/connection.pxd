@@ -18,6 +18,8 @@ cdef class Half:
     cdef public bint started, fin_acked, fin_fed
     cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, window_scale
+    cdef public int largest, resent_low, resent_count, resent_run, stalls, stall_frame, heedless_frame, hops, rst_hops
+    cdef public long long shut_at, shut_ns, missing_bytes, resent_sequence, held_at, held_ns, stall_ns, heedless_bytes
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
     cdef public long long bytes, gap_bytes, truncated_bytes
     cdef public long long last_data_at
@@ -37,7 +39,7 @@ cdef class Connection:
     cdef public long long first_at, last_at, syn_at, synack_first, synack_at, established_at, rtt, close_at, closed_at
     cdef public long long last_exchange_at
     cdef public int first_frame, last_frame, close_frame
-    cdef public int syn_count, synack_count, closer, close_kind, duplicates, completeness
+    cdef public int syn_count, synack_count, synacks_late, closer, close_kind, duplicates, completeness
     cdef public str history
     cdef public list held
     cdef public Half held_half

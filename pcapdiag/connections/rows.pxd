@@ -19,6 +19,7 @@ cdef class ConnectionRows:
     cdef long long[::1] wide
     cdef int[::1] narrow
     @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
+                   waited="long long",
                    w="long long[::1]", n="int[::1]")
     cdef int add(self, Connection c) except -1
     @cython.locals(w="long long[::1]", n="int[::1]", i=Py_ssize_t, k=Py_ssize_t)
@@ -28,3 +29,8 @@ cdef class ConnectionRows:
 
 @cython.locals(client=Half, server=Half, unseen="long long")
 cdef bint uncounted(Connection c) except -1
+cdef int small(long long count) except -1
+@cython.locals(acknowledged="long long", left="long long")
+cdef int unacknowledged(Half half) except -1
+@cython.locals(client=Half, server=Half, left="long long")
+cdef int crossed(Connection c) except -1

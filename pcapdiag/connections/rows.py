@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from pcapdiag.connections.connection import Connection
+from pcapdiag.connections.connection import Connection, Half
 from pcapdiag.connections.states import (
     conn_state,
     implied_state,
@@ -33,6 +33,13 @@ WIDE = (
     "last_exchange_at",
     "client_last_data_at",
     "server_last_data_at",
+    "syn_at",  # the last SYN ahead of the SYN-ACK
+    "server_rtt_ns",  # from the last SYN to the first SYN-ACK: near 0 when captured at the server; -1 unknown
+    "client_shut_ns",  # with a window of zero
+    "server_shut_ns",
+    "client_stall_ns",  # waiting for delayed ACKs
+    "server_stall_ns",
+    "expect_wait_ns",  # between Expect: 100-continue and a body that no 100 had asked for
 )
 
 # 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
@@ -88,10 +95,37 @@ NARROW = (
     "sni",
     "alpn",
     "history",
+    "synacks_late",  # SYN-ACKs after the client's ACK
+    "client_largest",  # bytes of the largest payload
+    "server_largest",
+    "client_resent_low",  # bytes of the smallest payload sent again, 0 for none
+    "server_resent_low",
+    "client_resent_run",  # the most times that one sequence number was sent again
+    "server_resent_run",
+    "client_missing_bytes",  # of holes that were never acknowledged
+    "server_missing_bytes",
+    "client_unacked_bytes",  # at the end
+    "server_unacked_bytes",
+    "crossed_bytes",  # of the client, on their way when the server closed: its FIN does not acknowledge them
+    "heedless_bytes",  # of the client, sent after it had acknowledged the server's FIN
+    "heedless_frame",
+    "client_stalls",  # segments that waited for a delayed ACK
+    "server_stalls",
+    "client_stall_frame",  # the last of them
+    "server_stall_frame",
+    "client_hops",  # TTL or hop limit of the first packet
+    "server_hops",
+    "client_rst_hops",
+    "server_rst_hops",
+    "expect_waits",
+    "mismatch",  # see model.words.Mismatch
+    "tls",  # bits, see model.flags
+    "tls_alert",  # description of the first unencrypted alert and 1
+    "tls_bytes",  # ahead of the first application data, both ways
 )
 
-_WIDE = 19
-_NARROW = 51
+_WIDE = 26
+_NARROW = 78
 
 
 class Strings:
@@ -113,7 +147,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 356 bytes a connection."""
+    """The connection table while it grows: 520 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -166,6 +200,16 @@ class ConnectionRows:
         w[i + 16] = c.last_exchange_at
         w[i + 17] = client.last_data_at
         w[i + 18] = server.last_data_at
+        w[i + 19] = c.syn_at
+        w[i + 20] = c.synack_first - c.syn_at if c.syn_count and c.synack_count and c.synack_first >= c.syn_at else -1
+        w[i + 21] = client.shut_ns + (
+            c.last_at - client.shut_at if client.shut_at and c.last_at > client.shut_at else 0
+        )
+        w[i + 22] = server.shut_ns + (
+            c.last_at - server.shut_at if server.shut_at and c.last_at > server.shut_at else 0
+        )
+        w[i + 23] = client.stall_ns
+        w[i + 24] = server.stall_ns
         n = self.narrow
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
@@ -214,11 +258,35 @@ class ConnectionRows:
             n[i + 42] = -1
             n[i + 43] = -1
         n[i + 50] = strings.add(c.history.encode())
+        n[i + 51] = c.synacks_late
+        n[i + 52] = client.largest
+        n[i + 53] = server.largest
+        n[i + 54] = client.resent_low
+        n[i + 55] = server.resent_low
+        n[i + 56] = client.resent_run
+        n[i + 57] = server.resent_run
+        n[i + 58] = small(client.missing_bytes)
+        n[i + 59] = small(server.missing_bytes)
+        n[i + 60] = unacknowledged(client)
+        n[i + 61] = unacknowledged(server)
+        n[i + 62] = crossed(c)
+        n[i + 63] = small(client.heedless_bytes)
+        n[i + 64] = client.heedless_frame
+        n[i + 65] = client.stalls
+        n[i + 66] = server.stalls
+        n[i + 67] = client.stall_frame
+        n[i + 68] = server.stall_frame
+        n[i + 69] = client.hops
+        n[i + 70] = server.hops
+        n[i + 71] = client.rst_hops
+        n[i + 72] = server.rst_hops
         if framer is None:
             n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
             # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.
             n[i + 33] = 1 if uncounted(c) else 0
             n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
+            n[i + 73] = n[i + 74] = n[i + 75] = n[i + 76] = n[i + 77] = 0
+            waited = 0
         else:
             n[i + 31] = framer.requests
             n[i + 32] = framer.responses
@@ -231,6 +299,13 @@ class ConnectionRows:
             n[i + 47] = strings.add(framer.server_software)
             n[i + 48] = strings.add(framer.sni)
             n[i + 49] = strings.add(framer.alpn)
+            n[i + 73] = framer.expect_waits
+            n[i + 74] = framer.mismatch
+            n[i + 75] = framer.tls
+            n[i + 76] = framer.tls_alert
+            n[i + 77] = framer.tls_bytes
+            waited = framer.expect_wait_ns
+        w[(c.number - 1) * _WIDE + 25] = waited
         return 0
 
     def late(self, number: int, from_client: bool, at: int, frame: int, flags: int, again: bool) -> int:
@@ -271,3 +346,36 @@ def uncounted(c: Connection) -> bool:
         return False
     unseen = (server.acknowledgment - client.next_sequence) & 0xFFFFFFFF
     return 0 < unseen < 0x80000000 and unseen > (1 if client.fin_at == 0 else 0)
+
+
+def small(count: int) -> int:
+    """A count of bytes for a 32-bit column; nobody needs it exact beyond 2 GiB."""
+    return count if count < 0x7FFFFFFF else 0x7FFFFFFF
+
+
+def unacknowledged(half: Half) -> int:
+    """Payload bytes of a side that the other had not acknowledged at the end; 0 when it acknowledged nothing at all."""
+    acknowledged = half.other.acknowledgment
+    if acknowledged < 0 or half.bytes == 0:
+        return 0
+    left = (half.next_sequence - acknowledged) & 0xFFFFFFFF
+    if left >= 0x40000000:
+        return 0
+    if left and half.fin_at and half.next_sequence == half.fin_sequence:
+        left -= 1
+    return left
+
+
+def crossed(c: Connection) -> int:
+    """Payload bytes of the client that the server's FIN does not acknowledge, sent by who did not know of that FIN."""
+    client = c.client
+    server = c.server
+    if server.fin_at == 0 or server.fin_acknowledgment < 0:
+        return 0
+    left = (client.next_sequence - server.fin_acknowledgment) & 0xFFFFFFFF
+    if left >= 0x40000000:
+        return 0
+    if left and client.fin_at and client.next_sequence == client.fin_sequence:
+        left -= 1
+    left -= client.heedless_bytes
+    return left if left > 0 else 0

@@ -9,7 +9,7 @@ from pcapdiag.segments.segment cimport Segment, SegmentSink, key_of
 
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
-cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE
+cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE, _DELAYED_ACK, _DELAYED_ACK_MOST, _RELEASED
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
@@ -45,6 +45,8 @@ cdef class Tracker(SegmentSink):
     cdef int on_syn(self, Connection c, Half half, Segment s) except -1
     @cython.locals(ack="long long", ahead="long long", beyond="long long")
     cdef int on_ack(self, Half half, Half other, Segment s) except -1
+    @cython.locals(c=Connection, waited="long long")
+    cdef int on_late_ack(self, Half half, Half other, Segment s) except -1
     @cython.locals(pending=list, p=Pending)
     cdef bint answers(self, Half half, long long ack) except -1
     @cython.locals(ahead="long long")
@@ -54,6 +56,9 @@ cdef class Tracker(SegmentSink):
     cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
     @cython.locals(limit="long long")
     cdef int filled(self, Connection c, Half half, Segment s) except -1
+    cdef int resent(self, Half half, long long sequence, int length) except -1
+    @cython.locals(waited="long long")
+    cdef int released(self, Connection c, Half half, Segment s) except -1
     @cython.locals(other=Half, client=bint, framer=Framer, bits=int)
     cdef int on_close(self, Connection c, Half half, Segment s) except -1
     cdef int now_closed(self, Connection c) except -1

@@ -52,6 +52,11 @@ _COPY_NO_ID = 1_000_000  # ns; without an IP id: below every retransmission time
 _PATIENCE = 20_000_000  # ns a packet captured late may take (several capture queues, offload)
 _REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknown
 _KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its close; then its row is written
+# A delayed ACK: Linux waits 40 ms, others up to 200 ms, nobody may wait 500 ms (RFC 9293 3.8.6.3).  Below 30 ms an ACK is
+# merely slow.  What Nagle's algorithm held back leaves with the ACK's arrival; 5 ms is a busy machine's delay.
+_DELAYED_ACK = 30_000_000  # ns
+_DELAYED_ACK_MOST = 500_000_000  # ns
+_RELEASED = 5_000_000  # ns
 _LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packets: TIME_WAIT on Linux
 
 # No protocol that is told apart here needs more first bytes than this.
@@ -142,6 +147,8 @@ class Tracker(SegmentSink):
             self.last_at = at
         c.last_frame = s.frame
         half.packets += 1
+        if half.packets == 1:
+            half.hops = s.hops
         if flags & _SYN and (half.isn < 0 or not flags & (_FIN | _RST)):
             self.on_syn(c, half, s)
         elif flags & _ACK and c.established_at == 0 and c.synack_count and half is c.client:
@@ -332,6 +339,8 @@ class Tracker(SegmentSink):
         if s.flags & _ACK:
             c.synack_count += 1
             c.completeness |= 2
+            if c.established_at:
+                c.synacks_late += 1
             if c.synack_count == 1:
                 c.synack_first = s.at
             c.synack_at = s.at
@@ -349,6 +358,13 @@ class Tracker(SegmentSink):
     def on_ack(self, half: Half, other: Half, s: Segment) -> int:
         """The acknowledgment number: the other side's FIN, its holes, and bytes of it that were never captured."""
         ack = s.acknowledgment
+        if (
+            s.length == 0
+            and ack == other.next_sequence
+            and ack != half.acknowledgment
+            and other.last_data_at > half.last_data_at
+        ):
+            self.on_late_ack(half, other, s)
         if half.acknowledgment < 0 or ((ack - half.acknowledgment) & _M) < _HALF_SPACE:
             half.acknowledgment = ack
         if not other.started or s.flags & _RST:
@@ -373,6 +389,19 @@ class Tracker(SegmentSink):
                     self.give_up(half.connection, other, False)
         return 0
 
+    def on_late_ack(self, half: Half, other: Half, s: Segment) -> int:
+        """An ACK without data of everything the other side has sent: was it delayed?"""
+        c = half.connection
+        waited = s.at - other.last_data_at
+        if (
+            c.rtt >= 0
+            and not s.flags & (_SYN | _FIN | _RST)
+            and c.rtt + _DELAYED_ACK <= waited <= c.rtt + _DELAYED_ACK_MOST
+        ):
+            other.held_at = s.at
+            other.held_ns = waited
+        return 0
+
     def answers(self, half: Half, ack: int) -> bool:
         """Whether an acknowledgment number takes in bytes of a half that wait behind a hole."""
         pending = half.pending
@@ -387,9 +416,14 @@ class Tracker(SegmentSink):
         if s.window > half.window_high:
             half.window_high = s.window
         if s.window == 0:
+            if half.shut_at == 0:
+                half.shut_at = s.at
             half.zero_window += 1
             if not half.seen & _SEEN_W:
                 self.note(c, half, _SEEN_W, "w")
+        elif half.shut_at:
+            half.shut_ns += s.at - half.shut_at
+            half.shut_at = 0
         if s.flags & _ACK:
             c.completeness |= 4
         if not half.seen & _SEEN_A:
@@ -438,9 +472,16 @@ class Tracker(SegmentSink):
                 half.keepalive_probes += 1
                 return 0
             if s.window == 0 and not flags & (_FIN | _RST):
+                if half.shut_at == 0:
+                    half.shut_at = s.at
                 half.zero_window += 1
                 if not half.seen & _SEEN_W:
                     self.note(c, half, _SEEN_W, "w")
+            elif half.shut_at and s.window:
+                half.shut_ns += s.at - half.shut_at
+                half.shut_at = 0
+            if length > half.largest:
+                half.largest = length
             half.data_packets += 1
             c.completeness |= 8
             if not half.seen & _SEEN_D:
@@ -465,6 +506,12 @@ class Tracker(SegmentSink):
                 self.filled(c, half, s)
             half.expected = end
             if length:
+                if half.held_at:
+                    self.released(c, half, s)
+                if half.other.fin_at and covers(s.acknowledgment, half.other):
+                    half.heedless_bytes += length
+                    if half.heedless_frame == 0:
+                        half.heedless_frame = s.frame
                 half.last_data_at = s.at
                 self.deliver(c, half, s.data, s.start, s.captured, length, s.at, s.frame, sequence, s.acknowledgment)
             if half.pending is not None:
@@ -473,6 +520,7 @@ class Tracker(SegmentSink):
             fresh = (end - half.expected) & _M
             if length:
                 half.retransmitted += 1
+                self.resent(half, sequence, length)
                 self.note(c, half, _SEEN_T, "t")
             if 0 < fresh < _HALF_SPACE:
                 skip = length - fresh
@@ -527,7 +575,31 @@ class Tracker(SegmentSink):
             half.out_of_order += 1
         else:
             half.retransmitted += 1
+            if s.length:
+                self.resent(half, s.sequence, s.length)
             self.note(c, half, _SEEN_T, "t")
+        return 0
+
+    def resent(self, half: Half, sequence: int, length: int) -> int:
+        """Payload that was sent before: how small it gets, how often one piece goes out again."""
+        if half.resent_low == 0 or length < half.resent_low:
+            half.resent_low = length
+        if sequence != half.resent_sequence:
+            half.resent_sequence = sequence
+            half.resent_count = 0
+        half.resent_count += 1
+        if half.resent_count > half.resent_run:
+            half.resent_run = half.resent_count
+        return 0
+
+    def released(self, c: Connection, half: Half, s: Segment) -> int:
+        """New data after a delayed ACK: if that let it go, its sender had it all the while."""
+        waited = s.at - half.held_at
+        if 0 <= waited <= c.rtt + _RELEASED:
+            half.stalls += 1
+            half.stall_ns += half.held_ns + waited
+            half.stall_frame = s.frame
+        half.held_at = 0
         return 0
 
     def on_close(self, c: Connection, half: Half, s: Segment) -> int:
@@ -540,6 +612,7 @@ class Tracker(SegmentSink):
             if half.rst_at == 0:
                 half.rst_at = s.at
                 half.rst_frame = s.frame
+                half.rst_hops = s.hops
                 half.rst_acknowledgment = s.acknowledgment if s.flags & _ACK else -1
         else:
             self.note(c, half, _SEEN_F, "f")
@@ -691,6 +764,7 @@ class Tracker(SegmentSink):
             if behind < _HALF_SPACE:
                 if ((sequence + s.length - p.sequence) & _M) <= p.length:
                     half.retransmitted += 1
+                    self.resent(half, sequence, s.length)
                     return 0
                 break
             place -= 1
@@ -759,6 +833,8 @@ class Tracker(SegmentSink):
                 # One byte at the very end is a FIN that was not captured.
                 if not (missing == 1 and not half.pending):
                     half.gap_bytes += missing
+                    if limit < 0 or ((limit - half.expected - 1) & _M) >= _HALF_SPACE:
+                        half.missing_bytes += missing
                     self.note(c, half, _SEEN_G, "g")
                     if c.held is not None:
                         self.release(c, b"")

@@ -34,6 +34,11 @@ class Framer:
             QUIT, an HTTP 408.
         goodbye_end: sequence number behind the segment that said it.
         client_next: sequence number of the client's next byte, -1 while it is not known.
+        expect_waits, expect_wait_ns: request bodies that were announced with Expect: 100-continue and then sent though
+            no 100 had come, and how long the client had waited for one, in all.
+        mismatch: what shows that the two ends speak different protocols (``model.words.Mismatch``).
+        tls, tls_alert, tls_bytes: the TLS handshake; bits (``model.flags``), the description of the first alert that can
+            be read and 1, bytes ahead of the first application data.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
     """
 
@@ -48,6 +53,12 @@ class Framer:
         self.goodbye = 0
         self.goodbye_end = 0
         self.client_next = -1
+        self.expect_waits = 0
+        self.expect_wait_ns = 0
+        self.mismatch = 0
+        self.tls = 0
+        self.tls_alert = 0
+        self.tls_bytes = 0
         self.host: bytes | None = None
         self.user_agent: bytes | None = None
         self.header_order: bytes | None = None

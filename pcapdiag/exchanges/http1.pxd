@@ -6,7 +6,7 @@ from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
 cdef int _REQUEST_CLOSE, _RESPONSE_CLOSE, _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _REQUEST_HTTP10, _RESPONSE_HTTP10
 cdef int _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN, _UPGRADED, _UNTIL_CLOSE_FLAG, _EXPECT, _PIPELINED
-cdef int _LOWER_BOUND, _SERVER, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT
+cdef int _LOWER_BOUND, _SERVER, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT, _TLS_SERVER
 cdef Py_ssize_t _MAX_HEAD, _MAX_LINE, _MAX_OUTSTANDING
 
 @cython.final
@@ -21,12 +21,13 @@ cdef class HttpFramer(Framer):
     cdef public dict heads
     cdef public Stream client, server
     cdef public list outstanding, late
-    cdef public bint answered
-    cdef public long long server_at, server_frame, dropped
+    cdef public bint answered, suspect
+    cdef public long long expecting, server_at, server_frame, dropped
 
     @cython.locals(stream=Stream, pos=Py_ssize_t, end=Py_ssize_t, missing="long long", state=int, step="long long")
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
+    cdef int read_complaint(self, bytes text) except -1
     @cython.locals(x=Exchange)
     cdef int touch(self, bint from_client, Stream stream, long long length, long long at, long long frame) except -1
     @cython.locals(base=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, stop_at=Py_ssize_t, consumed=Py_ssize_t,

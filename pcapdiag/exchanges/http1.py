@@ -63,6 +63,15 @@ _HTTP2 = 4
 _METHOD_HEAD = 2
 _METHOD_CONNECT = 6
 
+_TLS_SERVER = 1  # a value of Framer.mismatch, as model.words.Mismatch
+# nginx; Go; Apache httpd; Tomcat and Jetty.
+_WANTS_TLS = (
+    b"plain http request was sent to https port",
+    b"http request to an https server",
+    b"plain http to an ssl-enabled server port",
+    b"host and port requires tls",
+)
+
 # Servers refuse heads of more than 8 KiB (nginx, Apache) to 64 KiB (HAProxy); above it this is no head.
 _MAX_HEAD = 65_536
 _MAX_LINE = 4_096
@@ -104,6 +113,8 @@ class HttpFramer(Framer):
         self.server_at = 0  # the server's last byte, 0 while there is none
         self.server_frame = 0
         self.late: list[Exchange] = []  # answered exchanges whose request is still to be captured, in order
+        self.expecting = 0  # when a request asked for a 100 Continue, 0 when none waits for one
+        self.suspect = False  # the first answer was 400 Bad Request: its text may say that TLS was expected
         self.dropped = 0  # requests beyond what may wait; their responses find nothing to answer
 
     def feed(
@@ -130,6 +141,8 @@ class HttpFramer(Framer):
         if from_client:
             self.client_next = (sequence + length) & 0xFFFFFFFF
         else:
+            if self.server_at == 0 and captured >= 3 and data[pos] == 21 and data[pos + 1] == 3:
+                self.mismatch = _TLS_SERVER
             self.answered = True
             self.server_at = at
             self.server_frame = frame
@@ -164,8 +177,18 @@ class HttpFramer(Framer):
                 pos = end
             else:
                 pos = end
+        if self.suspect and not from_client:
+            self.read_complaint(data[start:end])
         if missing > 0 and stream.state != _TUNNEL:
             self.absent(from_client, stream, missing, at, frame)
+        return 0
+
+    def read_complaint(self, text: bytes) -> int:
+        """Whether a 400 says that the request should have come over TLS, in the words of the common servers."""
+        text = text.lower()
+        for words in _WANTS_TLS:
+            if words in text:
+                self.mismatch = _TLS_SERVER
         return 0
 
     def touch(self, from_client: bool, stream: Stream, length: int, at: int, frame: int) -> int:
@@ -176,6 +199,11 @@ class HttpFramer(Framer):
                 x.request_last_at = at
                 x.request_last_frame = frame
                 x.request_bytes += length
+                if self.expecting:
+                    if x.interim == 0 and at > self.expecting:
+                        self.expect_waits += 1
+                        self.expect_wait_ns += at - self.expecting
+                    self.expecting = 0
             else:
                 x.response_last_at = at
                 x.response_last_frame = frame
@@ -391,6 +419,7 @@ class HttpFramer(Framer):
 
     def request_body(self, stream: Stream, head: Head, at: int, frame: int) -> int:
         """What follows a request's head."""
+        self.expecting = at if head.expect and (head.chunked or head.length > 0) else 0
         if head.chunked:
             stream.state = _CHUNK_SIZE
         elif head.length > 0:
@@ -445,9 +474,11 @@ class HttpFramer(Framer):
         if 100 <= head.status < 200 and head.status != 101:
             x.interim += 1
             x.response_first_at = 0
+            self.expecting = 0
             return 0
         x.status = head.status
         x.flags |= _RESPONSE_SEEN
+        self.suspect = head.status == 400 and self.responses == 0
         if head.http10:
             x.flags |= _RESPONSE_HTTP10
         if head.close or (head.http10 and not head.keep_alive):

@@ -3,13 +3,15 @@ from pcapdiag.exchanges.framer cimport TurnFramer
 from pcapdiag.exchanges.rows cimport ExchangeRows
 
 cdef int _TLS, _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _APPLICATION, _CLIENT, _SERVER, _MAX_RECORD, _MAX_HELLO
+cdef int _PLAIN_SERVER, _TLS_CLIENT_HELLO, _TLS_SERVER_HELLO, _TLS_13, _TLS_OFFERED, _TLS_RESUMED
+cdef int _TLS_CLIENT_ALERT, _TLS_SERVER_ALERT, _TLS_FINISHED
 
 @cython.final
 cdef class Records:
     cdef public long long skip
     cdef public bytes header, hello
     cdef public int kind, length
-    cdef public bint lost, hello_done, encrypted
+    cdef public bint lost, begun, hello_done, encrypted
 
 cdef class TlsFramer(TurnFramer):
     cdef public Records client, server

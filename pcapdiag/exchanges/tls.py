@@ -17,6 +17,17 @@ _HANDSHAKE = 22
 _APPLICATION = 23
 _CLIENT = 1
 _SERVER = 2
+_PLAIN_SERVER = 2  # a value of Framer.mismatch, as model.words.Mismatch
+
+# Bits of Framer.tls, as model.flags.
+_TLS_CLIENT_HELLO = 1
+_TLS_SERVER_HELLO = 2
+_TLS_13 = 4
+_TLS_OFFERED = 8
+_TLS_RESUMED = 16
+_TLS_CLIENT_ALERT = 32
+_TLS_SERVER_ALERT = 64
+_TLS_FINISHED = 128
 # Largest record: 2^14 of content and 2048 of expansion (RFC 5246 6.2.3).
 _MAX_RECORD = 18_432
 # Hellos larger than this are cut: post-quantum key shares make about 1,800 bytes.
@@ -32,6 +43,7 @@ class Records:
         self.kind = 0
         self.length = 0
         self.lost = False
+        self.begun = False
         self.hello = b""
         self.hello_done = False
         self.encrypted = False  # after ChangeCipherSpec: handshake and alert records are opaque
@@ -70,6 +82,14 @@ class TlsFramer(TurnFramer):
         pos = start
         end = start + captured
         missing = length - captured
+        if self.requests == 0:
+            self.tls_bytes += length
+            if not from_client and not side.begun and captured:
+                side.begun = True
+                if self.client.begun and self.tls & _TLS_CLIENT_HELLO and not 20 <= data[pos] <= 24:
+                    self.mismatch = _PLAIN_SERVER
+        if from_client:
+            side.begun = True
         if side.lost:
             if captured >= 3 and 20 <= data[pos] <= 23 and data[pos + 1] == 3 and data[pos + 2] <= 4:
                 side.lost = False
@@ -125,7 +145,15 @@ class TlsFramer(TurnFramer):
         kind = side.kind
         if kind == _CHANGE_CIPHER:
             side.encrypted = True
+            if not from_client and not self.version13 and not self.client.encrypted and self.tls & _TLS_SERVER_HELLO:
+                self.tls |= (
+                    _TLS_RESUMED  # up to TLS 1.2 the server finishes first in a resumed session only (RFC 5246 7.3)
+                )
+            if from_client and not self.version13 and self.version_known:
+                self.tls |= _TLS_FINISHED
         elif kind == _ALERT:
+            if self.requests == 0 and not side.encrypted:
+                self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
             # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
             if side.encrypted and self.requests > 0:
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
@@ -136,6 +164,8 @@ class TlsFramer(TurnFramer):
             if self.version_known and not self.version13:
                 self.finished = True
             if side.length == 19 and (self.version13 or not self.version_known):
+                if not self.finished and self.requests == 0:
+                    self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
                 side.kind = 0  # its content is no turn
             elif from_client and not self.finished:
@@ -143,6 +173,7 @@ class TlsFramer(TurnFramer):
                 if side.length == 53 or side.length == 69:
                     side.kind = 0
                     self.finished = True
+                    self.tls |= _TLS_FINISHED
                 elif self.version_known:
                     side.kind = 0
                 else:
@@ -155,6 +186,9 @@ class TlsFramer(TurnFramer):
         """Bytes of the current record."""
         if side.kind == _APPLICATION:
             self.turn(from_client, size, at, frame)
+        elif side.kind == _ALERT:
+            if self.tls_alert == 0 and not side.encrypted and size == 2:
+                self.tls_alert = data[pos + 1] + 1
         elif side.kind == _HANDSHAKE and not side.hello_done:
             side.hello = side.hello + data[pos : pos + size]
             self.read_hello(from_client, side)
@@ -174,13 +208,21 @@ class TlsFramer(TurnFramer):
             return 0
         side.hello_done = True
         side.hello = b""
-        versions, sni, alpn = parse_hello(hello[4 : 4 + size], from_client)
+        versions, sni, alpn, ticket = parse_hello(hello[4 : 4 + size], from_client)
         if from_client:
+            self.tls |= _TLS_CLIENT_HELLO
+            if ticket:
+                self.tls |= _TLS_OFFERED
             self.sni = sni
             self.alpn = b",".join(alpn) if alpn else None
             self.version13 = b"\x03\x04" in versions
             self.version_known = True
         else:
+            self.tls |= _TLS_SERVER_HELLO
+            if b"\x03\x04" in versions:
+                self.tls |= _TLS_13
+                if ticket:
+                    self.tls |= _TLS_RESUMED
             self.version13 = b"\x03\x04" in versions
             self.version_known = True
             if alpn:
@@ -192,26 +234,31 @@ class TlsFramer(TurnFramer):
         return self.absent(side, length)
 
 
-def parse_hello(body: bytes, from_client: bool) -> tuple[list[bytes], bytes | None, list[bytes]]:
-    """Supported versions, server name, ALPN names of a ClientHello or ServerHello body (RFC 8446 section 4.1)."""
+def parse_hello(body: bytes, from_client: bool) -> tuple[list[bytes], bytes | None, list[bytes], bool]:
+    """Supported versions, server name, ALPN names, and whether a session is resumed, of a hello's body (RFC 8446 4.1).
+
+    A client offers a session with a pre_shared_key or a session_ticket that is not empty; a server takes it, in TLS 1.3,
+    with a pre_shared_key of its own.
+    """
     versions: list[bytes] = []
     sni: bytes | None = None
     alpn: list[bytes] = []
+    ticket = False
     pos = 34  # legacy version and random
     if len(body) <= pos:
-        return versions, sni, alpn
+        return versions, sni, alpn, ticket
     pos += 1 + body[pos]  # session id
     if from_client:
         if len(body) < pos + 2:
-            return versions, sni, alpn
+            return versions, sni, alpn, ticket
         pos += 2 + (body[pos] << 8 | body[pos + 1])  # cipher suites
         if len(body) <= pos:
-            return versions, sni, alpn
+            return versions, sni, alpn, ticket
         pos += 1 + body[pos]  # compression methods
     else:
         pos += 3
     if len(body) < pos + 2:
-        return versions, sni, alpn
+        return versions, sni, alpn, ticket
     end = min(len(body), pos + 2 + (body[pos] << 8 | body[pos + 1]))
     pos += 2
     while pos + 4 <= end:
@@ -228,9 +275,13 @@ def parse_hello(body: bytes, from_client: bool) -> tuple[list[bytes], bytes | No
                 if name:
                     alpn.append(name)
                 at += 1 + value[at]
+        elif kind == 41:
+            ticket = True
+        elif kind == 35 and from_client:
+            ticket = size > 0
         elif kind == 43:
             if from_client:
                 versions.extend(value[at : at + 2] for at in range(1, len(value) - 1, 2))
             else:
                 versions.append(value[:2])
-    return versions, sni, alpn
+    return versions, sni, alpn, ticket

@@ -1,4 +1,4 @@
-"""Bits of the exchange table's ``flags`` column."""
+"""Bits of the exchange table's ``flags`` column, and of the connection table's ``tls`` column."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ PIPELINED = 8192  # sent before the answer to the request ahead of it
 
 # Method numbers of the ``method`` column; 0 is a turn or a method outside this list.
 METHODS = ("", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+
+# The ``tls`` column: what of a handshake was seen.
+TLS_CLIENT_HELLO = 1
+TLS_SERVER_HELLO = 2
+TLS_13 = 4  # negotiated
+TLS_OFFERED = 8  # the client offered a session to resume
+TLS_RESUMED = 16
+TLS_CLIENT_ALERT = 32  # ahead of any application data
+TLS_SERVER_ALERT = 64
+TLS_FINISHED = 128  # the client finished its handshake

@@ -58,6 +58,14 @@ class Protocol(Word):
     POSTGRES = 6
 
 
+class Mismatch(Word):
+    """What shows that the two ends of a connection speak different protocols."""
+
+    NONE = 0
+    TLS_SERVER = 1  # plain HTTP to a server that answered with a TLS alert, or with a 400 that asks for HTTPS
+    PLAIN_SERVER = 2  # a TLS hello to a server whose answer is no TLS
+
+
 class Count(Word):
     """What a number of requests is worth."""
 

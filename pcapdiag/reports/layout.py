@@ -61,9 +61,7 @@ class Page:
     def rule(self, length: int | None = None, style: str = "") -> None:
         self._put("=" * min(length or self.width, self.width), style)
 
-    def para(
-        self, text: str, *, label: str = "", indent: int = 0, hang: int | None = None, style: str = ""
-    ) -> None:
+    def para(self, text: str, *, label: str = "", indent: int = 0, hang: int | None = None, style: str = "") -> None:
         """A paragraph; ``label`` opens it, the other lines hang below the text (or at ``hang``)."""
         shown, label = visible(re.sub(r"[ \n]+", " ", text).strip()), visible(label)
         hanging = " " * (indent + len(label) if hang is None else hang)
@@ -112,8 +110,7 @@ class Page:
         heads = [header.split("\n") for header in headers]
         height = max(len(head) for head in heads)
         widths = [
-            max(len(text) for text in (*head, *(row[column] for row in shown)))
-            for column, head in enumerate(heads)
+            max(len(text) for text in (*head, *(row[column] for row in shown))) for column, head in enumerate(heads)
         ]
         others = sum(widths[:-1]) + 2 * (len(widths) - 1) + indent
         room = max(self.width - others, MIN_WRAPPED) if wrap else widths[-1]
@@ -149,9 +146,7 @@ class Page:
             self._put(f"{' ' * indent}{names[0]} {row[0]}")
             for name, cell in zip(names[1:], row[1:], strict=True):
                 label = f"{' ' * indent}  {name:{widest}}  "
-                for line in textwrap.wrap(
-                    cell, self.width, initial_indent=label, subsequent_indent=" " * len(label)
-                ):
+                for line in textwrap.wrap(cell, self.width, initial_indent=label, subsequent_indent=" " * len(label)):
                     self._put(line)
 
     def frames(self, frames: Sequence[FrameRef], *, indent: int = 0) -> None:

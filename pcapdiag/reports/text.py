@@ -105,9 +105,7 @@ def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
     if len(findings) > 1:
         page.blank()
         for at, finding in enumerate(findings, 1):
-            page.item(
-                f"{finding.title} ({finding.severity}, {_pools(finding.pools)})", mark=f"{at}.", indent=2
-            )
+            page.item(f"{finding.title} ({finding.severity}, {_pools(finding.pools)})", mark=f"{at}.", indent=2)
 
 
 def _what_was_read(report: Report) -> str:
@@ -159,9 +157,7 @@ def _change(
     indent = len(mark) or 2
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(
-            f"{_letter(place)}) {_in_words(claim.cause)}" for place, claim in enumerate(causes)
-        )
+        names = ", or ".join(f"{_letter(place)}) {_in_words(claim.cause)}" for place, claim in enumerate(causes))
         page.para(f"Either {names}.", label=mark or "  ", style="strong")
         for claim in causes:
             if claim.tell_apart:
@@ -239,7 +235,9 @@ def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: in
     for advice in guessed[:GUESSES_SHOWN]:
         page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
     left = len(guessed) - GUESSES_SHOWN
-    page.para((f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets") + ": -v.", indent=indent)
+    page.para(
+        (f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets") + ": -v.", indent=indent
+    )
 
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
@@ -256,11 +254,7 @@ def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
 def _now(advice: SettingAdvice) -> str:
     """Its value as the wire shows it, and the default."""
     if advice.inferred is None:
-        return (
-            f"not visible in these packets; the default is {advice.default}"
-            if advice.default
-            else "not visible"
-        )
+        return f"not visible in these packets; the default is {advice.default}" if advice.default else "not visible"
     if advice.inferred == advice.default:
         return f"{advice.inferred}, read from the packets; the default"
     default = f"; the default is {advice.default}" if advice.default else ""
@@ -280,9 +274,7 @@ def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
     page.para(finding.claim, indent=indent)
     if finding.measured:
         page.blank()
-        page.pairs(
-            [(_name(key), _measure(key, value)) for key, value in finding.measured.items()], indent=indent + 2
-        )
+        page.pairs([(_name(key), _measure(key, value)) for key, value in finding.measured.items()], indent=indent + 2)
     page.blank()
     shown = finding.evidence if verbose else finding.evidence[:EVIDENCE_SHOWN]
     for evidence in shown:
@@ -293,9 +285,7 @@ def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
         page.para(f"and {left:,} more {more} of evidence (-v, or --format json)", indent=indent)
     page.blank()
     if len(finding.causes) == 1 and finding.causes[0].tell_apart:
-        page.para(
-            finding.causes[0].tell_apart, label="Told from look-alikes: ", indent=indent, hang=indent + 2
-        )
+        page.para(finding.causes[0].tell_apart, label="Told from look-alikes: ", indent=indent, hang=indent + 2)
     page.para(finding.would_refute, label="Would refute it: ", indent=indent, hang=indent + 2)
 
 

@@ -128,9 +128,7 @@ def _value(item: Inferred) -> str:
 
 def _bracket(item: Inferred) -> str:
     if item.unit == "s":  # both ends with the digits that tell them apart
-        low, high = (
-            None if end is None else f"{end:,.4f}".rstrip("0").rstrip(".") for end in (item.low, item.high)
-        )
+        low, high = (None if end is None else f"{end:,.4f}".rstrip("0").rstrip(".") for end in (item.low, item.high))
     else:
         low, high = (None if end is None else number(end) for end in (item.low, item.high))
     unit = " s" if item.unit == "s" else ""
@@ -213,11 +211,7 @@ def _capture(page: Page, capture: CaptureInfo) -> None:
     worth = [
         *quality.damage,
         *(f"{plural(count, noun)} {what}" for count, noun, what in _counted(quality) if count),
-        *(
-            f"{plural(count, 'packet')} not decoded: {reason}"
-            for reason, count in quality.undecoded.items()
-            if count
-        ),
+        *(f"{plural(count, 'packet')} not decoded: {reason}" for reason, count in quality.undecoded.items() if count),
         *quality.notes,
     ]
     if not capture.compiled:

@@ -32,10 +32,10 @@ References
 from __future__ import annotations
 
 from pcapdiag.model.report import Finding
-from pcapdiag.model.words import Severity
+from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.never_reuse_new_transport import abandoned_finding, leads_unread, weighed
-from pcapdiag.rules.rule import Desk, NotJudged, Rule
+from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule
 
 
 class BodyNotClosed(Rule):
@@ -43,6 +43,8 @@ class BodyNotClosed(Rule):
     name = "body-not-closed"
     title = "Response bodies are never closed: connections stay checked out"
     severity = Severity.HIGH
+    needs = (Need.STARTS,)
+    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = weighed(pool, desk)

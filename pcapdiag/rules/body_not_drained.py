@@ -35,6 +35,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
+    Need,
     NotJudged,
     Rule,
     by_count,
@@ -57,6 +58,8 @@ class BodyNotDrained(Rule):
     name = "body-not-drained"
     title = "Responses are closed before they are read: the client resets the rest"
     severity = Severity.HIGH
+    needs = (Need.CLOSES,)
+    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

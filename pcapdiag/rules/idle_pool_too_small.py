@@ -46,6 +46,7 @@ from pcapdiag.pools.capacity import (
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
+    Need,
     NotJudged,
     Rule,
     by_count,
@@ -70,6 +71,8 @@ class IdlePoolTooSmall(Rule):
     name = "idle-pool-too-small"
     title = "The idle pool is smaller than the concurrency: connections are closed on return and dialled again"
     severity = Severity.HIGH
+    needs = (Need.CLOSES,)
+    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.SERVER_IDLE_TIMEOUT)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

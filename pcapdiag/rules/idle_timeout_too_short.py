@@ -35,7 +35,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import Timer, idle_timer, reopened_after
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many, seconds
+from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
 MIN_REOPENED = 3
 
@@ -45,6 +45,7 @@ class IdleTimeoutTooShort(Rule):
     name = "idle-timeout-too-short"
     title = "The client's idle timer is shorter than the time between its requests"
     severity = Severity.MEDIUM
+    needs = (Need.CLOSES,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         timer = idle_timer(pool, Side.CLIENT)

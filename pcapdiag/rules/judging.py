@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Cause, Opening, Severity
 from pcapdiag.pools.answers import fin_answers
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.rule import Desk, Rule
+from pcapdiag.rules.rule import Desk, Need, Rule
 
 # Below this no rule could have found anything.
 ENOUGH_REQUESTS = 5
@@ -33,6 +33,7 @@ class Judgement:
 
 def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement:
     """Findings worst first; of one pool the one that explains most connections leads."""
+    explains = {rule.code: rule.explains for rule in rules}
     by_code: dict[str, list[Finding]] = {}
     skipped: list[NotEvaluated] = []
     for pool in pools:
@@ -48,7 +49,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
                 continue
             if isinstance(outcome, Finding):
                 found.append(outcome)
-        for one in settle(found):
+        for one in settle(found, explains):
             by_code.setdefault(one.code, []).append(one)
     findings = [merge(same) for same in by_code.values()]
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
@@ -56,47 +57,25 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
     return Judgement(tuple(findings), tuple(skipped) + missing, verdict(pools, findings))
 
 
-def settle(found: list[Finding]) -> list[Finding]:
-    """Of one pool's findings above info the best explained leads; what it explains becomes information."""
+def settle(found: list[Finding], explains: Mapping[str, tuple[Cause, ...]]) -> list[Finding]:
+    """Let the findings of one pool compete: what follows from another finding becomes information and points to it.
+
+    Args:
+        found: the pool's findings.
+        explains: by code of a rule, the causes that its findings explain away.
+    """
     above = [one for one in found if one.severity != Severity.INFO]
-    if not above:
-        return found
-    leading = max(above, key=lambda one: (precedence(one), one.severity.rank, one.confidence.rank))
     out = []
     for one in found:
-        if one is leading or one.severity == Severity.INFO:
-            if one.causes[0].cause == Cause.HEALTHY:
-                continue  # reuse that works in part is no comfort beside a finding
-            out.append(one)
-        elif one.causes[0].cause in CONSEQUENCES.get(leading.causes[0].cause, ()):
-            out.append(replace(one, severity=Severity.INFO, claim=one.claim + f" It follows from {leading.code}."))
-        else:
-            out.append(one)
+        cause = one.causes[0].cause
+        if cause == Cause.HEALTHY and above:
+            continue  # reuse that works in part is no comfort beside a finding
+        sources = [other for other in above if other is not one and cause in explains.get(other.code, ())]
+        if one.severity != Severity.INFO and sources:
+            source = max(sources, key=lambda other: (other.severity.rank, other.confidence.rank))
+            one = replace(one, severity=Severity.INFO, claim=one.claim + f" It follows from {source.code}.")
+        out.append(one)
     return out
-
-
-# What a leading cause explains away: a client that reuses nothing meets every timer there is.
-CONSEQUENCES: dict[Cause, tuple[Cause, ...]] = {
-    Cause.NEVER_REUSE_NEW_TRANSPORT: (
-        Cause.SERVER_IDLE_TIMEOUT,
-        Cause.IDLE_TIMEOUT_TOO_SHORT,
-        Cause.IDLE_TIMEOUT_NONE,
-    ),
-    Cause.BODY_NOT_CLOSED: (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE),
-    Cause.BODY_NOT_DRAINED: (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL),
-    Cause.IDLE_POOL_TOO_SMALL: (
-        Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
-        Cause.IDLE_TIMEOUT_TOO_SHORT,
-        Cause.SERVER_IDLE_TIMEOUT,
-    ),
-    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: (Cause.IDLE_TIMEOUT_TOO_SHORT,),
-}
-
-
-def precedence(one: Finding) -> int:
-    """Causes that explain others go ahead of them."""
-    cause = one.causes[0].cause
-    return sum(cause not in explained for explained in CONSEQUENCES.values())
 
 
 def weight(one: Finding) -> int:
@@ -128,18 +107,19 @@ def merge(same: list[Finding]) -> Finding:
 
 def unmet(pools: Sequence[Pool], rules: Sequence[Rule]) -> tuple[NotEvaluated, ...]:
     """Rules whose needs no pool of the capture meets."""
-    reasons: dict[str, str] = {}
+    lacking = set()
     if not any(pool.dialled.any() for pool in pools):
-        late = "no connection was seen from its start: start the capture ahead of the traffic"
-        for code in ("PD201", "PD202", "PD203", "PD303"):
-            reasons[code] = late
+        lacking.add(Need.STARTS)
     if not any(pool.closed.any() for pool in pools):
-        silent = "no connection closed in the capture: capture for longer than the timers in question"
-        for code in ("PD204", "PD205", "PD301", "PD302", "PD303"):
-            reasons.setdefault(code, silent)
+        lacking.add(Need.CLOSES)
     if pools and all(pool.encrypted for pool in pools):
-        reasons["PD304"] = "all traffic is TLS: headers cannot be seen"
-    return tuple(NotEvaluated(rule.code, rule.name, reasons[rule.code]) for rule in rules if rule.code in reasons)
+        lacking.add(Need.HEADERS)
+    out = []
+    for rule in rules:
+        missing = [need for need in rule.needs if need in lacking]
+        if missing:
+            out.append(NotEvaluated(rule.code, rule.name, missing[0].value))
+    return tuple(out)
 
 
 def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
@@ -183,9 +163,7 @@ def unexplained(pools: Sequence[Pool], findings: Sequence[Finding]) -> str:
     silent = [
         pool
         for pool in pools
-        if pool.name not in told
-        and pool.requests >= ENOUGH_REQUESTS
-        and pool.requests < REUSED * int(pool.used.sum())
+        if pool.name not in told and pool.requests >= ENOUGH_REQUESTS and pool.requests < REUSED * int(pool.used.sum())
     ]
     requests = sum(pool.requests for pool in silent)
     if 2 * requests <= sum(pool.requests for pool in pools):

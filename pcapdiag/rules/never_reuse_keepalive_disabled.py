@@ -40,6 +40,7 @@ from pcapdiag.pools.pool import SECOND, Mask, Pool
 from pcapdiag.pools.timers import LAZY_AFTER, LAZY_BEFORE
 from pcapdiag.rules.rule import (
     Desk,
+    Need,
     NotJudged,
     Rule,
     by_count,
@@ -68,6 +69,8 @@ class NeverReuseKeepaliveDisabled(Rule):
     name = "never-reuse-keepalive-disabled"
     title = "The client closes each connection after one request"
     severity = Severity.HIGH
+    needs = (Need.STARTS,)
+    explains = (Cause.IDLE_TIMEOUT_TOO_SHORT,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         used = int(pool.whole.sum())

@@ -42,6 +42,7 @@ from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.timers import idle_timer
 from pcapdiag.rules.rule import (
     Desk,
+    Need,
     NotJudged,
     Rule,
     by_count,
@@ -71,6 +72,8 @@ class NeverReuseNewTransport(Rule):
     name = "never-reuse-new-transport"
     title = "A new client (pool) for each request: connections used once, then left idle"
     severity = Severity.HIGH
+    needs = (Need.STARTS,)
+    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = weighed(pool, desk)

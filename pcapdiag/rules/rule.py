@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
@@ -28,6 +29,14 @@ NAMELESS = frozenset({"Node.js http.Agent", "libcurl", "PHP curl"})
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 
 
+class Need(Enum):
+    """What a capture must show before a rule can find anything; the value is said where it does not."""
+
+    STARTS = "no connection was seen from its start: start the capture ahead of the traffic"
+    CLOSES = "no connection closed in the capture: capture for longer than the timers in question"
+    HEADERS = "all traffic is TLS: headers cannot be seen"
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A pool lacks what the rule needs."""
@@ -42,6 +51,9 @@ class Rule(ABC):
     name: str
     title: str
     severity: Severity  # the worst it is reported with
+    needs: tuple[Need, ...] = ()
+    # Findings of these causes on the same pool follow from this one: reported as information, with a pointer here.
+    explains: tuple[Cause, ...] = ()
 
     @property
     def text(self) -> str:

@@ -33,6 +33,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
+    Need,
     NotJudged,
     Rule,
     by_count,
@@ -52,6 +53,7 @@ class ServerConnectionClose(Rule):
     name = "server-connection-close"
     title = "The server ends each connection after one response"
     severity = Severity.HIGH
+    needs = (Need.HEADERS,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

@@ -35,7 +35,7 @@ from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import idle_timer, reopened_after
 from pcapdiag.rules.idle_timeout_too_short import bracket, gap_between_uses
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many, seconds
+from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 from pcapdiag.settings import catalog
 
 MIN_REOPENED = 3
@@ -46,6 +46,7 @@ class ServerIdleTimeout(Rule):
     name = "server-idle-timeout"
     title = "The server's idle timer closes connections that the client needs again"
     severity = Severity.MEDIUM
+    needs = (Need.CLOSES,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         timer = idle_timer(pool, Side.SERVER)

@@ -34,7 +34,7 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many
+from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many
 from pcapdiag.settings import catalog
 
 # At a cap of 1,000 (nginx's default) one request in a thousand pays a handshake: a fact, no fault.
@@ -46,6 +46,7 @@ class ServerMaxRequests(Rule):
     name = "server-max-requests"
     title = "The server closes each connection after a constant number of requests"
     severity = Severity.MEDIUM
+    needs = (Need.STARTS, Need.CLOSES)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         cap = request_cap(pool)
@@ -125,7 +126,11 @@ class ServerMaxRequests(Rule):
                     row,
                     life_frames(pool, row),
                     f"{cap.value} requests, "
-                    + ("the last response announces the close" if cap.announced else "then closed at once by the server"),
+                    + (
+                        "the last response announces the close"
+                        if cap.announced
+                        else "then closed at once by the server"
+                    ),
                 )
                 for row in cap.rows[:3].tolist()
             ],

@@ -62,9 +62,7 @@ def product(product_id: str) -> Product:
     try:
         return products[product_id]
     except KeyError:
-        raise UsageError(
-            f"no product {product_id!r} in the settings catalogue; known: {', '.join(products)}"
-        ) from None
+        raise UsageError(f"no product {product_id!r} in the settings catalogue; known: {', '.join(products)}") from None
 
 
 def settings_for(knob: Knob, product_id: str) -> tuple[Setting, ...]:

@@ -256,8 +256,7 @@ def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob
         alternative=table.flag("alternative", False),
         advice=_advice(table, general.get((knob, own_role))),
         advice_for={
-            cause_of(word, table.where).value: _advice_alone(entry)
-            for word, entry in table.named_tables("advice_for")
+            cause_of(word, table.where).value: _advice_alone(entry) for word, entry in table.named_tables("advice_for")
         },
         sample="" if sample is None else f"{sample:g}",
         snippet=table.text("snippet", "").strip("\n"),
@@ -292,8 +291,6 @@ def _absence(table: Table) -> Absence:
 
 
 def _fact(table: Table) -> Fact:
-    fact = Fact(
-        table.text("name"), table.text("default"), table.text("text"), table.text("source"), status_of(table)
-    )
+    fact = Fact(table.text("name"), table.text("default"), table.text("text"), table.text("source"), status_of(table))
     table.done()
     return fact

@@ -40,9 +40,7 @@ def recognise_client(user_agent: str | None, header_order: Sequence[str] = ()) -
         if _matches(sign.header, user_agent or "") and _matches(sign.order, order):
             return Recognised(sign.product_id, sign.name, sign.confidence, sign.reason)
     if user_agent:
-        return Recognised(
-            None, "unknown client", Confidence.LOW, "the User-Agent names no library of the catalogue"
-        )
+        return Recognised(None, "unknown client", Confidence.LOW, "the User-Agent names no library of the catalogue")
     return Recognised(None, "unknown client", Confidence.LOW, "no User-Agent seen")
 
 
@@ -59,9 +57,7 @@ def recognise_server(server_header: str | None, *, keep_alive: str | None = None
         if _matches(sign.header, server_header or "") and _matches(sign.keep_alive, keep_alive or ""):
             return Recognised(sign.product_id, sign.name, sign.confidence, sign.reason)
     if server_header:
-        return Recognised(
-            None, "unknown server", Confidence.LOW, "the Server header names no product of the catalogue"
-        )
+        return Recognised(None, "unknown server", Confidence.LOW, "the Server header names no product of the catalogue")
     return Recognised(
         None,
         "unknown server",

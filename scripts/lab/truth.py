@@ -1,4 +1,4 @@
-"""The truth beside a capture, from the server's log and the kernel's events, never from the packets."""
+"""The truth beside a capture, from the log of requests and the kernel's events, never from the packets."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class TrueConnection:
 
     port: int  # the client's
     opened_at: float
+    opening: str = "handshake"  # or refused, or unanswered: the client gave up, or was still waiting at the end
     requests: int = 0
     closed_at: float | None = None
     initiator: str = "none"  # who left ESTABLISHED first: client, server, none
@@ -62,8 +63,10 @@ class Truth:
 
     def as_json(self) -> dict[str, object]:
         keyed = self.keyed()
+        openings = Counter(c.opening for c in self.connections)
         return {
             "connections": len(self.connections),
+            **({"opening": dict(openings)} if set(openings) - {"handshake"} else {}),
             "requests": self.requests,
             "requests_per_connection": {str(n): count for n, count in sorted(self.per_connection.items())},
             "by_port": {key: c.requests for key, c in keyed.items()},
@@ -75,8 +78,13 @@ class Truth:
         }
 
 
-def build(changes: list[Change], requests: list[Request], client: str, port: int) -> list[TrueConnection]:
-    """Join the kernel's events for a service with its server's log, in the order of opening."""
+def build(
+    changes: list[Change], requests: list[Request], client: str, port: int, waiting: tuple[int, ...] = ()
+) -> list[TrueConnection]:
+    """Join the kernel's events for a service with the log of its requests, in the order of opening.
+
+    ``waiting`` are the client's ports that were still in SYN_SENT at the end.
+    """
     connections: list[TrueConnection] = []
     by_port: dict[int, list[TrueConnection]] = {}
     for change in sorted(changes, key=lambda change: change.at):
@@ -88,16 +96,24 @@ def build(changes: list[Change], requests: list[Request], client: str, port: int
             connection = TrueConnection(client_port, change.at)
             connections.append(connection)
             by_port.setdefault(client_port, []).append(connection)
+        elif at_client and change.old == "SYN_SENT":
+            connections.append(never_established(client_port, change))
         elif change.old == "ESTABLISHED" and change.new in LEAVES:
             left(by_port[client_port][-1], "client" if at_client else "server", change)
     for request in requests:
         candidates = [c for c in by_port.get(request.port, ()) if c.opened_at <= request.at + SLACK_S]
         if not candidates:
-            raise LabError(
-                f"the server's log has a request from port {request.port}, on which nothing was open"
-            )
+            raise LabError(f"the log has a request from port {request.port}, on which nothing was open")
         candidates[-1].requests += 1
+    connections += [TrueConnection(client_port, 0.0, "unanswered") for client_port in waiting]
     return connections
+
+
+def never_established(client_port: int, change: Change) -> TrueConnection:
+    """A SYN that an RST answered, or that the client gave up."""
+    if change.new == "RESET":
+        return TrueConnection(client_port, change.at, "refused", closed_at=change.at, initiator="server", aborted=True)
+    return TrueConnection(client_port, change.at, "unanswered")
 
 
 def left(connection: TrueConnection, side: str, change: Change) -> None:

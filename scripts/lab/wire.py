@@ -11,9 +11,39 @@ from lab.network import run
 from lab.truth import Truth
 
 FIELDS = ("tcp.stream", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.len", "http.request.method",
-          "frame.time_epoch", "tcp.payload", "ip.src")  # fmt: skip
+          "frame.time_epoch", "tcp.payload", "ip.src", "tcp.seq", "tcp.ack", "ip.ttl", "tcp.window_size",
+          "http.response.code", "tcp.analysis.retransmission", "icmp.type")  # fmt: skip
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 GET = b"GET ".hex()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One packet of a connection, in tshark's words; ``seq`` and ``ack`` are relative."""
+
+    at: float
+    side: str
+    flags: int
+    length: int
+    seq: int
+    ack: int
+    ttl: int
+    window: int
+    method: str  # of a request that ends here
+    status: int  # of a response that ends here; else 0
+    retransmission: bool
+
+    @property
+    def syn(self) -> bool:
+        return bool(self.flags & SYN)
+
+    @property
+    def fin(self) -> bool:
+        return bool(self.flags & FIN)
+
+    @property
+    def rst(self) -> bool:
+        return bool(self.flags & RST)
 
 
 @dataclass
@@ -28,6 +58,21 @@ class WireConnection:
     data_at: float = 0.0  # last payload either way before the close
     resets: Counter[str] = field(default_factory=Counter)
     fins: Counter[str] = field(default_factory=Counter)
+    responses: int = 0
+    segments: list[Segment] = field(default_factory=list)
+
+    def of(
+        self, side: str, *, rst: bool = False, fin: bool = False, data: bool = False, syn: bool = False
+    ) -> list[Segment]:
+        """A side's segments that are all of what is asked for."""
+        return [
+            s for s in self.segments
+            if s.side == side and s.rst >= rst and s.fin >= fin and s.syn >= syn and (not data or s.length)
+        ]  # fmt: skip
+
+    @property
+    def last(self) -> Segment:
+        return self.segments[-1]
 
     @property
     def linger(self) -> float | None:
@@ -63,10 +108,12 @@ def read(capture: Path, port: int) -> Wire:
     times: list[float] = []
     last_tcp_at = 0.0
     for line in lines:
-        stream, source, destination, flags_text, length, method, at_text, payload, _ = line.split("|")
+        (stream, source, destination, flags_text, length, method, at_text, payload, _, seq, ack, ttl, window,
+         status, retransmission, icmp) = line.split("|")  # fmt: skip
         at = float(at_text)
         times.append(at)
-        if not stream or str(port) not in (source, destination):
+        # An ICMP error quotes the head of a segment: that is no segment.
+        if not stream or icmp or str(port) not in (source, destination):
             continue
         last_tcp_at = at
         flags = int(flags_text, 16)
@@ -75,7 +122,12 @@ def read(capture: Path, port: int) -> Wire:
         if connection is None:
             client_port = int(source if side == "client" else destination)
             connection = streams[stream] = WireConnection(client_port, at, flags & (SYN | ACK) == SYN)
+        connection.segments.append(
+            Segment(at, side, flags, int(length), int(seq), int(ack or 0), int(ttl), int(window),
+                    method, int(status or 0), bool(retransmission))
+        )  # fmt: skip
         connection.requests += bool(method)
+        connection.responses += int(status or 0) >= 200
         connection.requests_begun += payload.startswith(GET)
         connection.resets[side] += bool(flags & RST)
         connection.fins[side] += bool(flags & FIN)
@@ -99,15 +151,13 @@ def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> lis
         true_by_port.setdefault(connection.port, []).append(connection)
     for port, connections in true_by_port.items():
         for true, seen in zip(connections, wire_by_port.get(port, ()), strict=True):
+            if true.opening != "handshake":
+                continue
             requests = seen.requests_begun if cut else seen.requests
             if count_requests and requests != true.requests:
-                problems.append(
-                    f"port {port}: {true.requests} requests in the server's log, {requests} on the wire"
-                )
+                problems.append(f"port {port}: {true.requests} requests in the log, {requests} on the wire")
             if true.initiator != seen.first_closer and not true.both_closed:
-                problems.append(
-                    f"port {port}: {true.initiator} first by the kernel, {seen.first_closer} by the wire"
-                )
+                problems.append(f"port {port}: {true.initiator} first by the kernel, {seen.first_closer} by the wire")
             if not seen.handshake:
                 problems.append(f"port {port}: no handshake")
     return problems
@@ -116,7 +166,5 @@ def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> lis
 def demand(problems: list[str], name: str) -> None:
     if problems:
         raise LabError(
-            f"{name}: "
-            + "; ".join(problems[:5])
-            + (f"; and {len(problems) - 5} more" if problems[5:] else "")
+            f"{name}: " + "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if problems[5:] else "")
         )

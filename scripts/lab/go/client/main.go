@@ -50,6 +50,7 @@ func main() {
 	flag.DurationVar(&options.IdleTimeout, "idle-timeout", 0, "http.Transport.IdleConnTimeout")
 	flag.IntVar(&options.MaxIdle, "max-idle", 0, "http.Transport.MaxIdleConns")
 	flag.IntVar(&options.PerHost, "per-host", 0, "http.Transport.MaxIdleConnsPerHost")
+	flag.IntVar(&options.MaxConns, "max-conns", 0, "http.Transport.MaxConnsPerHost")
 	flag.StringVar(&options.From, "from", "", "address to call from")
 	together := flag.Bool("together", false, "all workers of a phase call at the same moments, not spread over the period")
 	flag.Parse()

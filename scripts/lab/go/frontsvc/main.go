@@ -18,6 +18,7 @@ func main() {
 	flag.DurationVar(&options.IdleTimeout, "idle-timeout", 0, "http.Transport.IdleConnTimeout")
 	flag.IntVar(&options.MaxIdle, "max-idle", 0, "http.Transport.MaxIdleConns")
 	flag.IntVar(&options.PerHost, "per-host", 0, "http.Transport.MaxIdleConnsPerHost")
+	flag.IntVar(&options.MaxConns, "max-conns", 0, "http.Transport.MaxConnsPerHost")
 	flag.Parse()
 
 	caller, err := outgoing.NewCaller(options)

@@ -18,6 +18,7 @@ type Options struct {
 	IdleTimeout time.Duration // http.Transport.IdleConnTimeout; 0 is "no limit", as in a bare http.Transport{}
 	MaxIdle     int           // http.Transport.MaxIdleConns
 	PerHost     int           // http.Transport.MaxIdleConnsPerHost; 0 is the default, 2
+	MaxConns    int           // http.Transport.MaxConnsPerHost; 0 is no limit
 	From        string        // the address to call from, for the modes that make a Transport; "" lets the kernel choose
 }
 
@@ -64,6 +65,7 @@ func (c *Caller) transport() *http.Transport {
 		IdleConnTimeout:     c.options.IdleTimeout,
 		MaxIdleConns:        c.options.MaxIdle,
 		MaxIdleConnsPerHost: c.options.PerHost,
+		MaxConnsPerHost:     c.options.MaxConns,
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // the lab's certificates are its own
 	}
 }

@@ -1,0 +1,113 @@
+"""Clients that write their own bytes, for what no library does; prints "done" and stays alive and quiet.
+
+delay_raw.py pipeline HOST PORT        rounds of five requests in one segment, five answers awaited
+delay_raw.py split HOST PORT           POSTs whose head and body are two writes, with Nagle's algorithm on
+delay_raw.py websocket HOST PORT       an Upgrade, an echo each 200 ms, then silence
+delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each tenth port, one on each connection
+delay_raw.py garbage HOST PORT         requests whose Host is missing, each on a connection of its own
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from typing import BinaryIO
+
+AGENT = b"User-Agent: lab-raw/1\r\n"
+kept: list[socket.socket] = []  # what is to stay open
+
+
+def read_response(reader: BinaryIO) -> None:
+    size = 0
+    if not reader.readline():
+        raise ConnectionError("closed")
+    while line := reader.readline().strip():
+        if line.lower().startswith(b"content-length:"):
+            size = int(line.split(b":")[1])
+    reader.read(size)
+
+
+def get(host: str, path: str = "/") -> bytes:
+    return b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path.encode(), host.encode(), AGENT)
+
+
+def connect(host: str, port: int) -> tuple[socket.socket, BinaryIO]:
+    connection = socket.create_connection((host, port))
+    kept.append(connection)
+    return connection, connection.makefile("rb")
+
+
+def pipeline(host: str, port: int) -> None:
+    connection, reader = connect(host, port)
+    for _ in range(12):
+        connection.sendall(get(host) * 5)
+        for _ in range(5):
+            read_response(reader)
+        time.sleep(0.1)
+
+
+def split(host: str, port: int) -> None:
+    connection, reader = connect(host, port)
+    for _ in range(30):
+        connection.sendall(
+            b"POST /order HTTP/1.1\r\nHost: %s\r\n%sContent-Length: 120\r\n\r\n" % (host.encode(), AGENT)
+        )
+        connection.sendall(b"x" * 120)
+        read_response(reader)
+        time.sleep(0.06)
+
+
+def websocket(host: str, port: int) -> None:
+    connection, reader = connect(host, port)
+    connection.sendall(
+        b"GET /chat HTTP/1.1\r\nHost: %s\r\n%sUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" % (host.encode(), AGENT)
+    )
+    read_response(reader)
+    for number in range(25):
+        text = b"message %d" % number
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
+        connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + masked)
+        reader.read(reader.read(2)[1])  # the echo comes unmasked
+        time.sleep(0.2)
+
+
+def many(host: str, port: int, ports: int) -> None:
+    for number in range(port, port + ports):
+        if number % 10:
+            connection, reader = connect(host, number)
+            for _ in range(2):
+                connection.sendall(get(host))
+                read_response(reader)
+        else:
+            for _ in range(6):
+                connection, reader = connect(host, number)
+                connection.sendall(get(host))
+                read_response(reader)
+                reader.close()
+                kept.pop().close()
+
+
+def garbage(host: str, port: int) -> None:
+    for _ in range(12):
+        with socket.create_connection((host, port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n%s\r\n" % AGENT)
+            while connection.recv(65536):
+                pass
+        time.sleep(0.2)
+
+
+def main() -> None:
+    name, host, port, *more = sys.argv[1:]
+    act = {"pipeline": pipeline, "split": split, "websocket": websocket, "many": many, "garbage": garbage}[name]
+    act(host, int(port), *(int(number) for number in more))
+    print("done", flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

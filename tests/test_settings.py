@@ -261,6 +261,28 @@ def test_an_early_default_never_hides_the_current_one_of_another_product() -> No
     assert [(match.product.id, match.version) for match in found] == [("tomcat", ""), ("puma", "before 7")]
 
 
+def test_a_drop_after_350_s_is_that_of_the_aws_boxes() -> None:
+    found = catalog.match_default(Knob.IDLE_TIMEOUT, "middlebox", 349.0, 351.0)
+    assert [match.product.name for match in found] == [
+        "AWS Network Load Balancer",
+        "AWS NAT gateway",
+        "AWS Network Firewall",
+    ]
+    assert found[0].text == "matches AWS Network Load Balancer's default tcp.idle_timeout.seconds, 350 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "product_id"),
+    [(240, "azure-load-balancer"), (600, "gcp-vpc"), (900, "linux-ipvs"), (1200, "gcp-cloud-nat"), (432000, "linux")],
+)
+def test_the_idle_timers_of_middleboxes_are_known_by_their_defaults(seconds: float, product_id: str) -> None:
+    assert matches(Knob.IDLE_TIMEOUT, "middlebox", seconds - 1, seconds + 1)[0] == (product_id, "")
+
+
+def test_a_middlebox_is_never_taken_for_a_server() -> None:
+    assert {product for product, _ in matches(Knob.IDLE_TIMEOUT, "server", 349.0, 351.0)} == set()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "meets"),
     [(1, 2, False), (1, 3, True), (3, 3, True), (4, 5, False), (3.5, 9, True), (5, 5, False)],

@@ -80,7 +80,7 @@ def match_default(knob: Knob, role: str, low: float | None, high: float | None) 
 
     Args:
         knob: what was inferred.
-        role: whose setting it is, ``client`` or ``server``.
+        role: whose setting it is: ``client``, ``server``, or ``middlebox`` for what forgets idle connections on the path.
         low: the largest value that survived (exclusive), in seconds, connections or requests; equal to
             ``high`` for a value known exactly.
         high: the smallest value that was closed (inclusive).  With an open end nothing can be matched: [].
@@ -128,7 +128,7 @@ def advice(
         values: for the placeholders of advice and snippet; ``value`` is the number to set (seconds,
             connections, requests).  Without it the snippet shows the catalogue's sample value.
         cause: picks advice written for that cause, where there is some.
-        role: ``client`` or ``server``; used only when ``product_id`` is None.
+        role: ``client``, ``server``, ``kernel`` or ``middlebox``; used only when ``product_id`` is None.
 
     Returns:
         the setting to change first comes first; [] when the product has none (see :func:`absence`).

@@ -67,7 +67,7 @@ MAIN_FILES = (
     "node-http-server.toml",
     "linux.toml",
 )
-COMPACT_FILES = ("common-clients.toml", "common-servers.toml")
+COMPACT_FILES = ("common-clients.toml", "common-servers.toml", "middleboxes.toml")
 
 
 class CatalogError(ValueError):

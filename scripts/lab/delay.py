@@ -1,16 +1,18 @@
 """A cable with a delay: carry packets between TUN devices in two namespaces, each some milliseconds late.
 
-    delay.py DEVICE MILLISECONDS NAMESPACE ADDRESS/BITS NAMESPACE ADDRESS/BITS
+    delay.py DEVICE MILLISECONDS NAMESPACE ADDRESS/BITS NAMESPACE ADDRESS/BITS [SHARE MILLISECONDS]
 
-It prints "ready" when both devices are there and runs until it is ended.  It drops and reorders nothing.
+It prints "ready" when both devices are there and runs until it is ended.  It drops nothing.  It reorders nothing,
+unless a share of the packets (0.1: each tenth, by chance) is to be some milliseconds later than the others.
 """
 
 from __future__ import annotations
 
-import collections
 import ctypes
 import fcntl
+import heapq
 import os
+import random
 import select
 import struct
 import subprocess
@@ -38,25 +40,29 @@ def tun(device: str, namespace: str, address: str) -> int:
     return descriptor
 
 
-def carry(ends: tuple[int, int], delay_s: float) -> None:
-    """Forever: what is read from one end is written to the other ``delay_s`` later."""
+def carry(ends: tuple[int, int], delay_s: float, share: float, late_s: float) -> None:
+    """Forever: what is read from one end is written to the other ``delay_s`` later, a share of it ``late_s`` after."""
     other = {ends[0]: ends[1], ends[1]: ends[0]}
-    waiting: collections.deque[tuple[float, int, bytes]] = collections.deque()  # due, to, packet; in order
+    waiting: list[tuple[float, int, int, bytes]] = []  # due, number, to, packet; a heap
+    number = 0
     while True:
         timeout = max(0.0, waiting[0][0] - time.monotonic()) if waiting else WAIT_S
         readable, _, _ = select.select(ends, [], [], timeout)
         for end in readable:
-            waiting.append((time.monotonic() + delay_s, other[end], os.read(end, PACKET)))
+            number += 1
+            due = time.monotonic() + delay_s + late_s * (random.random() < share)
+            heapq.heappush(waiting, (due, number, other[end], os.read(end, PACKET)))
         while waiting and waiting[0][0] <= time.monotonic():
-            _, end, packet = waiting.popleft()
+            *_, end, packet = heapq.heappop(waiting)
             os.write(end, packet)
 
 
 def main() -> None:
     device, milliseconds, *places = sys.argv[1:]
+    share, late = (float(word) for word in places[4:] or ("0", "0"))
     ends = tun(device, places[0], places[1]), tun(device, places[2], places[3])
     print("ready", flush=True)
-    carry(ends, float(milliseconds) / 1000)
+    carry(ends, float(milliseconds) / 1000, share, late / 1000)
 
 
 if __name__ == "__main__":

@@ -79,10 +79,12 @@ class Network:
         number: int,
         delay_ms: float = 0.0,
         *,
+        late: tuple[float, float] = (0.0, 0.0),
         routed: bool = False,
         sysctls: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.delay_ms = delay_ms  # one way
+        self.late = late  # a share of the packets, and their further milliseconds
         self.delayer: subprocess.Popen[str] | None = None
         self.sysctls = sysctls or {}
         self.bits = 25 if routed else 24
@@ -148,6 +150,8 @@ class Network:
         command = [sys.executable, str(DELAY), INTERFACE, f"{self.delay_ms}"]
         for host in ends:
             command += [host.namespace, f"{host.address}/{self.bits}"]
+        if self.late[0]:
+            command += [f"{self.late[0]}", f"{self.late[1]}"]
         self.delayer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.delayer.stdout is not None
         if self.delayer.stdout.readline() != "ready\n":

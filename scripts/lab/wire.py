@@ -86,6 +86,11 @@ class Wire:
     first_at: float
     last_at: float
     last_tcp_at: float
+    capture: Path = Path()
+
+    def count(self, what: str) -> int:
+        """The packets that a display filter of tshark's takes."""
+        return len(run("tshark", "-r", str(self.capture), "-n", "-Y", what).splitlines())
 
     @property
     def closers(self) -> Counter[str]:
@@ -135,7 +140,7 @@ def read(capture: Path, port: int) -> Wire:
             connection.data_at = at
         if flags & (FIN | RST) and connection.closed_at is None:
             connection.first_closer, connection.closed_at = side, at
-    return Wire(list(streams.values()), len(lines), times[0], times[-1], last_tcp_at)
+    return Wire(list(streams.values()), len(lines), times[0], times[-1], last_tcp_at, capture)
 
 
 def compare(truth: Truth, wire: Wire, *, count_requests: bool, cut: bool) -> list[str]:

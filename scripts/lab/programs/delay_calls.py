@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 Call = Callable[[str], object]  # a path
@@ -34,6 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=10, metavar="N", help="connections that the pool keeps")
     parser.add_argument("--block", action="store_true", help="urllib3: wait for one of the pool's connections")
     parser.add_argument("--new-session", action="store_true", help="a session for each call, closed after it")
+    parser.add_argument("--leak", action="store_true", help="requests: a session for each call, never closed")
+    parser.add_argument("--give-up", type=float, metavar="S", help="done after so long, whatever is still awaited")
     parser.add_argument("--timeout", type=float, metavar="S")
     parser.add_argument("--verify", action="store_true", help="verify the server's certificate")
     parser.add_argument("--proxy")
@@ -63,9 +65,12 @@ def requests_call(options: argparse.Namespace) -> Call:
         return made
 
     shared = session()
+    leaked = []
 
     def call(path: str) -> None:
-        using = session() if options.new_session else shared
+        using = session() if options.new_session or options.leak else shared
+        if options.leak:
+            leaked.append(using)
         method, body = ("POST", b"x" * options.post) if options.post else ("GET", None)
         response = using.request(
             method,
@@ -218,8 +223,10 @@ def threads_run(options: argparse.Namespace, call: Call) -> int:
                 print(repr(error), file=sys.stderr)
         return failures
 
-    with ThreadPoolExecutor(options.workers) as pool:
-        return sum(pool.map(work, range(options.workers)))
+    pool = ThreadPoolExecutor(options.workers)
+    results = [pool.submit(work, worker) for worker in range(options.workers)]
+    ended, waiting = wait(results, options.give_up)
+    return sum(result.result() for result in ended) + len(waiting)
 
 
 def main() -> None:

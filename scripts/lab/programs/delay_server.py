@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=200, help="bytes of body")
     parser.add_argument("--think", type=float, default=0.0, metavar="S", help="time taken for each answer")
     parser.add_argument("--slow", action="append", default=[], metavar="PATH=S", help="time taken for one path")
+    parser.add_argument("--sized", action="append", default=[], metavar="PATH=N", help="bytes of body of one path")
     parser.add_argument("--two-writes", action="store_true", help="write the head and then the body")
     parser.add_argument("--stream", metavar="N@S", help="send the body in N chunks, S seconds apart")
     parser.add_argument(
@@ -45,6 +46,7 @@ class Server:
         self.log = log
         self.lock = threading.Lock()
         self.slow = {path: float(seconds) for path, seconds in (item.split("=") for item in options.slow)}
+        self.sizes = {path: int(size) for path, size in (item.split("=") for item in options.sized)}
         self.tls: ssl.SSLContext | None = None
         if options.certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -92,8 +94,9 @@ class Server:
             if self.options.expect == "send":
                 stream.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.read_body(reader, headers)
-        time.sleep(self.slow.get(request[1].decode(), self.options.think))
-        self.write(stream)
+        path = request[1].decode()
+        time.sleep(self.slow.get(path, self.options.think))
+        self.write(stream, self.sizes.get(path, self.options.size))
         return headers.get("connection") != "close"
 
     def read_body(self, reader: BinaryIO, headers: dict[str, str]) -> None:
@@ -110,7 +113,7 @@ class Server:
             if self.options.read_rate:
                 time.sleep(piece / self.options.read_rate)
 
-    def write(self, stream: socket.socket) -> None:
+    def write(self, stream: socket.socket, size: int) -> None:
         head = b"HTTP/1.1 200 OK\r\nServer: lab\r\nContent-Type: text/plain\r\n"
         if self.options.stream:
             count, period = self.options.stream.split("@")
@@ -121,7 +124,6 @@ class Server:
                 stream.sendall(b"%x\r\n%s\r\n" % (len(CHUNK), CHUNK))
             stream.sendall(b"0\r\n\r\n")
             return
-        size = self.options.size
         body = (LINE * (size // len(LINE) + 1))[:size]
         head += b"Content-Length: %d\r\n\r\n" % size
         if self.options.two_writes:

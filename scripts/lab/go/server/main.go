@@ -4,6 +4,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"log"
@@ -31,6 +32,8 @@ func main() {
 	size := flag.Int("size", 200, "bytes of body")
 	chunked := flag.Bool("chunked", false, "send the body in chunks, flushed every 4 kB")
 	maxRequests := flag.Int64("max-requests", 0, "say Connection: close on this response of a connection; 0 never")
+	certificate := flag.String("certificate", "", "speak TLS, with this certificate")
+	key := flag.String("key", "", "the certificate's")
 	logPath := flag.String("log", "", "where to write the request log")
 	flag.Parse()
 
@@ -85,6 +88,10 @@ func main() {
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, countKey{}, new(atomic.Int64))
 		},
+	}
+	if *certificate != "" {
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1 alone
+		log.Fatal(server.ListenAndServeTLS(*certificate, *key))
 	}
 	log.Fatal(server.ListenAndServe())
 }

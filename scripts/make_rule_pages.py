@@ -22,7 +22,7 @@ from typing import Any
 
 import ladder
 
-from pcapdiag.model.report import Endpoint, Finding, Report
+from pcapdiag.model.report import ConnectionRow, Endpoint, Evidence, Finding, Report
 from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pipeline import Options, analyze
 from pcapdiag.reports.escape import visible
@@ -95,7 +95,7 @@ def shown_by(rule: Rule, known: Sequence[Sample]) -> tuple[Sample, Finding] | No
         for sample in known
         for place, finding in enumerate(sample.report.findings)
         if finding.code == rule.code
-        and any(one.frames for one in finding.evidence)
+        and drawable(sample, finding)
         and (str(finding.causes[0].cause) in sample.right or finding.severity == Severity.INFO)
     ]
     return min(found, key=lambda one: one[0])[1:] if found else None
@@ -112,6 +112,14 @@ def unfit(rule: Rule, sample: Sample, place: int, finding: Finding) -> tuple[boo
         sample.truth["captured"]["snaplen"] < WHOLE,
         # Variants of another capture: their description says little without it.
         sample.truth["description"].startswith("The same") or sample.truth["delay_ms_each_way"] > 0,
+    )
+
+
+def drawable(sample: Sample, finding: Finding) -> tuple[Evidence, ConnectionRow] | None:
+    """The first evidence that names frames of a connection, and the connection."""
+    rows = {row.number: row for row in sample.report.connections}
+    return next(
+        ((one, rows[one.connection]) for one in finding.evidence if one.frames and one.connection in rows), None
     )
 
 
@@ -211,8 +219,9 @@ def pattern(shown: tuple[Sample, Finding] | None) -> list[str]:
     if shown is None:
         return [heading, "No capture of this repository shows it yet."]
     sample, finding = shown
-    evidence = next(one for one in finding.evidence if one.frames)
-    row = next(row for row in sample.report.connections if row.number == evidence.connection)
+    picked = drawable(sample, finding)
+    assert picked is not None, "shown_by gives no other"
+    evidence, row = picked
     client, server = address(row.client), address(row.server)
     drawn = ladder.ladder(
         sample.path,

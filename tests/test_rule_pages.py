@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import sys
+from functools import cache
 from pathlib import Path
 
 import dpkt
@@ -21,16 +22,20 @@ import make_rule_pages
 # Rules that no capture of this repository shows.  A rule leaves this list with its first capture.
 WITHOUT_CAPTURE: tuple[str, ...] = ()
 
-SAMPLES = make_rule_pages.samples(lambda path: report_of(path.stem))
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)
 FIN, SYN, RST, PUSH, ACK = 1, 2, 4, 8, 16
+
+
+@cache
+def samples() -> list[make_rule_pages.Sample]:
+    return make_rule_pages.samples(lambda path: report_of(path.stem))
 
 
 # Pages
 
 
 def test_the_pages_are_what_the_rules_and_the_captures_say() -> None:
-    problems = make_rule_pages.stale(make_rule_pages.pages(SAMPLES))
+    problems = make_rule_pages.stale(make_rule_pages.pages(samples()))
     assert problems == [], "scripts/make_rule_pages.py writes them again"
 
 
@@ -45,7 +50,7 @@ def test_a_page_that_differs_is_missing_or_has_no_rule_is_told() -> None:
 
 
 def test_the_rules_without_a_capture_are_known() -> None:
-    assert set(make_rule_pages.without_capture(SAMPLES)) == set(WITHOUT_CAPTURE)
+    assert set(make_rule_pages.without_capture(samples())) == set(WITHOUT_CAPTURE)
 
 
 def test_every_rule_is_in_the_index_under_its_hundred() -> None:
@@ -65,12 +70,12 @@ def test_every_link_of_a_page_leads_somewhere(rule: make_rule_pages.Rule) -> Non
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
 def test_the_ladder_of_a_page_shows_the_frames_of_the_evidence(rule: make_rule_pages.Rule) -> None:
-    shown = make_rule_pages.shown_by(rule, SAMPLES)
+    shown = make_rule_pages.shown_by(rule, samples())
     if shown is None:
         assert rule.name in WITHOUT_CAPTURE
         return
     sample, finding = shown
-    evidence = next(one for one in finding.evidence if one.frames)
+    evidence, _ = make_rule_pages.drawable(sample, finding)
     drawn = next(part for part in make_rule_pages.pattern(shown) if part.startswith("```text"))
     marked = [int(number) for number in re.findall(r"(\d+) \*$", drawn, re.MULTILINE)]
     assert marked, "not one frame of the evidence is drawn"

@@ -51,6 +51,32 @@ test_a_server_that_goes_on_long_after_the_delayed_ack_was_not_waiting_for_it = s
     """
 )
 
+test_an_answer_to_the_next_request_was_not_held_back_by_the_ack_ahead_of_it = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < P. 200 (100)
+        +0.052 > .
+        +0.001 > P. GET /
+        +0.001 < P. 200 (100)
+        expect server_stalls 0
+    """
+)
+
+test_a_sender_without_room_in_the_window_waits_for_its_reader = scenario(
+    """
+        > S
+        +0.010 < S.
+        +0.001 > . win 500
+        > P. GET / win 500
+        +0.010 < P. 200 (0/600)
+        +0.001 < P. "x"*400
+        +0.052 > . win 500
+        +0.0005 < P. "x"*200
+        expect server_stalls 0
+    """
+)
+
 test_without_a_round_trip_nobody_can_tell_a_delayed_ack_from_a_distant_one = scenario(
     """
         > P. GET /

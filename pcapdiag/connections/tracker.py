@@ -390,17 +390,26 @@ class Tracker(SegmentSink):
         return 0
 
     def on_late_ack(self, half: Half, other: Half, s: Segment) -> int:
-        """An ACK without data of everything the other side has sent: was it delayed?"""
+        """An ACK without data of everything the other side has sent: was it delayed, and alone in the sender's way?"""
         c = half.connection
         waited = s.at - other.last_data_at
         if (
             c.rtt >= 0
             and not s.flags & (_SYN | _FIN | _RST)
             and c.rtt + _DELAYED_ACK <= waited <= c.rtt + _DELAYED_ACK_MOST
+            and self.had_room(half, other)
         ):
             other.held_at = s.at
             other.held_ns = waited
         return 0
+
+    def had_room(self, half: Half, other: Half) -> bool:
+        """Whether the window last advertised left the other side room for its largest segment: else that held it back."""
+        if half.window < 0:
+            return True
+        scaled = half.window_scale > 0 and other.window_scale >= 0
+        window = half.window << half.window_scale if scaled else half.window
+        return window - ((other.next_sequence - half.acknowledgment) & _M) >= other.largest
 
     def answers(self, half: Half, ack: int) -> bool:
         """Whether an acknowledgment number takes in bytes of a half that wait behind a hole."""
@@ -483,6 +492,7 @@ class Tracker(SegmentSink):
             if length > half.largest:
                 half.largest = length
             half.data_packets += 1
+            half.other.held_at = 0  # what it sends next may answer this
             c.completeness |= 8
             if not half.seen & _SEEN_D:
                 self.note(c, half, _SEEN_D, "d")

@@ -11,6 +11,7 @@ The exit code is 1 when a snippet fails.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -23,9 +24,9 @@ from pcapdiag.settings.catalog import load
 from pcapdiag.settings.entries import Setting
 from pcapdiag.settings.filling import fill, with_derived
 
-# What each Go snippet is tried with besides its own sample: whole and fractional seconds, one and many.
+# What each snippet is tried with besides its own sample: whole and fractional seconds, few and many.
 SAMPLES = ("1", "250", "1.5")
-WHOLE = ("1", "250")
+WHOLE = ("10", "250")  # nginx wants more worker_connections than it has listening sockets
 
 GO_PACKAGES = {
     "http": "net/http",
@@ -44,7 +45,7 @@ GO_PACKAGES = {
 }
 
 # The lines that Debian's and the upstream builds of httpd need before they accept any configuration.
-APACHE_MODULES = ("mpm_event", "authz_core")
+APACHE_MODULES = ("mpm_event", "authz_core", "reqtimeout", "socache_shmcb", "ssl")
 APACHE_MODULE_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/libexec/apache2")
 
 
@@ -72,8 +73,9 @@ class Go:
 
     def __call__(self, snippet: str, folder: Path) -> str:
         go = self._go or tool("go")
+        code = re.sub(r"//.*", "", snippet)
         used = sorted(
-            path for name, path in GO_PACKAGES.items() if re.search(rf"(?<![.\w\"]){name}\.[A-Z]", snippet)
+            path for name, path in GO_PACKAGES.items() if re.search(rf"(?<![.\w\"]){name}\.[A-Z]", code)
         )
         imports = "import (\n" + "".join(f'\t"{path}"\n' for path in used) + ")\n"
         source = f"package snippet\n\n{imports}\n{snippet}\n"
@@ -100,12 +102,28 @@ class Go:
 
 def nginx(snippet: str, folder: Path) -> str:
     program = tool("nginx")
+    if "ssl_certificate" in snippet:
+        certificate(folder)
+    main = server = ""
+    events = "events {}"
+    if snippet.startswith("events "):
+        events = snippet
+    elif snippet.startswith("worker_"):
+        main = snippet
+    else:
+        server = snippet
     (folder / "nginx.conf").write_text(
-        f"pid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+        f"pid {folder}/nginx.pid;\nerror_log stderr;\n{main}\n{events}\n"
         f"http {{\naccess_log off;\n{temporary_paths(folder)}\n"
-        f"server {{\nlisten 127.0.0.1:18080;\n{snippet}\n}}\n}}\n"
+        f"server {{\nlisten 127.0.0.1:18080;\n{server}\n}}\n}}\n"
     )
     return run([program, "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf")], folder)
+
+
+def certificate(folder: Path) -> None:
+    """server.crt and server.key, as the snippets about TLS name them."""
+    command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    run([*command, "-keyout", "server.key", "-out", "server.crt"], folder)
 
 
 def temporary_paths(folder: Path) -> str:
@@ -115,6 +133,8 @@ def temporary_paths(folder: Path) -> str:
 
 def apache(snippet: str, folder: Path) -> str:
     program = tool("apache2", "httpd")
+    if "SSLCertificate" in snippet:
+        certificate(folder)
     modules = next((Path(name) for name in APACHE_MODULE_FOLDERS if Path(name).is_dir()), None)
     lines = [
         f'ServerRoot "{folder}"',
@@ -149,6 +169,14 @@ def python(snippet: str, folder: Path) -> str:
 
 def sysctl(snippet: str, folder: Path) -> str:
     return "" if re.fullmatch(r"[a-z0-9_.]+ = \S.*", snippet) else "not a line of sysctl.conf"
+
+
+def nft(snippet: str, folder: Path) -> str:
+    program = tool("nft")
+    if os.geteuid() != 0:
+        raise ToolMissingError("right to ask nft")
+    (folder / "rules.nft").write_text(snippet + "\n")
+    return run([program, "--check", "-f", "rules.nft"], folder)
 
 
 def samples(setting: Setting) -> list[str | None]:
@@ -187,6 +215,7 @@ def main() -> int:
         "javascript": javascript,
         "python": python,
         "sysctl": sysctl,
+        "nft": nft,
     }
     failures = missing = 0
     for product in load().products.values():

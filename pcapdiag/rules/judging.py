@@ -29,7 +29,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
         pools: of one capture; a rule may look at the others through ``desk.pools``.
     """
     explains = {rule.code: rule.explains for rule in rules}
-    by_code: dict[str, list[Finding]] = {}
+    alike: dict[tuple[object, ...], list[Finding]] = {}
     skipped: list[NotEvaluated] = []
     reasons: dict[str, str] = {}  # by code, of the largest pool; only where no pool could be judged
     judged: set[str] = set()
@@ -51,8 +51,8 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
             if outcome is not None:
                 found.append(doubted(outcome, pool))
         for one in settle(found, explains):
-            by_code.setdefault(one.code, []).append(one)
-    findings = [merge(same) for same in by_code.values()]
+            alike.setdefault(likeness(one), []).append(one)
+    findings = [merge(same) for same in alike.values()]
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
     missing = unmet(pools, rules)
     known = judged | {one.code for one in missing}
@@ -62,6 +62,12 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
         if rule.code in reasons and rule.code not in known
     )
     return Judgement(tuple(findings), tuple(skipped) + missing, verdict(pools, findings))
+
+
+def likeness(one: Finding) -> tuple[object, ...]:
+    """What findings of several pools must share to be told as one: the pattern, its causes, and whose settings mend it."""
+    settings = {(advice.product, advice.name) for claim in one.causes for advice in claim.settings}
+    return (one.code, tuple(claim.cause for claim in one.causes), frozenset(settings), one.severity == Severity.INFO)
 
 
 def doubted(one: Finding, pool: Pool) -> Finding:

@@ -14,6 +14,7 @@ import gzip
 import io
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ Address = tuple[str, int]  # IP address and port
 
 MAX_LINES = 18
 BODY = 62  # columns between client and server
+INDENT = " " * 13  # the column of the client
 # Linux and Windows delay an ACK by 40 ms and more; a shorter pause is a program at work or a scheduler's tick.
 SILENCE_NS = 30_000_000
 # A pause of a round trip is the path's, not a silence; half of one more for its jitter.
@@ -168,7 +170,7 @@ def decode(number: int, at: int, ip: object) -> Packet | None:
 
 def first_line(line: bytes) -> str:
     """A request or status line, escaped; without query, fragment and user name."""
-    text = line.decode("ascii", "surrogateescape")
+    text = line.decode("ascii", "surrogateescape").rstrip()
     words = text.split(" ", 2)
     if len(words) > 1 and not text.startswith("HTTP/"):
         target = re.split(r"[?#]", words[1], maxsplit=1)[0]
@@ -434,7 +436,7 @@ def in_runs(found: Sequence[Event]) -> set[int]:
         if event.kind == "data":
             run.append(index)
         if len(run) >= RUN:
-            runs.update(run)
+            runs.update(member for member in run if not found[member].silence)
     return runs
 
 
@@ -447,13 +449,13 @@ def draw(found: Sequence[Event], shown: Collection[int], start: int) -> list[str
             hidden.append(event)
             continue
         if hidden:
-            lines.append(f"{'':13}({counted(hidden)})")
+            lines += counted(hidden)
             hidden = []
         if event.silence:
             lines.append(silent(event.silence, event.dials))
         lines.append(arrow(event, start))
     if hidden:
-        lines.append(f"{'':13}({counted(hidden)})")
+        lines += counted(hidden)
     return lines
 
 
@@ -466,11 +468,11 @@ def arrow(event: Event, start: int) -> str:
 
 def silent(ns: int, dials: int, until: str = "") -> str:
     meanwhile = f"; the client dials {dials:,} other connection{'' if dials == 1 else 's'}" if dials else ""
-    return f"{'':13}... {ns / 1e9:.3f} s of silence{until}{meanwhile} ..."
+    return f"{INDENT}... {ns / 1e9:.3f} s of silence{until}{meanwhile} ..."
 
 
-def counted(hidden: Sequence[Event]) -> str:
-    """What a few packets that are not drawn were."""
+def counted(hidden: Sequence[Event]) -> list[str]:
+    """What the packets that are not drawn were, in a line or two."""
     parts = []
     texts = {(event.by_client, event.text) for event in hidden}
     side = {True: "the client", False: "the server"}
@@ -487,16 +489,21 @@ def counted(hidden: Sequence[Event]) -> str:
             by = f" of {side[senders.pop()]}" if len(senders) == 1 else ""
             total = sum(event.packet.size for event in data)
             parts.append(f"{len(data):,} more data packet{'' if len(data) == 1 else 's'}{by}, {total:,} B")
-        others = len(hidden) - kinds["request"] - kinds["response"] - len(data)
-        if others:
-            parts.append(f"{others:,} other packet{'' if others == 1 else 's'}")
+        others = Counter(sort(event) for event in hidden if event.kind not in ("request", "response", "data"))
+        parts += [f"{count:,} {word}{'' if count == 1 else 's'}" for word, count in others.most_common()]
     longest = max(event.silence for event in hidden)
     if longest:
         parts.append(f"silences of up to {longest / 1e9:.3f} s")
     dials = sum(event.dials for event in hidden)
     if dials:
         parts.append(f"{dials:,} other connection{'' if dials == 1 else 's'} dialled")
-    return "; ".join(parts)
+    return textwrap.wrap(f"({'; '.join(parts)})", BODY + 20, initial_indent=INDENT, subsequent_indent=INDENT + " ")
+
+
+def sort(event: Event) -> str:
+    """A noun for a packet that is not a plain part of a message."""
+    nouns = {"again": "retransmission", "late": "late packet", "ACK": "ACK", "probe": "probe"}
+    return next((noun for word, noun in nouns.items() if word in event.text), "other packet")
 
 
 def header(client: Address, server: Address) -> str:

@@ -202,6 +202,30 @@ def test_a_long_body_is_counted(tmp_path: Path) -> None:
     ]
 
 
+def test_a_silence_within_a_body_is_drawn(tmp_path: Path) -> None:
+    after = 100 + len(ASKED)
+    body = [(1.0 + index / 1000, frame(CLIENT, ACK, after + 10 * index, 1000, b"x" * 10)) for index in range(5)]
+    lines = drawn(written(tmp_path / "a", [*conversation()[:4], *body]))
+    assert [words(line) for line in lines[3:]] == [
+        "... 0.998 s of silence ...",
+        "1.000000 |- 10 B >| 5",
+        "(4 more data packets of the client, 40 B)",
+    ]
+
+
+def test_what_is_left_out_is_counted_by_its_sort(tmp_path: Path) -> None:
+    again = [(0.02 + index / 1000, frame(CLIENT, PUSH | ACK, 100, 1000, ASKED)) for index in range(20)]
+    probes = [(1.0 + index, frame(SERVER, ACK, 999 + len(ANSWERED), 100 + len(ASKED))) for index in range(30)]
+    text = "\n".join(drawn(written(tmp_path / "a", [*conversation()[:6], *again, *probes])))
+    assert f"(17 more of the client: {len(ASKED)} B again (retransmission))" in text
+    assert "(27 more of the server: keepalive probe; silences of up to 1.000 s)" in text
+    assert len(text.splitlines()) <= ladder.MAX_LINES
+    answered = [(at + 0.001, frame(CLIENT, ACK, 100 + len(ASKED), 1000 + len(ANSWERED))) for at, _ in probes]
+    both = sorted(probes + answered, key=lambda one: one[0])
+    text = "\n".join(drawn(written(tmp_path / "b", [*conversation()[:6], *both])))
+    assert "(27 ACKs; 27 probes; silences of up to 0.999 s)" in text
+
+
 def test_a_long_story_fits_and_keeps_what_is_marked(tmp_path: Path) -> None:
     frames = list(OPENING)
     for index in range(300):

@@ -108,7 +108,9 @@ class Desk:
         values: Mapping[str, str] | None = None,
     ) -> tuple[SettingAdvice, ...]:
         """How the pool's client or server spells the knob; every common product's spelling when it is unknown."""
-        product = self.client_id(pool) if role == "client" else self.server_id(pool)
+        product = None
+        if role in ("client", "server"):
+            product = self.client_id(pool) if role == "client" else self.server_id(pool)
         found = catalog.advice(
             knob,
             product,

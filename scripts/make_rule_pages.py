@@ -259,7 +259,18 @@ def lookalikes(rule: Rule, body: str, rules: Sequence[Rule], known: Sequence[Sam
         for sample in sorted(known, key=lambda one: one.name)
         if sample.forbidden & causes
     ]
-    return ["Look-alikes:", "\n".join(lines)] if lines else []
+    out = ["Look-alikes:", "\n".join(lines)] if lines else []
+    explained = [other for other in rules if other.name in rule.explains]
+    if explained:
+        out.append(f"On the same pool this one leads, and these are information: {names(explained)}.")
+    leaders = [other for other in rules if causes & set(map(str, other.explains))]
+    if leaders:
+        out.append(f"On the same pool these lead, and this one is information: {names(leaders)}.")
+    return out
+
+
+def names(rules: Sequence[Rule]) -> str:
+    return ", ".join(f"[{rule.name}]({link(rule)})" for rule in rules)
 
 
 def index(rules: Sequence[Rule]) -> str:
@@ -280,7 +291,7 @@ def index(rules: Sequence[Rule]) -> str:
             cells = (escaped(rule.title), str(rule.severity), escaped(summary(rule)))
             cells = tuple(cell.replace("|", "\\|") for cell in cells)
             lines.append(f"| [{rule.code}]({link(rule)}) | [{rule.name}]({link(rule)}) | {' | '.join(cells)} |")
-        out += [f"## PD{hundred}xx: {FAMILIES[hundred]}", "\n".join(lines)]
+        out += [f"## PD{hundred}xx: {FAMILIES.get(hundred, 'Others')}", "\n".join(lines)]
     return "\n\n".join(out) + "\n"
 
 

@@ -79,7 +79,7 @@ def partition(
     members = np.split(order, bounds)
     members.sort(key=lambda m: (-len(m), int(rows[m[0]])))
     first = np.searchsorted(exchanges.connection, np.arange(len(connections) + 1))
-    pools = []
+    pools: list[Pool] = []
     for number, member in enumerate(members, start=1):
         own = rows[member]
         counts_each = first[own + 1] - first[own]
@@ -88,5 +88,7 @@ def partition(
         chosen_rows = np.arange(total) + offsets
         mine = exchanges.take(chosen_rows)
         mine.columns["connection"] = np.repeat(np.arange(len(own)), counts_each)
-        pools.append(Pool(f"p{number}", own, connections.take(own), mine, start, end))
+        pool = Pool(f"p{number}", own, connections.take(own), mine, start, end)
+        pool.neighbours = pools  # the list itself: who empties it lets go of every pool
+        pools.append(pool)
     return pools

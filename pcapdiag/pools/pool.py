@@ -5,7 +5,7 @@ Everything is computed on first use: a capture may hold thousands of pools of wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, wraps
@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag.model.flags import BOUND, REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
+from pcapdiag.model.flags import BOUND, REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN, UPGRADED
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
 from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
 from pcapdiag.pools import timeline
@@ -78,6 +78,7 @@ class Pool:
         self.start = start
         self.end = end
         self.known: dict[tuple[object, ...], Any] = {}  # results of once_per_pool functions
+        self.neighbours: Sequence[Pool] = ()  # all pools of the capture, this one among them
 
     # -- connections
 
@@ -251,10 +252,10 @@ class Pool:
 
     @cached_property
     def busy_until(self) -> Column:
-        """When each exchange set its connection free; one without an answer holds it to the end."""
+        """When each exchange set its connection free; one without an answer, and a tunnel, hold it to the end."""
         x = self.exchanges
         done = (x.flags & (RESPONSE_COMPLETE | TURN)) != 0
-        done &= x.response_last_at > 0
+        done &= (x.response_last_at > 0) & ((x.flags & UPGRADED) == 0)
         held = self.gone_at[x.connection]
         return np.where(done, x.response_last_at, np.maximum(held, x.request_first_at))
 

@@ -23,6 +23,7 @@ A packet line is ``[time] direction flags [range] [ack N] [payload] [markers]``:
 
 and markers: ``lost`` (sent, not captured), ``cut 30`` (30 payload bytes captured),
 ``copy [ttl 63] [interface 1] [+0.0001]`` (the same packet captured once more), ``win 0``, ``wscale 7``,
+``sack 1 101`` (a SACK block),
 ``ttl 63``, ``id 7``, ``interface 1``.
 
 Other lines: ``options isn 1000 5000``, ``ports 40000 80``, ``ip_id 0`` and so on before the first packet;
@@ -338,6 +339,8 @@ class _Compiler:
                 lost = True
             elif word == "ack":
                 ack, words = int(words[0]), words[1:]
+            elif word == "sack":
+                markers["left"], markers["right"], words = int(words[0]), int(words[1]), words[2:]
             elif word == "copy":
                 later, ttl, interface = 10_000, None, None
                 while words and (words[0] in ("ttl", "interface") or words[0][0] == "+"):
@@ -387,6 +390,9 @@ class _Compiler:
             ports.reverse()
             isn.reverse()
         options = bytes((1, 3, 3, markers["wscale"])) if markers["wscale"] >= 0 else b""
+        if "right" in markers:
+            edges = [(isn[1] + markers[edge]) & 0xFFFFFFFF for edge in ("left", "right")]
+            options += bytes((1, 1, 5, 10)) + b"".join(edge.to_bytes(4, "big") for edge in edges)
         segment = wire.tcp(
             hosts[0],
             hosts[1],

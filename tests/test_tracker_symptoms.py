@@ -150,6 +150,34 @@ def test_the_sizes_that_were_sent_again() -> None:
     assert (row["server_largest"], row["server_resent_low"], row["server_resent_run"]) == (1400, 300, 1)
 
 
+test_what_the_receiver_says_it_had_already_was_sent_again_for_nothing = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < P. 200 (300)
+        +0.030 < again
+        +0.010 > . sack 1 340
+        +0.010 > . sack 1 340
+        expect server_resent 1
+        expect server_needless 1
+    """
+)
+
+test_a_sack_of_what_came_behind_a_hole_is_no_duplicate = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < . "x"*1000
+        < . "x"*1000
+        +0.010 > . ack 1 sack 1001 2001
+        +0.030 < . 1:1001(1000)
+        +0.010 > . ack 1 sack 1001 2001
+        +0.010 > . ack 2001
+        expect server_resent 1
+        expect server_needless 0
+    """
+)
+
 test_bytes_that_nobody_acknowledged = scenario(
     HANDSHAKE
     + """

@@ -56,6 +56,8 @@ class Half:
         self.last_data_at = 0
         self.largest = 0  # bytes of the largest payload
         self.resent_low = 0  # bytes of the smallest payload that was sent again
+        self.resent = 0  # payloads sent again
+        self.needless = 0  # of them those that the receiver had already, as its duplicate SACKs say (RFC 2883)
         self.resent_sequence = -1
         self.resent_count = 0
         self.resent_run = 0  # the most times that one sequence number was sent again

@@ -122,10 +122,14 @@ NARROW = (
     "tls",  # bits, see model.flags
     "tls_alert",  # description of the first unencrypted alert and 1
     "tls_bytes",  # ahead of the first application data, both ways
+    "client_resent",  # payloads sent again
+    "server_resent",
+    "client_needless",  # of them those that the receiver said it had already (duplicate SACK, RFC 2883)
+    "server_needless",
 )
 
 _WIDE = 26
-_NARROW = 78
+_NARROW = 82
 
 
 class Strings:
@@ -147,7 +151,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 520 bytes a connection."""
+    """The connection table while it grows: 536 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -280,6 +284,10 @@ class ConnectionRows:
         n[i + 70] = server.hops
         n[i + 71] = client.rst_hops
         n[i + 72] = server.rst_hops
+        n[i + 78] = client.resent
+        n[i + 79] = server.resent
+        n[i + 80] = client.needless
+        n[i + 81] = server.needless
         if framer is None:
             n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
             # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.

@@ -101,3 +101,5 @@ cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 cdef bytes reverse_of(bytes key)
 @cython.locals(size=Py_ssize_t)
 cdef bytes sender_of(bytes key)
+@cython.locals(at=Py_ssize_t, kind=int, right="long long")
+cdef bint duplicate_sack(bytes data, Py_ssize_t start, Py_ssize_t end, long long ack) except -1

@@ -367,6 +367,12 @@ class Tracker(SegmentSink):
             self.on_late_ack(half, other, s)
         if half.acknowledgment < 0 or ((ack - half.acknowledgment) & _M) < _HALF_SPACE:
             half.acknowledgment = ack
+        if (
+            other.needless < other.resent
+            and not s.flags & _SYN
+            and duplicate_sack(s.data, s.options, s.options_end, ack)
+        ):
+            other.needless += 1
         if not other.started or s.flags & _RST:
             return 0
         if other.fin_at and not other.fin_acked and covers(ack, other):
@@ -592,6 +598,7 @@ class Tracker(SegmentSink):
 
     def resent(self, half: Half, sequence: int, length: int) -> int:
         """Payload that was sent before: how small it gets, how often one piece goes out again."""
+        half.resent += 1
         if half.resent_low == 0 or length < half.resent_low:
             half.resent_low = length
         if sequence != half.resent_sequence:
@@ -927,3 +934,24 @@ def window_scale(data: bytes, start: int, end: int) -> int:
             return min(data[at + 2], 14)
         at += data[at + 1]
     return -1
+
+
+def duplicate_sack(data: bytes, start: int, end: int, ack: int) -> bool:
+    """Whether the first block of a SACK option lies below the acknowledgment: the receiver has got it twice (RFC 2883)."""
+    at = start
+    while at < end:
+        kind = data[at]
+        if kind == 0:
+            break
+        if kind == 1:
+            at += 1
+            continue
+        if at + 1 >= end or data[at + 1] < 2:
+            break
+        if kind == 5:
+            if at + 10 > end:
+                break
+            right = data[at + 6] << 24 | data[at + 7] << 16 | data[at + 8] << 8 | data[at + 9]
+            return ((ack - right) & _M) < _HALF_SPACE
+        at += data[at + 1]
+    return False

@@ -47,6 +47,12 @@ TIMERS = {
     "connection-lifetime": (Knob.MAX_LIFETIME, "client"),
     "client-request-timeout": (Knob.REQUEST_TIMEOUT, "client"),
 }
+# How a truth file's timers end.
+VALUES = {
+    "idle_timeout_s": Knob.IDLE_TIMEOUT,
+    "request_timeout_s": Knob.REQUEST_TIMEOUT,
+    "lifetime_s": Knob.MAX_LIFETIME,
+}
 # Seconds in a label's prose: "3s", "5 s", "500 ms", "keepalive_timeout=2", "--keep-alive 2".
 NUMBER = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?)\s?(ms|s)?(?![\w.%])")
 
@@ -74,7 +80,7 @@ class Case:
     words: str = ""  # everything that the label says of settings, in prose
     primary: str = ""  # of several right causes the one that the label is named for
     by_port: Mapping[int, str] = field(default_factory=dict)  # server port -> its right cause, where there are several
-    timer: Timer | None = None
+    timers: tuple[Timer, ...] = ()
 
 
 def own_cases() -> Iterator[Case]:
@@ -98,7 +104,7 @@ def own_case(name: str, truth: Mapping[str, Any]) -> Case:
         tuple(expect["settings"]),
         " ".join(f"{name} {value}" + " s" * name.endswith("_s") for name, value in expect["values"].items()),
         expect["cause"],
-        timer=next(iter(timers(expect["values"])), None),
+        timers=tuple(timers(expect["values"])),
     )
 
 
@@ -121,15 +127,16 @@ def labelled_case(folder: Path, label: Mapping[str, Any]) -> Case:
         words=" ".join([label["description"], label["notes"], *label["expected_settings"], *label["acceptable"]]),
         primary=primary,
         by_port={int(port): one["cause"] for port, one in (label.get("per_endpoint") or {}).items()},
-        timer=named_timer(primary, label["expected_settings"]),
+        timers=tuple(filter(None, [named_timer(primary, label["expected_settings"])])),
     )
 
 
 def timers(values: Mapping[str, object]) -> Iterator[Timer]:
-    """The idle timers among the values of a truth file."""
+    """The timers among the values of a truth file."""
     for name, wanted in values.items():
-        if name.endswith("idle_timeout_s") and isinstance(wanted, (int, float)):
-            yield Timer(Knob.IDLE_TIMEOUT, owner_of(name, values), float(wanted))
+        for ending, knob in VALUES.items():
+            if name.endswith(ending) and isinstance(wanted, (int, float)):
+                yield Timer(knob, owner_of(name, values), float(wanted))
 
 
 def owner_of(name: str, values: Mapping[str, object]) -> str:
@@ -173,7 +180,7 @@ class Answer:
     lead: str
     problems: list[str]
     confusion: list[tuple[str, str]]  # (right, leading): one, or one for each port
-    bracket: tuple[str, str] | None = None  # "right", "wrong" or "none", and how; only where there is a timer
+    brackets: tuple[tuple[str, str], ...] = ()  # for each timer "right", "wrong" or "none", and how
 
 
 def check(case: Case) -> tuple[str, list[str]]:
@@ -221,7 +228,12 @@ def compare(case: Case, report: Report) -> Answer:
         missing = [wanted for wanted in case.settings if not any(wanted.split("(")[0] in name for name in named)]
         if missing and HEALTHY not in informed:
             problems.append(f"settings not named: {', '.join(missing)}")
-    return Answer(lead, problems, confusion, bracket(case.timer, report) if case.timer else None)
+    brackets = tuple(bracket(timer, report) for timer in case.timers)
+    if case.own:
+        # Idle timers must be there, above; of others a bracket may be missing, but none may be wrong.
+        others = zip(case.timers, brackets, strict=True)
+        problems += [how for timer, (said, how) in others if said == "wrong" and timer.knob != Knob.IDLE_TIMEOUT]
+    return Answer(lead, problems, confusion, brackets)
 
 
 def bracket(timer: Timer, report: Report) -> tuple[str, str]:
@@ -420,7 +432,7 @@ def summary(answers: Sequence[tuple[Case, Answer]]) -> Iterator[str]:
             rate = sum(passed) / len(passed)
             bar = f", the bar is {BAR:.0%}{'' if rate >= BAR else ': below it'}" if name == "faults" else ""
             yield f"{name}: {sum(passed)} of {len(passed)} right ({rate:.1%}{bar})"
-    told = Counter(answer.bracket[0] for _, answer in answers if answer.bracket)
+    told = Counter(verdict for _, answer in answers for verdict, _ in answer.brackets)
     if told:
         inferred = told["right"] + told["wrong"]
         yield (
@@ -428,8 +440,7 @@ def summary(answers: Sequence[tuple[Case, Answer]]) -> Iterator[str]:
             f"of these the value lies in the bracket {told['right']} times"
         )
         for case, answer in answers:
-            if answer.bracket and answer.bracket[0] != "right":
-                yield f"  {case.name}: {answer.bracket[1]}"
+            yield from (f"  {case.name}: {how}" for verdict, how in answer.brackets if verdict != "right")
 
 
 if __name__ == "__main__":

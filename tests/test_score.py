@@ -160,6 +160,19 @@ def test_a_bracket_counts_only_when_the_right_timer_holds_the_value(
     assert score.bracket(score.Timer(Knob.IDLE_TIMEOUT, "server", 2.0), one)[0] == verdict
 
 
+def test_a_wrong_bracket_of_any_timer_fails_a_capture_of_this_repository_a_missing_one_does_not() -> None:
+    case = own(values={"request_timeout_s": 1.0, "owner": "client"})
+    inferred = Inferred(Knob.REQUEST_TIMEOUT, "client", 2.0, 1.9, 2.0, "s", 9, 0.01, "")
+    right, wrong = found(Cause.ZERO_WINDOW), pool(inferred=(inferred,))
+    assert score.compare(case, said(right, pools=(wrong,))).problems == ["client request_timeout 1 s: 1.900 to 2.000 s"]
+    missing = score.compare(case, said(right, pools=(pool(inferred=()),)))
+    assert missing.problems == []
+    assert list(score.summary([(case, missing)]))[-2:] == [
+        "timers that the truth names: 1; inferred 0, of these the value lies in the bracket 0 times",
+        "  one: client request_timeout 1 s: nothing inferred",
+    ]
+
+
 def test_the_summary_holds_the_faults_against_the_bar() -> None:
     passed, missed = score.Answer("zero-window", [], []), score.Answer("healthy", ["wrong"], [])
     lines = list(score.summary([(label(), passed)] * 97 + [(label(), missed)] * 3))

@@ -149,9 +149,7 @@ def fallback(pool: Pool, pools: Iterable[Pool], rows: Column) -> Pool | None:
         if other is pool or int(o.server_port[0]) != int(c.server_port[0]):
             continue
         same_family = len(o.strings[int(o.server_ip[0])]) == family
-        if same_family and (
-            int(o.client_ip[0]) != int(c.client_ip[0]) or int(o.server_ip[0]) == int(c.server_ip[0])
-        ):
+        if same_family and (int(o.client_ip[0]) != int(c.client_ip[0]) or int(o.server_ip[0]) == int(c.server_ip[0])):
             continue
         ready = np.sort(o.first_at[other.dialled])
         if not len(ready) or len(ready) > 3 * len(rows):

@@ -1,0 +1,153 @@
+"""Connections that are given up while they are in use: after so many requests, or at so many seconds of age.
+
+At a steady rate of requests the two go together: what varies less is what is counted.  An idle timer is neither: it
+closes after a silence longer than those that connections survived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcapdiag.model.tables import Column
+from pcapdiag.model.words import CloseClass, Count, Side
+from pcapdiag.pools import timeline
+from pcapdiag.pools.caps import request_cap
+from pcapdiag.pools.pool import SECOND, Fate, Pool, once_per_pool
+from pcapdiag.pools.timers import LAZY_BEFORE, TIGHT_NS, TIGHT_SHARE, moments, tightest
+
+# Nothing announces these: fewer than five that agree can be a program that had so much to do.
+MIN_COUNTED = 5
+# An age is known to the millisecond: three connections of one age, at three moments, do not agree by chance.
+MIN_AGED = 3
+AGREE = 0.9
+# Logging in and asking once takes up to that many turns (PostgreSQL, Redis): a connection for each job, not a count.
+LOGIN_TURNS = 10
+# A pause that ends in a close is one like the others; half as long again leaves room for a busy machine.
+USUAL = 1.5
+# Programs end after a second of work, lifetimes are set in seconds.
+YOUNGEST = SECOND
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """How one side gives up connections that are in use; rows of the pool, times in nanoseconds.
+
+    Attributes:
+        requests: the number that nine of ten carried, None where they differ.
+        age: the age that eight of ten had, None where they differ; ``age_low`` to ``age_high`` holds them.
+        request_spread, age_spread: coefficient of variation.
+        pause: a usual one between two requests, the longest but for one in twenty.
+        renewed: closes with a dial by the time that the next request was due: the work went on.
+        hidden: an announcement of the close could not have been read.
+    """
+
+    owner: Side
+    rows: Column
+    requests: int | None
+    age: int | None
+    age_low: int
+    age_high: int
+    request_spread: float
+    age_spread: float
+    pause: int
+    renewed: int
+    hidden: bool
+
+
+@once_per_pool
+def replacement(pool: Pool, owner: Side) -> Replacement | None:
+    """What one side's closes of connections in use agree on, None where that is nothing.
+
+    The client's closes are those it made without being told by a response; the server's are those it announced, and
+    those it made without being asked.
+    """
+    if request_cap(pool) is not None:
+        return None  # the server counts requests
+    c = pool.connections
+    own = pool.whole & pool.closed & (pool.close_class != CloseClass.OPEN_REQUEST)
+    if owner == Side.CLIENT:
+        own &= (pool.closer == Side.CLIENT) & ~pool.server_said
+    else:
+        own &= pool.server_said | ((pool.closer == Side.SERVER) & ~pool.client_asked)
+    if int(own.sum()) < MIN_AGED:
+        return None
+    idle = pool.idle
+    survived = (idle.end - idle.start)[(idle.fate == Fate.REUSED) & ~idle.fresh]
+    pause = int(np.quantile(survived, 0.95)) if len(survived) else 0
+    in_use = own & (c.requests > 1) & (pool.linger <= max(pool.immediate_limit, int(USUAL * pause)))
+    rows = np.flatnonzero(in_use)
+    if len(rows) < max(MIN_AGED, AGREE * int(own.sum())) or moments(c.close_at[rows]) < MIN_AGED:
+        return None
+    requests = _agreed_count(pool, rows) if owner == Side.CLIENT else None
+    ages = pool.age[rows]
+    low, high = tightest(ages)
+    age = _agreed_age(pool, ages, low, high, pause)
+    near = ages[np.abs(ages - int(np.median(ages))) <= tolerance(int(np.median(ages)), pause)]
+    low, high = (int(near.min()), int(near.max())) if age is not None else (low, high)
+    if requests is None and age is None:
+        return None
+    return Replacement(
+        owner,
+        rows,
+        requests,
+        age,
+        low,
+        high,
+        _spread(c.requests[rows]),
+        _spread(ages),
+        pause,
+        _renewed(pool, rows, pause),
+        bool(pool.heads_hidden[rows].mean() > 0.5),
+    )
+
+
+def _agreed_count(pool: Pool, rows: Column) -> int | None:
+    counts = pool.connections.requests
+    if len(rows) < MIN_COUNTED:
+        return None
+    value = int(np.bincount(counts[rows]).argmax())
+    same = float((counts[rows] == value).mean()) >= AGREE
+    unread = bool((pool.connections.basis[rows] == Count.TURNS).any()) and not pool.encrypted
+    least = LOGIN_TURNS if unread else 2
+    return value if same and value >= least and int(counts[pool.whole].max()) <= value else None
+
+
+def _agreed_age(pool: Pool, ages: Column, low: int, high: int, pause: int) -> int | None:
+    """The age, where it is one: within a timer's precision and one pause, since most look at the age at the next use."""
+    middle = int(np.median(ages))
+    width = tolerance(middle, pause)
+    if middle < YOUNGEST or high - low > width:
+        return None
+    # Whoever has a lifetime lets no connection live longer, but one that was never asked for since.
+    lived = (pool.gone_at - pool.connections.first_at)[pool.used]
+    older = int((lived > high + width + int(USUAL * pause)).sum())
+    return middle if older <= len(ages) // 10 else None
+
+
+def tolerance(age: int, pause: int) -> int:
+    """How far ages may lie apart and be one: a timer's granularity, and a pause of up to a tenth of the age."""
+    return max(TIGHT_NS, int(TIGHT_SHARE * age), min(pause, age // 10))
+
+
+def _spread(values: Column) -> float:
+    return float(np.std(values) / max(float(np.mean(values)), 1.0))
+
+
+def _renewed(pool: Pool, rows: Column, pause: int) -> int:
+    """Closes with a dial of the same pool around the time of the next request."""
+    dials = np.sort(pool.connections.first_at[pool.dialled])
+    at = pool.connections.close_at[rows]
+    within = max(pool.immediate_limit, int(USUAL * pause))
+    return int((timeline.level(at, dials - within, dials + LAZY_BEFORE) > 0).sum())
+
+
+def told_by_count(seen: Replacement) -> bool:
+    """Whether the number of requests is what is counted, rather than the age."""
+    return seen.requests is not None and (seen.age is None or seen.request_spread <= seen.age_spread)
+
+
+def both_agree(seen: Replacement) -> bool:
+    """Whether age and number are both constant, as they are at a steady rate of requests."""
+    return seen.requests is not None and seen.age is not None

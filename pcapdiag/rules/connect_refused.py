@@ -57,7 +57,7 @@ class ConnectRefused(Rule):
     name = "connect-refused"
     title = "Dials are refused: SYN answered by RST"
     severity = Severity.HIGH
-    # Idle connections that end when the server stops, or calls that time out meanwhile, are part of the same outage.
+    # Idle connections that end when the server stops, and then cannot be replaced, are part of the same outage.
     explains = (Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.SERVER_IDLE_TIMEOUT)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

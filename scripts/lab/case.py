@@ -16,7 +16,7 @@ from signal import Signals
 from lab import wire as wires
 from lab.capture import Point, Tcpdump
 from lab.errors import LabError
-from lab.kernel import SocketEvents, socket_states, waiting_ports
+from lab.kernel import SocketEvents, ports_in, socket_states
 from lab.network import Host, Network, reserved, run
 from lab.process import Process, listening
 from lab.servers import PROGRAMS, Server, Started, logged
@@ -46,6 +46,7 @@ class Client:
     flags: tuple[str, ...]
     go: str = "new"
     name: str = "Go net/http"
+    logs: bool = False  # it logs its requests itself, as Program.logs
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Program:
     """Any program as the client; it is the load, and ends it with its own end or with a line on standard output.
 
     In its command ``{url} {host} {port}`` name the service, ``{programs}`` is scripts/lab/programs, ``{folder}`` the
-    case's own folder, ``{python}`` a Python that has requests, urllib3, httpx and aiohttp.
+    case's own folder, ``{python}`` a Python that has requests, urllib3, httpx and aiohttp, ``{go}`` the folder of the
+    Go programs, ``{server_namespace}`` the server's network namespace.
     """
 
     command: tuple[str, ...]
@@ -121,6 +123,8 @@ class Case:
     rest_s: float = 3.2
     point: Point = field(default_factory=Point)
     delay_ms: float = 0.0  # one way, on the cable
+    late: tuple[float, float] = (0.0, 0.0)  # a share of the packets on a delayed cable, and their further milliseconds
+    count_requests: bool = True  # whether tshark must count the requests of the log, too
     notes: str = ""  # where the kernel's view and the wire's differ, and why
     router: Router | None = None
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by host: client, server
@@ -201,7 +205,9 @@ def make(case: Case, lab: Lab, wanted: int) -> str:
     with ExitStack() as stack:
         number = stack.enter_context(reserved(wanted))
         sysctls = {**case.sysctls, **({"router": case.router.sysctls} if case.router else {})}
-        network = stack.enter_context(Network(number, case.delay_ms, routed=case.router is not None, sysctls=sysctls))
+        network = stack.enter_context(
+            Network(number, case.delay_ms, late=case.late, routed=case.router is not None, sysctls=sysctls)
+        )
         if case.router and case.router.rules:
             network.hosts["router"].rules(case.router.rules)
         server = case.server.prepare(network.server, folder, dict(lab.go))
@@ -217,7 +223,7 @@ def make(case: Case, lab: Lab, wanted: int) -> str:
             timeline = stage.follow(case.at)
             try:
                 if isinstance(case.client, Client):
-                    drive_client(stack, case.client, network, folder, lab, url)
+                    drive_client(stage, case.client, lab, url)
                 elif isinstance(case.client, Program):
                     drive_program(stage, case.client, lab, url)
                 else:
@@ -232,15 +238,18 @@ def make(case: Case, lab: Lab, wanted: int) -> str:
                 "server": socket_states(network.server, case.server.port),
                 "at": round(time.time() - started_at, 3),
             }
-            waiting = waiting_ports(network.client, case.server.port)
+            waiting = ports_in("syn-sent", network.client, case.server.port)
+            unheard = ports_in("fin-wait-1", network.client, case.server.port)
             mark(network.client, network.server.address)
             time.sleep(LAST_REST_S)
         # Capture and events have ended; only now do the programs end, and their connections with them.
-        if isinstance(case.client, Program) and case.client.logs:
+        if not isinstance(case.client, Front) and case.client.logs:
             requests = logged(folder / SENT)
         else:
             requests = case.server.requests(folder)
-        truth = Truth(build(events.changes, requests, network.client.address, case.server.port, waiting), ss)
+        truth = Truth(
+            build(events.changes, requests, network.client.address, case.server.port, waiting), ss, unheard=unheard
+        )
         if isinstance(case.client, Front) and not case.point.filter:
             # ab makes one request on each connection; the service keeps no log of them.
             front = Truth(build(events.changes, [], network.server.address, FRONT_PORT))
@@ -268,14 +277,10 @@ def drive_program(stage: Stage, client: Program, lab: Lab, url: str) -> None:
         "folder": str(stage.folder),
         "programs": str(PROGRAMS),
         "python": str(lab.python),
+        "go": str(lab.go["new"].programs),
+        "server_namespace": network.server.namespace,
     }
-    command = filled(client.command, places)
-    process = stage.stack.enter_context(Process(network.client, command, stage.folder / "client.out"))
-    stage.running["client"] = process
-    status = process.read_line_or_end("end of the load", LOAD_S)
-    if status and not client.fails and "client" not in stage.killed:
-        words = process.log.read_text(errors="replace")[-500:]
-        raise LabError(f"{' '.join(command)} ended with {status}: {words}")
+    drive(stage, filled(client.command, places), fails=client.fails)
 
 
 def filled(command: tuple[str, ...], places: Mapping[str, str]) -> list[str]:
@@ -288,11 +293,20 @@ def filled(command: tuple[str, ...], places: Mapping[str, str]) -> list[str]:
     return words
 
 
-def drive_client(stack: ExitStack, client: Client, network: Network, folder: Path, lab: Lab, url: str) -> None:
-    program = str(lab.go[client.go].programs / "client")
-    command = [program, "-url", url, *client.flags]
-    process = stack.enter_context(Process(network.client, command, folder / "client.out"))
-    process.read_line("end of the load", LOAD_S)
+def drive_client(stage: Stage, client: Client, lab: Lab, url: str) -> None:
+    command = [str(lab.go[client.go].programs / "client"), "-url", url, *client.flags]
+    command += ["-sent", str(stage.folder / SENT)] if client.logs else []
+    drive(stage, command, fails=False)
+
+
+def drive(stage: Stage, command: list[str], *, fails: bool) -> None:
+    """Run the client until it says that the load is through, or ends."""
+    process = stage.stack.enter_context(Process(stage.network.client, command, stage.folder / "client.out"))
+    stage.running["client"] = process
+    status = process.read_line_or_end("end of the load", LOAD_S)
+    if status and not fails and "client" not in stage.killed:
+        words = process.log.read_text(errors="replace")[-500:]
+        raise LabError(f"{' '.join(command)} ended with {status}: {words}")
 
 
 def drive_front(stack: ExitStack, front: Front, network: Network, folder: Path, lab: Lab, url: str) -> None:
@@ -321,7 +335,8 @@ def check(case: Case, capture: Path, truth: Truth) -> Wire:
     """The packets agree with the truth, and show what the case is named for."""
     wire = wires.read(capture, case.server.port)
     cut = case.point.snaplen < 200
-    problems = wires.compare(truth, wire, count_requests=case.server.scheme == "http", cut=cut)
+    readable = case.count_requests and case.server.scheme == "http"
+    problems = wires.compare(truth, wire, count_requests=readable, cut=cut)
     problems += [f"not so: {item.sentence}" for item in case.checks if not item.holds(truth, wire)]
     wires.demand(problems, case.name)
     return wire
@@ -339,6 +354,7 @@ def write(case: Case, lab: Lab, capture: Path, truth: Truth, server: str) -> Non
         "server": server,
         "captured": {"side": case.point.side, "device": case.point.device, "snaplen": case.point.snaplen},
         "delay_ms_each_way": case.delay_ms,
+        **({"late": {"share": case.late[0], "ms": case.late[1]}} if case.late[0] else {}),
         **({"router": case.router.rules} if case.router else {}),
         **({"at": [[moment, told(action)] for moment, action in case.at]} if case.at else {}),
         "service_port": case.server.port,
@@ -359,7 +375,10 @@ def client_words(client: Client | Front | Program, lab: Lab) -> tuple[str, str]:
         if client.version:
             version = " " + run(*filled(client.version, {"python": str(lab.python)})).split("\n")[0].strip()
         words = [word for word in client.command if word != "{python}"]
-        return f"{client.name}{version}", " ".join(words).replace("{programs}/", "").replace("{folder}/", "")
+        said = " ".join(words)
+        for place in ("{programs}/", "{folder}/", "{go}/"):
+            said = said.replace(place, "")
+        return f"{client.name}{version}", said
     kind = "client " if isinstance(client, Client) else "frontsvc "
     return f"{client.name} {lab.go[client.go].version}", kind + " ".join(client.flags)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.case import Check
+from lab.case import SENT, Check, Program
 from lab.wire import Wire, WireConnection
 
 ONE_EACH = Check("one request per connection", lambda t, _: set(t.per_connection) == {1})
@@ -54,8 +54,11 @@ def seen(sentence: str, low: int, wanted: object, high: int | None = None) -> Ch
 
 
 def unanswered(connection: WireConnection) -> bool:
-    """The last request has no response."""
-    return connection.requests > connection.responses
+    """The last request has no response, or had none when the connection began to close."""
+    if connection.requests > connection.responses:
+        return True
+    before = [s for s in connection.segments if connection.closed_at is None or s.at <= connection.closed_at]
+    return sum(bool(s.method) for s in before) > sum(s.status >= 200 for s in before)
 
 
 def expect(
@@ -67,3 +70,29 @@ def expect(
     """
     wanted = {"cause": cause, "also": list(also), "settings": list(settings), "values": values}
     return {**wanted, "not": list(not_causes)} if not_causes else wanted
+
+
+def forward(*rules: str) -> str:
+    """nft commands for a router: what is done, in this order, with packets that pass through."""
+    lines = "\n".join(rules)
+    return f"table ip lab {{\n chain pass {{\n type filter hook forward priority 0;\n{lines}\n }}\n}}\n"
+
+
+def python_client(library: str, *flags: str, sent: bool = False) -> Program:
+    """programs/calls.py with one of its libraries; ``sent``: the truth of requests is what it sent."""
+    log = ("--sent", f"{{folder}}/{SENT}") if sent else ()
+    command = ("{python}", "{programs}/calls.py", "{url}", "--library", library, *flags, *log)
+    print_version = f"import {library}; print({library}.__version__)"
+    version = ("--version",) if library == "http.client" else ("-c", print_version)
+    return Program(command, f"Python {library}", ("{python}", *version), logs=sent)
+
+
+def raw_client(behaviour: str) -> Program:
+    """A behaviour of programs/raw.py, which logs what it sends."""
+    command = ("{python}", "{programs}/raw.py", behaviour, "{host}", "{port}", f"{{folder}}/{SENT}")
+    return Program(command, "Python sockets", ("{python}", "--version"), logs=True)
+
+
+def node_client(*flags: str) -> Program:
+    """programs/calls.js: one http.Agent that keeps connections."""
+    return Program(("node", "{programs}/calls.js", "{url}", *flags), "Node.js http.Agent", ("node", "--version"))

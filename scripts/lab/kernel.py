@@ -132,7 +132,7 @@ def socket_states(host: Host, port: int) -> dict[str, int]:
     return dict(sorted(states.items()))
 
 
-def waiting_ports(host: Host, port: int) -> tuple[int, ...]:
-    """The host's ports whose SYN to the service's port has no answer yet."""
-    lines = host.run("ss", "-Htn", "state", "syn-sent", f"( dport = :{port} )").splitlines()
+def ports_in(state: str, host: Host, port: int) -> tuple[int, ...]:
+    """The host's own ports of its connections to a service's port that are in a state, in ss's words."""
+    lines = host.run("ss", "-Htn", "state", state, f"( dport = :{port} )").splitlines()
     return tuple(int(line.split()[2].rpartition(":")[2]) for line in lines)

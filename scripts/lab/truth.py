@@ -31,6 +31,7 @@ class TrueConnection:
 class Truth:
     connections: list[TrueConnection] = field(default_factory=list)
     ss: dict[str, object] = field(default_factory=dict)
+    unheard: tuple[int, ...] = ()  # client ports in FIN_WAIT_1 at the end: nobody has acknowledged the FIN
     front: dict[str, object] = field(default_factory=dict)  # the other leg, where the capture has both
 
     @property
@@ -74,6 +75,7 @@ class Truth:
             "initiator_by_port": {key: c.initiator for key, c in keyed.items()},
             "both_closed": [key for key, c in keyed.items() if c.both_closed],
             "aborted": [key for key, c in keyed.items() if c.aborted],
+            **({"unheard": [f"{port}" for port in self.unheard]} if self.unheard else {}),
             "ss": self.ss,
         }
 
@@ -96,7 +98,7 @@ def build(
             connection = TrueConnection(client_port, change.at)
             connections.append(connection)
             by_port.setdefault(client_port, []).append(connection)
-        elif at_client and change.old == "SYN_SENT":
+        elif at_client and change.old == "SYN_SENT" and client_port:  # without a port no SYN was ever sent
             connections.append(never_established(client_port, change))
         elif change.old == "ESTABLISHED" and change.new in LEAVES:
             left(by_port[client_port][-1], "client" if at_client else "server", change)

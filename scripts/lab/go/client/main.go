@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,10 @@ func main() {
 	flag.IntVar(&options.MaxIdle, "max-idle", 0, "http.Transport.MaxIdleConns")
 	flag.IntVar(&options.PerHost, "per-host", 0, "http.Transport.MaxIdleConnsPerHost")
 	flag.IntVar(&options.MaxConns, "max-conns", 0, "http.Transport.MaxConnsPerHost")
+	flag.DurationVar(&options.Timeout, "timeout", 0, "http.Client.Timeout")
+	flag.IntVar(&options.Post, "post", 0, "POST a body of so many bytes")
+	sent := flag.String("sent", "", "log of the requests sent, where the server cannot know of all")
+	tolerate := flag.Bool("tolerate", false, "go on after a call that failed")
 	flag.StringVar(&options.From, "from", "", "address to call from")
 	together := flag.Bool("together", false, "all workers of a phase call at the same moments, not spread over the period")
 	flag.Parse()
@@ -58,6 +63,13 @@ func main() {
 	phases, err := parse(*load)
 	if err != nil {
 		log.Fatal(err)
+	}
+	if *sent != "" {
+		file, err := os.Create(*sent)
+		if err != nil {
+			log.Fatal(err)
+		}
+		options.Sent = file
 	}
 	caller, err := outgoing.NewCaller(options)
 	if err != nil {
@@ -81,7 +93,7 @@ func main() {
 					time.Sleep(time.Until(next))
 					next = next.Add(p.period)
 					status, err := caller.Get(*url)
-					if err != nil || status != 200 {
+					if (err != nil || status != 200) && !*tolerate {
 						log.Fatalf("status %d, %v", status, err)
 					}
 					requests.Add(1)

@@ -2,11 +2,14 @@
 package outgoing
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -19,6 +22,9 @@ type Options struct {
 	MaxIdle     int           // http.Transport.MaxIdleConns
 	PerHost     int           // http.Transport.MaxIdleConnsPerHost; 0 is the default, 2
 	MaxConns    int           // http.Transport.MaxConnsPerHost; 0 is no limit
+	Timeout     time.Duration // http.Client.Timeout, for the modes that share a client; 0 is none
+	Post        int           // POST a body of so many bytes; 0 is GET
+	Sent        io.Writer     // a line "seconds port" for each request sent, tries again included; nil for none
 	From        string        // the address to call from, for the modes that make a Transport; "" lets the kernel choose
 }
 
@@ -52,6 +58,9 @@ func NewCaller(options Options) (*Caller, error) {
 	default:
 		return nil, fmt.Errorf("unknown mode %q; one of %s", options.Mode, Modes)
 	}
+	if caller.shared != nil {
+		caller.shared.Timeout = options.Timeout
+	}
 	return caller, nil
 }
 
@@ -80,11 +89,33 @@ func (c *Caller) client() *http.Client {
 	return c.shared
 }
 
-// Get makes one call and treats the body as Options.Body says; it returns the status.
+// logged has each sending of a request written down with the port that it left from.
+func (c *Caller) logged(ctx context.Context) context.Context {
+	var port int
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { port = info.Conn.LocalAddr().(*net.TCPAddr).Port },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				fmt.Fprintf(c.options.Sent, "%.6f %d\n", float64(time.Now().UnixMicro())/1e6, port)
+			}
+		},
+	})
+}
+
+// Get makes one call, a POST where Options.Post says so, and treats the body as Options.Body says; it returns the status.
 func (c *Caller) Get(url string) (int, error) {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+	method, body := http.MethodGet, io.Reader(nil)
+	if c.options.Post > 0 {
+		method, body = http.MethodPost, bytes.NewReader(bytes.Repeat([]byte("b"), c.options.Post))
+	}
+	request, err := http.NewRequest(method, url, body)
 	if err != nil {
 		return 0, err
+	}
+	if c.options.Sent != nil {
+		request = request.WithContext(c.logged(request.Context()))
 	}
 	request.Close = c.options.Mode == "req-close"
 	response, err := c.client().Do(request)

@@ -4,13 +4,13 @@
 //
 // workers callers make requests calls each, period milliseconds from call to call; together, and without a pause,
 // where period is 0.  post: bytes of body, written after the head was flushed where split is true.
-// newAgent: an agent for each call.  Calls that fail are counted and do not end the run.
+// newAgent: an agent for each call.  secure: TLS, whatever the URL says.  Calls that fail are counted and do not end the run.
 const http = require('http');
 const https = require('https');
 
-const url = process.argv[2];
-const options = { agent: {}, workers: 1, requests: 10, period: 0, post: 0, split: false, newAgent: false,
+const options = { agent: {}, workers: 1, requests: 10, period: 0, post: 0, split: false, newAgent: false, secure: false,
   ...JSON.parse(process.argv[3] || '{}') };
+const url = options.secure ? process.argv[2].replace('http:', 'https:') : process.argv[2];
 const library = url.startsWith('https') ? https : http;
 const settings = { rejectUnauthorized: false, ...options.agent };
 const shared = new library.Agent(settings);

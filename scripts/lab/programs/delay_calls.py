@@ -39,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, metavar="S")
     parser.add_argument("--verify", action="store_true", help="verify the server's certificate")
     parser.add_argument("--proxy")
+    parser.add_argument("--sent", help="requests, http.client: log of what was sent, where the server cannot know")
     parser.add_argument("--read-rate", type=int, default=0, metavar="BYTES/S", help="requests, urllib3: read no faster")
     parser.add_argument("--receive-buffer", type=int, default=0, metavar="BYTES")
     return parser.parse_args()
@@ -168,6 +169,18 @@ def http_client_call(options: argparse.Namespace) -> Call:
     return call
 
 
+def log_what_is_sent(path: str) -> None:
+    """Write "seconds port" when http.client, or what is built on it, sends a request."""
+    send = http.client.HTTPConnection._send_output  # type: ignore[attr-defined]
+
+    def send_and_log(self: http.client.HTTPConnection, *arguments: object, **keywords: object) -> None:
+        send(self, *arguments, **keywords)  # connects first where it must
+        with open(path, "a") as log:
+            log.write(f"{time.time():.6f} {self.sock.getsockname()[1]}\n")
+
+    http.client.HTTPConnection._send_output = send_and_log  # type: ignore[attr-defined]
+
+
 async def aiohttp_run(options: argparse.Namespace) -> int:
     import aiohttp
 
@@ -232,6 +245,8 @@ def threads_run(options: argparse.Namespace, call: Call) -> int:
 def main() -> None:
     options = arguments()
     options.url = options.url.rstrip("/")
+    if options.sent:
+        log_what_is_sent(options.sent)
     if options.library == "aiohttp":
         asyncio.run(aiohttp_run(options))
         return

@@ -2,7 +2,7 @@
 
     delay_server.py --port 8081 --log requests.log [--think S] [--slow /report=1.5] [--size N] ...
 
-The log has a line for each request: seconds since the epoch, the client's port.  Nagle's algorithm is on, as the
+The log has a line for each request to --port: seconds since the epoch, the client's port.  Nagle's algorithm is on, as the
 kernel has it; a thread serves each connection.
 """
 
@@ -64,7 +64,8 @@ class Server:
     def accept(self, listener: socket.socket) -> None:
         while True:
             connection, address = listener.accept()
-            threading.Thread(target=self.serve, args=(connection, address[1]), daemon=True).start()
+            logged = listener.getsockname()[1] == self.options.port
+            threading.Thread(target=self.serve, args=(connection, address[1] * logged), daemon=True).start()
 
     def serve(self, connection: socket.socket, port: int) -> None:
         try:
@@ -84,9 +85,10 @@ class Server:
         while line := reader.readline().strip():
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip().lower()
-        with self.lock:
-            self.log.write(f"{time.time():.6f} {port}\n")
-            self.log.flush()
+        if port:
+            with self.lock:
+                self.log.write(f"{time.time():.6f} {port}\n")
+                self.log.flush()
         if headers.get("expect") == "100-continue":
             if self.options.expect == "refuse":
                 stream.sendall(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")

@@ -97,8 +97,9 @@ class ConnectTimeout(Rule):
         )
         if selective:
             claim += (
-                "Other dials to the same address and port were answered meanwhile: what drops these chooses (one of "
-                "several hosts behind the address, a firewall or connection table at its limit, a full queue), or the path is lossy. "
+                "Other dials to the same address and port were answered meanwhile: what drops these chooses (one of several "
+                "hosts behind the address, a firewall or connection table at its limit, a full queue), or the path loses "
+                "packets. "
             )
         elif alive:
             claim += (

@@ -31,8 +31,6 @@ References
 
 from __future__ import annotations
 
-import numpy as np
-
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.pool import SECOND, Pool

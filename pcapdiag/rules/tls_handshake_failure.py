@@ -177,7 +177,7 @@ class TlsHandshakeFailure(Rule):
         elif only_client_closes and regular(pool):
             claim += " They come at a constant interval, one at a time: a health check."
         cause = Cause.TLS_HANDSHAKE_FAILURE
-        names = sorted({c.text(int(number)) for number in np.unique(c.sni[rows]) if number} - {None})
+        names = sorted({c.text(int(number)) or "" for number in np.unique(c.sni[rows]) if number})
         return finding(
             self,
             pool,
@@ -196,7 +196,7 @@ class TlsHandshakeFailure(Rule):
                 "closed_by_server": int(seen.by_server.sum()),
                 "closed_by_client": int(seen.by_client.sum()),
                 "alert": None if description is None else ALERTS.get(description, (str(description),))[0],
-                "server_names": [str(name) for name in names[:5]],
+                "server_names": names[:5],
             },
             causes=[CauseClaim(cause, Confidence.HIGH, "", settings(desk, pool, who, description, change))],
             evidence=[

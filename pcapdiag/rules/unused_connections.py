@@ -88,7 +88,7 @@ class UnusedConnections(Rule):
             elif peak >= HELD_MANY:
                 severity = Severity.LOW
         if check:
-            habit = "They come at a constant interval, and the client closes each at once: a TCP health check looks like this."
+            habit = "They come at a constant interval, and the client closes each at once, as TCP checks do."
         elif raced:
             habit = (
                 f"They were dialled while requests were under way on the pool's {many(beside, 'other connection')}: in "

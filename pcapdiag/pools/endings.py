@@ -17,8 +17,8 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, CloseKind, Opening, Protocol, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.caps import request_cap
-from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
-from pcapdiag.pools.timers import EPISODE, SHORTEST, SWEEP_RATIO, TIGHT_NS, moments
+from pcapdiag.pools.pool import IMMEDIATE, MILLISECOND, SECOND, Mask, Pool, once_per_pool
+from pcapdiag.pools.timers import EARLY, EPISODE, LATE, LATE_SHARE, SHORTEST, SWEEP_RATIO, TIGHT_NS, moments
 
 # A timeout counts from a call, a thread's wake-up, a connect or a name's lookup ahead of the request, and some libraries
 # round it up (aiohttp: to whole seconds above five): a tenth covers them.
@@ -137,35 +137,68 @@ def heedless(pool: Pool) -> Column:
     return np.flatnonzero(found)
 
 
-def sent_again(pool: Pool, exchanges: Column, noticed: Column) -> Column:
-    """For each lost request the row of the exchange that repeats it, -1 where none can be it.
+@dataclass(frozen=True)
+class Repeats:
+    """Lost requests that seem to be sent again.
 
-    A library that retries does so at once: with the same method and size, on another connection, within four round
-    trips or 50 ms of ``noticed``, when the loss was seen at the capture point.  Each exchange repeats one request.
+    Attributes:
+        exchange: for each lost request the row of the exchange that repeats it, -1 for none.
+        by_chance: how many would be found anyway, by how often such requests come.
+    """
+
+    exchange: Column
+    by_chance: float
+
+    @property
+    def found(self) -> int:
+        return int((self.exchange >= 0).sum())
+
+    @property
+    def certain(self) -> bool:
+        """More than twice what chance gives."""
+        return self.found > 2 * self.by_chance
+
+    @property
+    def absent(self) -> bool:
+        return self.found == 0 or self.found <= self.by_chance
+
+
+def sent_again(pool: Pool, exchanges: Column, noticed: Column) -> Repeats:
+    """Which lost requests the client sent again: same method and size, on another connection, each repeat counted once.
+
+    Args:
+        noticed: when each loss was to be seen at the capture point.
+
+    A library that retries does so at once, or after a pause of up to a second; a pause is looked for only where such
+    requests are too rare to come by chance.
     """
     x = pool.exchanges
     out = np.full(len(exchanges), -1, dtype=np.int64)
     order = np.argsort(x.request_first_at, kind="stable")
     times = x.request_first_at[order]
-    # A new connection's handshake comes ahead of the request: one round trip, two more with TLS.
-    patience = pool.immediate_limit + 3 * pool.rtt
+    # The FIN's way to the client, a handshake and the request's way: two round trips, two more with TLS.
+    at_once = IMMEDIATE + (4 if pool.encrypted else 2) * pool.rtt
+    alike = np.isin(x.method, x.method[exchanges])
+    rate = (int(alike.sum()) - len(exchanges)) / max(pool.demand_ns, SECOND)
+    with_pause = max(4 * pool.rtt, SECOND)
+    patience = with_pause if rate * with_pause < 0.1 else at_once
     taken: set[int] = set(exchanges.tolist())
     for place in np.argsort(noticed, kind="stable").tolist():
         lost = int(exchanges[place])
-        begin = int(np.searchsorted(times, int(noticed[place]) - pool.rtt))
+        begin = int(np.searchsorted(times, int(x.request_first_at[lost]), side="right"))
         end = int(np.searchsorted(times, int(noticed[place]) + patience, side="right"))
         for candidate in order[begin:end].tolist():
             if (
                 candidate not in taken
                 and x.connection[candidate] != x.connection[lost]
-                and x.request_first_at[candidate] > x.request_first_at[lost]
                 and x.method[candidate] == x.method[lost]
                 and x.request_bytes[candidate] == x.request_bytes[lost]
             ):
                 taken.add(candidate)
                 out[place] = candidate
                 break
-    return out
+    window = float(np.mean(noticed - x.request_first_at[exchanges])) + patience
+    return Repeats(out, len(exchanges) * float(1 - np.exp(-rate * window)))
 
 
 def method_counts(pool: Pool, exchanges: Column) -> dict[str, int]:
@@ -327,6 +360,7 @@ class GivenUp:
         since: what the wait counts from.
         rows: the connections it closed; ``waits`` in nanoseconds, parallel.
         median, spread: of the waits, nanoseconds.
+        low, high: bounds of the timeout as it is set, nanoseconds.
         survived: the longest wait of an answered request below the shortest of the given up, 0 for none.
         contradicted: answered requests that waited clearly longer.
         others: requests given up after other waits.
@@ -339,6 +373,8 @@ class GivenUp:
     waits: Column
     median: int
     spread: int
+    low: int
+    high: int
     survived: int
     contradicted: int
     others: int
@@ -420,13 +456,19 @@ def given_up(pool: Pool) -> GivenUp | None:
     many_moments = moments(times)
     if many_moments == 1 and len(chosen) > 1 and not _one_wait(pool, chosen, kept, longer):
         return None
+    survived = int(below.max()) if len(below) else 0
+    # A timer fires late rather than early, and some count from the call, ahead of the dial and of what it waits for.
+    slack = max(LATE, int(LATE_SHARE * median))
+    called = int((closed_at - dialled)[inside].max()) if since is not Since.SILENCE or not began[inside].any() else 0
     return GivenUp(
         since,
         chosen,
         kept,
         median,
         int(np.ptp(kept)),
-        int(below.max()) if len(below) else 0,
+        max(int(kept.min()) - slack, 0 if longer else survived),
+        max(int(np.median(kept)), called) + EARLY,
+        survived,
         longer,
         len(rows) - len(chosen),
         many_moments,

@@ -69,14 +69,17 @@ class ClientRequestTimeout(Rule):
         confidence = by_count(count)
         if seen.moments == 1 or doubted or seen.spread > seen.median // 10:
             confidence = Confidence.LOW
-        low, high = seen.survived, int(seen.waits.min())
+        low = seen.survived
         after = seconds(seen.median)
         cause = Cause.CLIENT_REQUEST_TIMEOUT
-        what = {Since.SILENCE: "of silence", Since.REQUEST: "from the request on", Since.DIAL: "from the dial on"}
-        kind = kind_of(seen)
+        counted = {
+            Since.SILENCE: f"after {after} of silence",
+            Since.REQUEST: f"{after} after the request",
+            Since.DIAL: f"{after} after the dial",
+        }
         claim = (
-            f"The client closed {many(count, 'connection')} with a request open, each {after} {what[seen.since]} "
-            f"(spread {seconds(seen.spread)}), at {many(seen.moments, 'moment')}: {kind}. "
+            f"The client closed {many(count, 'connection')} with a request open, each {counted[seen.since]} "
+            f"(spread {seconds(seen.spread)}), at {many(seen.moments, 'moment')}: {kind_of(seen)}. "
         )
         if seen.midbody:
             claim += f"On {seen.midbody:,} of them a part of the response had come. "
@@ -125,14 +128,15 @@ class ClientRequestTimeout(Rule):
             severity=severity,
             confidence=confidence,
             basis=Basis.INFERRED,
-            title=f"The client gives requests up after {after}: {count:,} of {pool.requests:,} went unanswered",
+            title=f"The client gives requests up after {after}: {count:,} of {pool.requests:,} ended so",
             claim=claim.strip(),
             measured={
                 "connections": pool.size,
                 "requests": pool.requests,
                 "given_up": count,
-                "timeout_low_s": low / SECOND if low else None,
-                "timeout_high_s": high / SECOND,
+                "timeout_low_s": seen.low / SECOND,
+                "timeout_high_s": seen.high / SECOND,
+                "longest_answer_s": low / SECOND if low else None,
                 "wait_median_s": seen.median / SECOND,
                 "spread_s": seen.spread / SECOND,
                 "moments": seen.moments,

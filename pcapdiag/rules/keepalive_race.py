@@ -38,7 +38,7 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.endings import IDEMPOTENT, Crossed, method_counts, raced, sent_again
+from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, sent_again
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import idle_timer
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
@@ -62,7 +62,7 @@ class KeepaliveRace(Rule):
             return None
         c = pool.connections
         again = sent_again(pool, races.exchange, noticed(pool, races.rows))
-        repeated = int((again >= 0).sum())
+        repeated = 0 if again.absent else again.found
         timer = idle_timer(pool, Side.SERVER)
         fits = timer is not None and not timer.lifetime
         shortest, longest = int(races.silence.min()), int(races.silence.max())
@@ -71,7 +71,7 @@ class KeepaliveRace(Rule):
         methods = method_counts(pool, races.exchange)
         unsafe = sum(number for method, number in methods.items() if method and method not in IDEMPOTENT)
         unknown = methods.get("", 0)
-        healed = repeated == count and not unsafe and not unknown
+        healed = again.certain and repeated == count and not unsafe and not unknown
         severity = Severity.LOW if healed else Severity.HIGH if count >= SEVERAL else Severity.MEDIUM
         client = desk.advice(
             pool,
@@ -102,7 +102,7 @@ class KeepaliveRace(Rule):
                 + (f" to {seconds(longest)}" if longest - shortest > SECOND // 100 else "")
                 + "; too few closes show the server's timer. "
             )
-        claim += told_again(repeated, count, unsafe, unknown)
+        claim += told_again(again, count, unsafe, unknown)
         return finding(
             self,
             pool,
@@ -116,7 +116,7 @@ class KeepaliveRace(Rule):
                 "connections": pool.size,
                 "requests": pool.requests,
                 "lost_requests": count,
-                "repeated": repeated,
+                "repeated": repeated if again.certain or again.absent else None,
                 "not_idempotent": unsafe,
                 "server_idle_timeout_s": limit / SECOND if fits else None,
                 "silence_low_s": shortest / SECOND,
@@ -134,7 +134,7 @@ class KeepaliveRace(Rule):
                         int(c.server_fin_frame[row]),
                         int(c.server_rst_frame[row]),
                     ],
-                    shows(pool, races, place, int(again[place])),
+                    shows(pool, races, place, int(again.exchange[place]) if again.certain else -1),
                 )
                 for place, row in enumerate(races.rows[:3].tolist())
             ],
@@ -183,15 +183,18 @@ def named(methods: dict[str, int]) -> str:
     return " and ".join(known) + f" request{'' if total == 1 else 's'}"
 
 
-def told_again(repeated: int, count: int, unsafe: int, unknown: int) -> str:
+def told_again(again: Repeats, count: int, unsafe: int, unknown: int) -> str:
     """What followed, and whether it was safe."""
-    said = ""
-    if repeated == count:
-        said = f"{'It was' if count == 1 else 'Each was'} sent again at once on another connection. "
-    elif repeated:
-        said = f"At most {repeated:,} of them were sent again at once on another connection. "
+    if again.absent:
+        said = "No request like it followed at once on another connection: the caller saw an error. "
+        if count > 1:
+            said = "They were not sent again at once on another connection: the caller saw errors. "
+    elif not again.certain:
+        said = "Such requests come so often that nobody can tell whether they were sent again. "
+    elif again.found == count:
+        said = f"{'It was' if count == 1 else 'Each was'} sent again on another connection. "
     else:
-        said = "Nothing like it was sent again at once: the caller saw an error. "
+        said = f"{again.found:,} of them {'was' if again.found == 1 else 'were'} sent again on another connection. "
     if unsafe:
         said += (
             f"{unsafe:,} of them may not be repeated blindly (not idempotent, RFC 9110 9.2.2), though the server had "

@@ -109,7 +109,7 @@ class ServerAbort(Rule):
                     cause,
                     Confidence.HIGH if lost >= SEVERAL else Confidence.MEDIUM,
                     "the server's log: a stop on request says so, a crash or a kill does not",
-                    advice(pool, desk),
+                    advice(pool, desk, Knob.DRAIN),
                 ),
                 CauseClaim(
                     Cause.SERVER_RESTART,
@@ -158,7 +158,7 @@ class ServerAbort(Rule):
                 cause,
                 Confidence.HIGH if count >= SEVERAL and not foreign and not slept else Confidence.LOW,
                 "",
-                advice(pool, desk),
+                advice(pool, desk, Knob.CLOSE_MODE),
             )
         ]
         if foreign:
@@ -213,10 +213,10 @@ class ServerAbort(Rule):
         )
 
 
-def advice(pool: Pool, desk: Desk) -> tuple[SettingAdvice, ...]:
-    return desk.advice(pool, Knob.DRAIN, Cause.SERVER_ABORT, role="server") + desk.advice(
-        pool, Knob.RETRY, Cause.SERVER_ABORT
-    )
+def advice(pool: Pool, desk: Desk, knob: Knob) -> tuple[SettingAdvice, ...]:
+    """What the server can change, and the client's retries."""
+    server = desk.advice(pool, knob, Cause.SERVER_ABORT, role="server")
+    return server + desk.advice(pool, Knob.RETRY, Cause.SERVER_ABORT)
 
 
 def after(one: Ending) -> str:

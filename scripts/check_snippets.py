@@ -3,8 +3,9 @@
     python scripts/check_snippets.py [--go PATH] [--strict] [PRODUCT...]
 
 Go snippets are built, vetted and compared with gofmt; nginx and Apache snippets go through the server's own
-configuration test; JavaScript through ``node --check``; Python through ``compile``.  A language whose tool is
-not installed is reported as not checked, which is a failure only with ``--strict``.
+configuration test; JavaScript, PHP and Ruby through their own syntax checks; Python through ``compile``; nftables
+through ``nft --check``.  A language whose tool is not installed is reported as not checked, which is a failure
+only with ``--strict``.
 The exit code is 1 when a snippet fails.
 """
 
@@ -40,6 +41,7 @@ GO_PACKAGES = {
     "errors": "errors",
     "log": "log",
     "os": "os",
+    "sql": "database/sql",
     "signal": "os/signal",
     "strings": "strings",
 }
@@ -74,24 +76,16 @@ class Go:
     def __call__(self, snippet: str, folder: Path) -> str:
         go = self._go or tool("go")
         code = re.sub(r"//.*", "", snippet)
-        used = sorted(
-            path for name, path in GO_PACKAGES.items() if re.search(rf"(?<![.\w\"]){name}\.[A-Z]", code)
-        )
+        used = sorted(path for name, path in GO_PACKAGES.items() if re.search(rf"(?<![.\w\"]){name}\.[A-Z]", code))
         imports = "import (\n" + "".join(f'\t"{path}"\n' for path in used) + ")\n"
         source = f"package snippet\n\n{imports}\n{snippet}\n"
         (folder / "go.mod").write_text("module snippet\n\ngo 1.19\n")
         (folder / "snippet.go").write_text(source)
-        return (
-            run([go, "build", "./..."], folder)
-            or run([go, "vet", "./..."], folder)
-            or self._format(go, folder)
-        )
+        return run([go, "build", "./..."], folder) or run([go, "vet", "./..."], folder) or self._format(go, folder)
 
     @staticmethod
     def _format(go: str, folder: Path) -> str:
-        root = subprocess.run(
-            [go, "env", "GOROOT"], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        root = subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip()
         gofmt = Path(root) / "bin" / "gofmt"
         if not gofmt.exists():
             return ""
@@ -179,6 +173,16 @@ def nft(snippet: str, folder: Path) -> str:
     return run([program, "--check", "-f", "rules.nft"], folder)
 
 
+def php(snippet: str, folder: Path) -> str:
+    (folder / "snippet.php").write_text(f"<?php\n{snippet}\n")
+    return run([tool("php"), "-l", "snippet.php"], folder)
+
+
+def ruby(snippet: str, folder: Path) -> str:
+    (folder / "snippet.rb").write_text(snippet + "\n")
+    return run([tool("ruby"), "-c", "snippet.rb"], folder)
+
+
 def samples(setting: Setting) -> list[str | None]:
     """The numbers to try a setting with: durations also with a fraction."""
     if "{value" not in setting.snippet:
@@ -204,9 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compile every snippet of the settings catalogue.")
     parser.add_argument("products", nargs="*", metavar="PRODUCT", help="product ids (default: all)")
     parser.add_argument("--go", help="the go command (default: the one on PATH)")
-    parser.add_argument(
-        "--strict", action="store_true", help="fail when a checkable language has no tool here"
-    )
+    parser.add_argument("--strict", action="store_true", help="fail when a checkable language has no tool here")
     options = parser.parse_args()
     checkers: dict[str, Callable[[str, Path], str]] = {
         "go": Go(options.go),
@@ -216,6 +218,8 @@ def main() -> int:
         "python": python,
         "sysctl": sysctl,
         "nft": nft,
+        "php": php,
+        "ruby": ruby,
     }
     failures = missing = 0
     for product in load().products.values():

@@ -16,13 +16,55 @@ from pcapdiag.settings.filling import PLACEHOLDERS, fill, placeholders_in, with_
 from pcapdiag.settings.wrong_fixes import wrong_fixes
 
 SERVERS = ("nginx", "apache", "go-net-http-server", "node-http-server")
-SERVER_KNOBS = (Knob.IDLE_TIMEOUT, Knob.MAX_REQUESTS, Knob.MAX_LIFETIME, Knob.KEEPALIVE_SWITCH)
+SERVER_KNOBS = (
+    Knob.IDLE_TIMEOUT,
+    Knob.MAX_REQUESTS,
+    Knob.MAX_LIFETIME,
+    Knob.KEEPALIVE_SWITCH,
+    Knob.HEADER_TIMEOUT,
+    Knob.REQUEST_TIMEOUT,
+    Knob.TOTAL_POOL_LIMIT,
+    Knob.BACKLOG,
+    Knob.CLOSE_MODE,
+    Knob.DRAIN,
+    Knob.BODY_LIMIT,
+    Knob.EXPECT_CONTINUE,
+    Knob.NAGLE,
+    Knob.TCP_KEEPALIVE,
+    Knob.TLS_SESSION,
+    Knob.CERTIFICATE,
+    Knob.SCHEME,
+)
+KERNEL_KNOBS = (
+    Knob.BACKLOG,
+    Knob.MTU,
+    Knob.NAGLE,
+    Knob.PORT_RANGE,
+    Knob.RECEIVE_BUFFER,
+    Knob.RETRANSMIT,
+    Knob.TCP_KEEPALIVE,
+    Knob.TIMEWAIT,
+)
 CLIENT_KNOBS = (
     Knob.IDLE_POOL_LIMIT,
     Knob.IDLE_TIMEOUT,
     Knob.KEEPALIVE_SWITCH,
     Knob.INSTANCE_PER_REQUEST,
     Knob.BODY_CONSUMPTION,
+    Knob.TOTAL_POOL_LIMIT,
+    Knob.MAX_LIFETIME,
+    Knob.MAX_REQUESTS,
+    Knob.MIN_IDLE,
+    Knob.CONNECT_TIMEOUT,
+    Knob.REQUEST_TIMEOUT,
+    Knob.VALIDATION,
+    Knob.RETRY,
+    Knob.TCP_KEEPALIVE,
+    Knob.EXPECT_CONTINUE,
+    Knob.NAGLE,
+    Knob.TLS_SESSION,
+    Knob.CERTIFICATE,
+    Knob.SCHEME,
 )
 COMMON_CLIENTS = (
     "python-requests",
@@ -60,9 +102,7 @@ def test_importing_the_catalogue_parses_nothing() -> None:
 
 def test_every_data_file_is_read() -> None:
     files = {
-        entry.name
-        for entry in resources.files("pcapdiag.settings.data").iterdir()
-        if entry.name.endswith(".toml")
+        entry.name for entry in resources.files("pcapdiag.settings.data").iterdir() if entry.name.endswith(".toml")
     }
     others = {"knobs.toml", "not_the_fix.toml", "recognition.toml"}
     assert files == {*reading.MAIN_FILES, *reading.COMPACT_FILES, *others}
@@ -77,25 +117,29 @@ def test_every_file_keeps_to_the_schema() -> None:
 
 @pytest.mark.parametrize("knob", list(Knob))
 def test_every_knob_is_a_setting_of_the_go_client_or_said_to_be_missing(knob: Knob) -> None:
-    assert bool(catalog.settings_for(knob, "go-net-http")) != (
-        catalog.absence(knob, "go-net-http") is not None
-    )
+    assert bool(catalog.settings_for(knob, "go-net-http")) != (catalog.absence(knob, "go-net-http") is not None)
 
 
 @pytest.mark.parametrize("knob", SERVER_KNOBS)
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_server_side_knob_is_a_setting_of_the_four_servers_or_said_to_be_missing(
-    server: str, knob: Knob
-) -> None:
+def test_every_server_side_knob_is_a_setting_of_the_four_servers_or_said_to_be_missing(server: str, knob: Knob) -> None:
     assert bool(catalog.settings_for(knob, server)) != (catalog.absence(knob, server) is not None)
 
 
 @pytest.mark.parametrize("knob", CLIENT_KNOBS)
 @pytest.mark.parametrize("client", COMMON_CLIENTS)
-def test_every_reuse_knob_is_a_setting_of_the_common_clients_or_said_to_be_missing(
-    client: str, knob: Knob
-) -> None:
+def test_every_reuse_knob_is_a_setting_of_the_common_clients_or_said_to_be_missing(client: str, knob: Knob) -> None:
     assert bool(catalog.settings_for(knob, client)) != (catalog.absence(knob, client) is not None)
+
+
+@pytest.mark.parametrize("knob", KERNEL_KNOBS)
+def test_every_knob_of_the_kernel_is_a_setting_of_linux(knob: Knob) -> None:
+    assert catalog.settings_for(knob, "linux")
+
+
+@pytest.mark.parametrize("knob", list(Knob))
+def test_every_knob_is_a_setting_of_some_product(knob: Knob) -> None:
+    assert any(product.settings_for(knob) for product in products())
 
 
 def test_the_go_client_has_the_settings_that_the_write_ups_turn_on() -> None:
@@ -329,9 +373,7 @@ def test_what_the_wire_says_is_not_said_of_a_second_setting_that_it_does_not_sho
 
 
 def test_advice_without_numbers_leaves_their_sentences_out_and_shows_the_sample() -> None:
-    first, *_ = catalog.advice(
-        Knob.IDLE_POOL_LIMIT, "go-net-http", inferred=None, recommended=None, values={}
-    )
+    first, *_ = catalog.advice(Knob.IDLE_POOL_LIMIT, "go-net-http", inferred=None, recommended=None, values={})
     assert "{" not in first.why
     assert "in flight to this host at once" not in first.why
     assert "MaxIdleConnsPerHost = 100" in first.snippet
@@ -347,9 +389,9 @@ def test_the_total_never_falls_below_the_default_of_100() -> None:
 
 def test_times_are_written_as_each_product_wants_them() -> None:
     def snippet(product_id: str, value: str) -> str:
-        return catalog.advice(
-            Knob.IDLE_TIMEOUT, product_id, inferred=None, recommended=None, values={"value": value}
-        )[0].snippet
+        return catalog.advice(Knob.IDLE_TIMEOUT, product_id, inferred=None, recommended=None, values={"value": value})[
+            0
+        ].snippet
 
     assert "IdleTimeout:       120 * time.Second," in snippet("go-net-http-server", "120")
     assert "1500 * time.Millisecond" in snippet("go-net-http", "1.5")
@@ -408,9 +450,7 @@ def test_no_advice_has_an_unfilled_placeholder_or_an_empty_why() -> None:
     for product in products():
         for knob in Knob:
             for cause in (None, *Cause):
-                for found in catalog.advice(
-                    knob, product.id, inferred=None, recommended=None, values={}, cause=cause
-                ):
+                for found in catalog.advice(knob, product.id, inferred=None, recommended=None, values={}, cause=cause):
                     assert found.why, (product.id, found.name)
                     assert found.recommended, (product.id, found.name)
                     assert not placeholders_in(found.why + found.snippet) & PLACEHOLDERS
@@ -432,9 +472,7 @@ def test_keepalive_of_tcp_is_named_as_no_fix_for_every_client_side_cause() -> No
         Cause.IDLE_POOL_TOO_SMALL,
         Cause.IDLE_TIMEOUT_TOO_SHORT,
     ):
-        assert any("net.Dialer.KeepAlive" in text for text in catalog.not_the_fix(cause, "go-net-http")), (
-            cause
-        )
+        assert any("net.Dialer.KeepAlive" in text for text in catalog.not_the_fix(cause, "go-net-http")), cause
 
 
 def test_each_founding_case_warns_of_its_popular_wrong_fix() -> None:
@@ -508,10 +546,7 @@ def test_a_program_without_an_entry_is_named_all_the_same() -> None:
 def test_go_with_its_own_user_agent_is_a_medium_guess_from_the_header_order() -> None:
     found = catalog.recognise_client("billing/3", ["Host", "User-Agent", "Authorization", "Accept-Encoding"])
     assert (found.product_id, found.confidence) == ("go-net-http", Confidence.MEDIUM)
-    assert (
-        catalog.recognise_client("billing/3", ["host", "user-agent", "accept-encoding"]).product_id
-        == "go-net-http"
-    )
+    assert catalog.recognise_client("billing/3", ["host", "user-agent", "accept-encoding"]).product_id == "go-net-http"
 
 
 def test_curl_compressed_with_another_name_is_not_taken_for_go() -> None:

@@ -36,9 +36,7 @@ def snippets(language: str) -> list[tuple[str, Setting]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("language", "name"), [("python", "python"), ("sysctl", "sysctl"), ("nginx", "nginx")]
-)
+@pytest.mark.parametrize(("language", "name"), [("python", "python"), ("sysctl", "sysctl"), ("nginx", "nginx")])
 def test_snippets_pass_their_checker(script: ModuleType, language: str, name: str) -> None:
     found = snippets(language)
     assert found
@@ -74,6 +72,4 @@ def test_a_broken_snippet_is_caught(script: ModuleType, name: str, broken: str, 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go toolchain on PATH")
 def test_a_broken_go_snippet_is_caught(script: ModuleType, tmp_path: Path) -> None:
-    assert "MaxIdleConnsPerHots" in script.Go(None)(
-        "var transport = &http.Transport{MaxIdleConnsPerHots: 2}", tmp_path
-    )
+    assert "MaxIdleConnsPerHots" in script.Go(None)("var transport = &http.Transport{MaxIdleConnsPerHots: 2}", tmp_path)

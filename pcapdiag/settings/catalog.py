@@ -75,7 +75,9 @@ def absence(knob: Knob, product_id: str) -> Absence | None:
     return product(product_id).absence_of(knob)
 
 
-def match_default(knob: Knob, role: str, low: float | None, high: float | None) -> list[Match]:
+def match_default(
+    knob: Knob, role: str, low: float | None, high: float | None, *, protocol: str = "http"
+) -> list[Match]:
     """Defaults, of any version, that lie inside a bracket read from the wire.
 
     Args:
@@ -84,6 +86,7 @@ def match_default(knob: Knob, role: str, low: float | None, high: float | None) 
         low: the largest value that survived (exclusive), in seconds, connections or requests; equal to
             ``high`` for a value known exactly.
         high: the smallest value that was closed (inclusive).  With an open end nothing can be matched: [].
+        protocol: what the products must speak: ``http``, ``redis``, ``postgres`` or ``mysql``.
 
     Returns:
         current defaults before those of other versions, main products before the rest.
@@ -93,6 +96,8 @@ def match_default(knob: Knob, role: str, low: float | None, high: float | None) 
     current: list[Match] = []
     other_versions: list[Match] = []
     for entry in load().products.values():
+        if not entry.speaks(protocol):
+            continue
         for setting in entry.settings_for(knob):
             if setting.role != role:
                 continue
@@ -115,6 +120,7 @@ def advice(
     values: Mapping[str, str],
     cause: Cause | None = None,
     role: str = "client",
+    protocol: str = "http",
 ) -> list[SettingAdvice]:
     """The product's settings for a knob, filled in.
 
@@ -129,6 +135,7 @@ def advice(
             connections, requests).  Without it the snippet shows the catalogue's sample value.
         cause: picks advice written for that cause, where there is some.
         role: ``client``, ``server``, ``kernel`` or ``middlebox``; used only when ``product_id`` is None.
+        protocol: what the products must speak (``http``, ``redis``, ``postgres``, ``mysql``); likewise.
 
     Returns:
         the setting to change first comes first; [] when the product has none (see :func:`absence`).
@@ -136,7 +143,7 @@ def advice(
     if product_id is None:
         return [
             _filled(entry, setting, inferred, recommended, values, cause)
-            for entry, setting in _first_settings(knob, role)
+            for entry, setting in _first_settings(knob, role, protocol)
             if setting.snippet
         ]
     entry = product(product_id)
@@ -163,8 +170,10 @@ def _value(setting: Setting) -> str:
     return f"{setting.default_value:g}{unit}" if setting.default_value is not None else setting.default
 
 
-def _first_settings(knob: Knob, role: str) -> Iterator[tuple[Product, Setting]]:
+def _first_settings(knob: Knob, role: str, protocol: str) -> Iterator[tuple[Product, Setting]]:
     for entry in load().products.values():
+        if not entry.speaks(protocol):
+            continue
         settings = [setting for setting in entry.settings_for(knob) if setting.role == role]
         if settings:
             yield entry, settings[0]

@@ -100,6 +100,10 @@ class Product:
     settings: tuple[Setting, ...]
     absences: tuple[Absence, ...] = ()
     facts: tuple[Fact, ...] = ()
+    protocols: tuple[str, ...] = ("http",)  # what it speaks; () for what works below the protocol
+
+    def speaks(self, protocol: str) -> bool:
+        return not self.protocols or protocol in self.protocols
 
     def settings_for(self, knob: Knob) -> tuple[Setting, ...]:
         return tuple(setting for setting in self.settings if setting.knob is knob)

@@ -5,6 +5,7 @@ A product file is one product at top level, or several as ``[[product]]``, each 
     id = "nginx"             # what the settings command takes
     name = "nginx"           # what reports print
     role = "server"          # client, server, kernel or middlebox
+    protocols = ["http"]     # what it speaks, http when absent; empty for what works below the protocol
     language = "nginx"       # of its snippets, unless a setting says otherwise
 
     [[setting]]
@@ -55,6 +56,7 @@ from typing import Any
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Setting, Span
 
+PROTOCOLS = ("http", "redis", "postgres", "mysql")
 ROLES = ("client", "server", "kernel", "middlebox")
 UNITS = ("s", "ms", "min", "connections", "requests", "switch", "rule", "duration")
 
@@ -67,7 +69,7 @@ MAIN_FILES = (
     "node-http-server.toml",
     "linux.toml",
 )
-COMPACT_FILES = ("common-clients.toml", "common-servers.toml", "middleboxes.toml")
+COMPACT_FILES = ("common-clients.toml", "common-servers.toml", "databases.toml", "middleboxes.toml")
 
 
 class CatalogError(ValueError):
@@ -223,9 +225,19 @@ def _product(table: Table, general: Mapping[tuple[Knob, str], Advice], main: boo
         settings=tuple(_setting(entry, role, language, general) for entry in table.tables("setting")),
         absences=tuple(_absence(entry) for entry in table.tables("has_none")),
         facts=tuple(_fact(entry) for entry in table.tables("fact")),
+        protocols=_protocols(table),
     )
     table.done()
     return product
+
+
+def _protocols(table: Table) -> tuple[str, ...]:
+    if not table.has("protocols"):
+        return ("http",)
+    words = table.texts("protocols")
+    if not set(words) <= set(PROTOCOLS):
+        raise CatalogError(f"{table.where}: protocols is not among {', '.join(PROTOCOLS)}")
+    return words
 
 
 def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob, str], Advice]) -> Setting:

@@ -87,8 +87,8 @@ def samples(report_of: Callable[[Path], Report] = diagnosed) -> list[Sample]:
 def shown_by(rule: Rule, known: Sequence[Sample]) -> tuple[Sample, Finding] | None:
     """The capture that shows the rule's pattern, and what the rule says of it.
 
-    One whose truth names the cause, where the finding leads; else one where it comes second; else information, which
-    truth does not speak of.  A finding above info that the truth does not know is no example.
+    One whose truth names the cause, where the finding leads; else one where it comes second.  Of rules that only ever
+    inform, which truth does not speak of, any.
     """
     found = [
         (unfit(rule, sample, place, finding), sample, finding)
@@ -96,7 +96,7 @@ def shown_by(rule: Rule, known: Sequence[Sample]) -> tuple[Sample, Finding] | No
         for place, finding in enumerate(sample.report.findings)
         if finding.code == rule.code
         and drawable(sample, finding)
-        and (str(finding.causes[0].cause) in sample.right or finding.severity == Severity.INFO)
+        and (str(finding.causes[0].cause) in sample.right or rule.severity == Severity.INFO)
     ]
     return min(found, key=lambda one: one[0])[1:] if found else None
 

@@ -53,6 +53,8 @@ VALUES = {
     "request_timeout_s": Knob.REQUEST_TIMEOUT,
     "lifetime_s": Knob.MAX_LIFETIME,
 }
+# How findings call the two ends of a timer's bracket: idle_timeout_low_s, idle_timeout_high_s.
+MEASURED = {Knob.IDLE_TIMEOUT: "idle_timeout", Knob.REQUEST_TIMEOUT: "timeout", Knob.MAX_LIFETIME: "age"}
 # Seconds in a label's prose: "3s", "5 s", "500 ms", "keepalive_timeout=2", "--keep-alive 2".
 NUMBER = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?)\s?(ms|s)?(?![\w.%])")
 
@@ -238,17 +240,24 @@ def compare(case: Case, report: Report) -> Answer:
 
 def bracket(timer: Timer, report: Report) -> tuple[str, str]:
     """Whether the true value lies in a bracket that was inferred for this timer, and the brackets."""
-    found = [
-        one
-        for pool in report.pools
-        for one in pool.inferred
-        if one.knob == timer.knob and one.owner == timer.owner and one.unit == "s"
-    ]
+    found = list(brackets_of(timer, report))
     if not found:
         return "none", f"{timer.owner} {timer.knob} {timer.seconds:g} s: nothing inferred"
-    said = ", ".join(f"{'untested' if one.low is None else f'{one.low:.3f}'} to {one.high or 0:.3f} s" for one in found)
-    right = any(holds(one, timer.seconds) for one in found)
+    said = ", ".join(f"{'untested' if low is None else f'{low:.3f}'} to {high:.3f} s" for low, high in found)
+    right = any((low or 0.0) <= timer.seconds <= high for low, high in found)
     return ("right" if right else "wrong"), f"{timer.owner} {timer.knob} {timer.seconds:g} s: {said}"
+
+
+def brackets_of(timer: Timer, report: Report) -> Iterator[tuple[float | None, float]]:
+    """What pools and findings say of a timer: (low, high) in seconds, low None where it was not tested."""
+    for pool in report.pools:
+        for one in pool.inferred:
+            if one.knob == timer.knob and one.owner == timer.owner and one.unit == "s":
+                yield one.low, one.high or 0.0
+    for finding in report.findings:
+        low, high = (finding.measured.get(f"{MEASURED[timer.knob]}_{end}_s") for end in ("low", "high"))
+        if TIMERS.get(str(finding.causes[0].cause)) == (timer.knob, timer.owner) and isinstance(high, (int, float)):
+            yield (float(low) if isinstance(low, (int, float)) else None), float(high)
 
 
 def holds(one: Inferred, seconds: float) -> bool:

@@ -28,6 +28,7 @@ WITHOUT_CAPTURE: tuple[str, ...] = (
     "tls-handshake-failure",
     "protocol-mismatch",
     "tls-no-reuse",
+    "unused-connections",
     "client-request-timeout",
     "keepalive-race",
     "client-ignores-fin",
@@ -40,6 +41,7 @@ WITHOUT_CAPTURE: tuple[str, ...] = (
     "half-closed",
     "server-rejects-upload",
     "max-conns-cap",
+    "port-exhaustion",
     "connect-tunnel",
 )
 

@@ -160,6 +160,15 @@ def test_a_bracket_counts_only_when_the_right_timer_holds_the_value(
     assert score.bracket(score.Timer(Knob.IDLE_TIMEOUT, "server", 2.0), one)[0] == verdict
 
 
+def test_a_findings_own_bracket_counts_like_a_pools() -> None:
+    claim = CauseClaim(Cause.CLIENT_REQUEST_TIMEOUT, Confidence.HIGH, "", ())
+    one = finding(causes=(claim,), measured={"timeout_low_s": None, "timeout_high_s": 1.02})
+    timer = score.Timer(Knob.REQUEST_TIMEOUT, "client", 1.0)
+    assert score.bracket(timer, said(one)) == ("right", "client request_timeout 1 s: untested to 1.020 s")
+    other = finding(causes=(CauseClaim(Cause.ZERO_WINDOW, Confidence.HIGH, "", ()),), measured=one.measured)
+    assert score.bracket(timer, said(other))[0] == "none"
+
+
 def test_a_wrong_bracket_of_any_timer_fails_a_capture_of_this_repository_a_missing_one_does_not() -> None:
     case = own(values={"request_timeout_s": 1.0, "owner": "client"})
     inferred = Inferred(Knob.REQUEST_TIMEOUT, "client", 2.0, 1.9, 2.0, "s", 9, 0.01, "")

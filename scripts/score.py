@@ -445,8 +445,8 @@ def summary(answers: Sequence[tuple[Case, Answer]]) -> Iterator[str]:
     if told:
         inferred = told["right"] + told["wrong"]
         yield (
-            f"timers that the truth names: {told.total()}; inferred {inferred}, "
-            f"of these the value lies in the bracket {told['right']} times"
+            f"timers that the truth names: {told.total()}; inferred: {inferred}; "
+            f"with the value in the bracket: {told['right']}"
         )
         for case, answer in answers:
             yield from (f"  {case.name}: {how}" for verdict, how in answer.brackets if verdict != "right")

@@ -177,7 +177,7 @@ def test_a_wrong_bracket_of_any_timer_fails_a_capture_of_this_repository_a_missi
     missing = score.compare(case, said(right, pools=(pool(inferred=()),)))
     assert missing.problems == []
     assert list(score.summary([(case, missing)]))[-2:] == [
-        "timers that the truth names: 1; inferred 0, of these the value lies in the bracket 0 times",
+        "timers that the truth names: 1; inferred: 0; with the value in the bracket: 0",
         "  one: client request_timeout 1 s: nothing inferred",
     ]
 

@@ -23,9 +23,12 @@ from pcapdiag.pools.timers import EARLY, EPISODE, LATE, LATE_SHARE, SHORTEST, SW
 # A timeout counts from a call, a thread's wake-up, a connect or a name's lookup ahead of the request, and some libraries
 # round it up (aiohttp: to whole seconds above five): a tenth covers them.
 AGREE_SHARE = 0.1
+# Ends of responses in full flow agree by chance more often, since whoever reads a stream leaves it at some time.
+AGREE_IN_FLOW = 0.02
 MIN_AGREEING = 3
 # Methods that may be repeated without asking (RFC 9110 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+HALF_SECOND = SECOND // 2
 # A server that drains lets the requests in progress end: nginx, HAProxy and Kubernetes give them 30 s by habit.
 DRAIN = 30 * SECOND
 # What listens again within this long of the last refusal was restarted, not stopped.
@@ -400,10 +403,10 @@ def abandoned_requests(pool: Pool) -> Column:
     return np.flatnonzero(mine & ~unheard & ~stalled)
 
 
-def window(values: Column) -> tuple[int, int, int]:
-    """The densest cluster of waits: how many, from, to."""
+def window(values: Column, share: float = AGREE_SHARE) -> tuple[int, int, int]:
+    """The densest cluster of waits, as wide as 120 ms or that share of them: how many, from, to."""
     ordered = np.sort(values)
-    reach = ordered + np.maximum(2 * TIGHT_NS, (AGREE_SHARE * ordered).astype(np.int64))
+    reach = ordered + np.maximum(2 * TIGHT_NS, (share * ordered).astype(np.int64))
     upto = np.searchsorted(ordered, reach, side="right")
     counts = upto - np.arange(len(ordered))
     at = int(counts.argmax())
@@ -431,12 +434,15 @@ def given_up(pool: Pool) -> GivenUp | None:
     best: tuple[float, Since, Column, int, int] | None = None
     for since, start in ((Since.SILENCE, heard), (Since.REQUEST, asked), (Since.DIAL, dialled)):
         waits = closed_at - start
-        count, low, high = window(waits)
+        count, low, high = window(waits, AGREE_IN_FLOW if 2 * int(began.sum()) > len(rows) else AGREE_SHARE)
+        if int(np.median(waits[(waits >= low) & (waits <= high)])) <= pool.immediate_limit:
+            continue  # it closed on what it had just received
         # More rows first, then the tighter cluster; a later start wins only when it is clearly better.
         score = count - (high - low) / max(high, 1)
         if best is None or score > best[0] + 0.02:
             best = (score, since, waits, low, high)
-    assert best is not None
+    if best is None:
+        return None
     _, since, waits, low, high = best
     inside = (waits >= low) & (waits <= high)
     if 2 * int(inside.sum()) < len(rows):
@@ -491,6 +497,12 @@ def _one_wait(pool: Pool, rows: Column, waits: Column, longer: int) -> bool:
     return int(np.ptp(waits)) <= max(int(np.ptp(times)), MILLISECOND)
 
 
+def round_number(wait: int) -> bool:
+    """Whether a wait is what somebody would set: within 15 ms or half a percent of a multiple of half a second."""
+    off = abs(wait - round(wait / HALF_SECOND) * HALF_SECOND)
+    return wait >= HALF_SECOND // 2 and off <= max(15 * MILLISECOND, wait // 200)
+
+
 # -- requests that the server dropped
 
 
@@ -506,8 +518,9 @@ def dropped(pool: Pool) -> Column:
     mine[crossed(pool).rows] = False
     flags = last_of(pool, "flags")
     complete = (flags & (REQUEST_COMPLETE | TURN | BOUND | RESPONSE_SEEN)) != 0
-    flowing = c.close_at - last_of(pool, "request_last_at") <= pool.immediate_limit
-    mine &= complete | flowing
+    since = c.close_at - last_of(pool, "request_last_at")
+    mine &= (complete | (since <= pool.immediate_limit)) & (since >= 0)
+    mine &= (c.crossed_bytes == 0) | (last_of(pool, "response_first_at") > 0)
     if pool.protocol == Protocol.OPAQUE:
         mine &= c.close_kind == CloseKind.RST
     return np.flatnonzero(mine)

@@ -34,7 +34,16 @@ from __future__ import annotations
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
-from pcapdiag.pools.endings import MIN_AGREEING, GivenUp, Since, abandoned_requests, client_ends, given_up, last_of
+from pcapdiag.pools.endings import (
+    MIN_AGREEING,
+    GivenUp,
+    Since,
+    abandoned_requests,
+    client_ends,
+    given_up,
+    last_of,
+    round_number,
+)
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, many, seconds
 
@@ -58,7 +67,9 @@ class ClientRequestTimeout(Rule):
         c = pool.connections
         count = len(seen.rows)
         share = count / max(pool.requests, 1)
-        # Two agree by chance; one agrees with itself.
+        # Two agree by chance and one agrees with itself: only a wait that somebody would set speaks for a timeout.
+        if count < MIN_AGREEING and not round_number(seen.median):
+            return None
         pattern = count >= MIN_AGREEING or (count == pool.requests and count > 1)
         doubted = seen.contradicted > max(1, count // 10)
         severity = Severity.INFO

@@ -135,6 +135,21 @@ def test_an_unknown_client_gets_one_snippet_and_the_other_names() -> None:
     assert "undici!" in long
 
 
+def test_settings_of_a_kernel_and_of_the_path_are_printed_too() -> None:
+    roles = {"kernel": "In the kernel", "middlebox": "What stands between the two"}
+    settings = tuple(
+        dataclasses.replace(
+            mock.IDLE_PER_HOST, product=role, name=f"{role}.limit", role=role, recognised=False, inferred=None
+        )
+        for role in roles
+    )
+    claim = dataclasses.replace(mock.finding().causes[0], settings=settings)
+    page = text.diagnosis(mock.report(findings=(mock.finding(causes=(claim,)),)))
+    for role, head in roles.items():
+        assert head in page
+        assert f"- {role}: {role}.limit, set to 100 or more" in page
+
+
 def test_a_second_setting_of_the_same_knob_is_one_line() -> None:
     total = dataclasses.replace(
         mock.IDLE_PER_HOST, name="http.Transport.MaxIdleConns", default="100", inferred=None, snippet="second"

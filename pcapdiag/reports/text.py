@@ -212,7 +212,7 @@ def _settings(
         page.para("The same in other products, if it is not this one (snippets with -v):", indent=indent)
         for advice in rest:
             page.item(f"{advice.product}: {advice.name} = {advice.recommended}", indent=indent + 2)
-    for role in ("client", "server"):
+    for role in ("client", "server", "kernel", "middlebox"):
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
             _guessed(page, guessed, role, indent, verbose)
@@ -222,12 +222,17 @@ def _settings(
 def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: int, verbose: bool) -> None:
     """A setting in the commonest products, where the packets do not name the one in use."""
     read = guessed[0].inferred
-    page.para(
-        f"The {role}'s software is not named in the packets"
-        + (f"; its setting is {read}, as read from them" if read else "")
-        + ". In the commonest products it is:",
-        indent=indent,
-    )
+    if role == "kernel":
+        head = "In the kernel" + (f" it is {read}, as read from the packets" if read else "") + "; where that is Linux:"
+    elif role == "middlebox":
+        head = "What stands between the two is not named in the packets. In common products it is:"
+    else:
+        head = (
+            f"The {role}'s software is not named in the packets"
+            + (f"; its setting is {read}, as read from them" if read else "")
+            + ". In the commonest products it is:"
+        )
+    page.para(head, indent=indent)
     if verbose:
         for advice in guessed:
             _setting(page, advice, indent + 2)

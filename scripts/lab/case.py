@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Start:
-    """The server again, with the command it had; the case goes on when it listens."""
+    """The server, or the client, again with the command it had; the case goes on when the server listens."""
 
     what: str = "server"
 
@@ -153,19 +154,23 @@ class Stage:
         self.stack = stack
         self.running: dict[str, Process] = {}
         self.killed: set[str] = set()
-        self.starts = 0
+        self.commands: dict[str, list[str]] = {}
+        self.starts: Counter[str] = Counter()
         self.error: Exception | None = None
 
-    def start(self, what: str = "server") -> None:
-        if what != "server" or not self.server.command:
-            raise LabError(f"cannot start {what}")
-        self.starts += 1
-        log = self.folder / ("server.out" if self.starts == 1 else f"server-{self.starts}.out")
-        process = self.stack.enter_context(
-            Process(self.network.server, self.server.command, log, self.server.environment)
-        )
-        self.running["server"] = process
-        process.wait_for(listening(self.network.server, self.port), "server")
+    def start(self, what: str, command: list[str] | None = None) -> Process:
+        """Start client or server, with the command it had before where none is given."""
+        command = command or self.commands[what]
+        self.commands[what] = command
+        self.starts[what] += 1
+        number = f"-{self.starts[what]}" if self.starts[what] > 1 else ""
+        host = self.network.hosts[what]
+        environment = self.server.environment if what == "server" else {}
+        process = Process(host, command, self.folder / f"{what}{number}.out", environment)
+        self.running[what] = self.stack.enter_context(process)
+        if what == "server":
+            process.wait_for(listening(host, self.port), "server")
+        return process
 
     def do(self, action: Action) -> None:
         if isinstance(action, Kill):
@@ -213,7 +218,7 @@ def make(case: Case, lab: Lab, wanted: int) -> str:
         server = case.server.prepare(network.server, folder, dict(lab.go))
         stage = Stage(network, folder, server, case.server.port, stack)
         if server.command:
-            stage.start()
+            stage.start("server", server.command)
         url = f"{case.server.scheme}://{network.server.address}:{case.server.port}/"
         addresses = (network.client.address, network.server.address)
         events = SocketEvents(f"lab{number}", addresses, lab.work)
@@ -232,6 +237,8 @@ def make(case: Case, lab: Lab, wanted: int) -> str:
                 timeline.join()
             if stage.error:
                 raise stage.error
+            if stage.starts["client"] > 1:
+                stage.running["client"].read_line_or_end("end of the load", LOAD_S)
             time.sleep(case.rest_s)
             ss = {
                 "client": socket_states(network.client, case.server.port),
@@ -301,8 +308,7 @@ def drive_client(stage: Stage, client: Client, lab: Lab, url: str) -> None:
 
 def drive(stage: Stage, command: list[str], *, fails: bool) -> None:
     """Run the client until it says that the load is through, or ends."""
-    process = stage.stack.enter_context(Process(stage.network.client, command, stage.folder / "client.out"))
-    stage.running["client"] = process
+    process = stage.start("client", command)
     status = process.read_line_or_end("end of the load", LOAD_S)
     if status and not fails and "client" not in stage.killed:
         words = process.log.read_text(errors="replace")[-500:]

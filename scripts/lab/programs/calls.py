@@ -170,6 +170,7 @@ def attempt(session: Session) -> bool:
         if trial:
             time.sleep(OPTIONS.pause)
         try:
+            session.made = session.made if session.calls else time.monotonic()  # the connection's age counts
             session.calls += 1
             DONE[f"{session.call()}"] += 1
             return True

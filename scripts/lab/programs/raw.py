@@ -54,29 +54,17 @@ def get(connection: socket.socket) -> bytes:
 
 
 def ignores_fin() -> None:
-    """Three requests, a rest in which the server closes, then a fourth on the connection that it has closed."""
-    for _ in range(6):
+    """Some requests, a rest in which the server closes, then another on the connection that it has closed."""
+    for round_ in range(6):
         connection = dial()
-        for _ in range(3):
+        for _ in range(2 + 3 * round_ % 7):
             get(connection)
             time.sleep(0.1)
-        time.sleep(1.6)
+        time.sleep(1.5)
         with contextlib.suppress(OSError):
             send(connection)
             receive(connection)
         connection.close()
-
-
-def answers_fin() -> None:
-    """The same, but whoever waits on the socket sees the FIN and closes: the fourth goes over a new one."""
-    for _ in range(6):
-        connection = dial()
-        for _ in range(3):
-            get(connection)
-            time.sleep(0.1)
-        connection.recv(1)
-        connection.close()
-        time.sleep(0.5)
 
 
 def half_close() -> None:
@@ -102,24 +90,18 @@ def half_close() -> None:
 
 
 def spares() -> None:
-    """A pool that dials three when it needs one; eight callers come one by one, the spares are closed a second later."""
-
-    def caller(calls: int) -> None:
-        one, *rest = [dial() for _ in range(3)]
-        KEPT.append(one)
-        for i in range(calls):
-            if i == 8:
-                for connection in rest:
-                    connection.close()
-            get(one)
-            time.sleep(0.12)
-
-    callers = [threading.Thread(target=caller, args=(60 - 6 * i,)) for i in range(8)]
-    for thread in callers:
-        thread.start()
-        time.sleep(0.72)
-    for thread in callers:
-        thread.join()
+    """One connection for the calls, and a pool that keeps four spares and replaces them when 1.5 s old and unused."""
+    busy = dial()
+    rest: list[socket.socket] = []
+    for i in range(40):
+        if i % 5 == 0:
+            for connection in rest:
+                connection.close()
+            rest = [dial() for _ in range(4)]
+            time.sleep(0.05)
+        get(busy)
+        time.sleep(0.28)
+    KEPT.extend([busy, *rest])
 
 
 def health_checks() -> None:
@@ -177,25 +159,8 @@ def uploads() -> None:
         time.sleep(0.5)
 
 
-def storm() -> None:
-    """Twelve clients at once, each waiting for its turn."""
-
-    def one() -> None:
-        with contextlib.suppress(OSError):
-            connection = dial(15.0)
-            get(connection)
-            connection.close()
-
-    group = [threading.Thread(target=one) for _ in range(12)]
-    for thread in group:
-        thread.start()
-        time.sleep(0.0005)
-    for thread in group:
-        thread.join()
-
-
 BEHAVIOURS: dict[str, Callable[[], None]] = {
-    f.__name__: f for f in (ignores_fin, answers_fin, half_close, spares, health_checks, leaks, uploads, storm)
+    f.__name__: f for f in (ignores_fin, half_close, spares, health_checks, leaks, uploads)
 }
 
 if __name__ == "__main__":

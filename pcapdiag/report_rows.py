@@ -23,10 +23,19 @@ from pcapdiag.model.words import (
 )
 from pcapdiag.pools.capacity import idle_capacity
 from pcapdiag.pools.caps import request_cap
+from pcapdiag.pools.ceiling import ceiling
+from pcapdiag.pools.endings import given_up
+from pcapdiag.pools.losses import idle_drop
+from pcapdiag.pools.openings import given_up as dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.replacing import Replacement, both_agree, replacement, told_by_count
 from pcapdiag.pools.timers import Timer, idle_timer
 from pcapdiag.rules.rule import Desk
 from pcapdiag.settings import catalog
+
+
+# Waits that end alike: two agree by chance.
+AGREEING = 3
 
 
 def counted(kind: type[Word | TcpState], values: Column) -> dict[str, int]:
@@ -128,10 +137,91 @@ def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inf
             )
         )
     for side, role, product in ((Side.CLIENT, "client", client), (Side.SERVER, "server", server)):
+        replaced = replacement(pool, side)
+        if replaced is not None:
+            out.append(replacement_row(replaced, role))
         timer = idle_timer(pool, side)
-        if timer is not None:
+        if timer is not None and not (timer.lifetime and replaced is not None):
             out.append(timer_row(timer, role, product))
+    out += waiting_rows(pool)
     return tuple(out)
+
+
+def replacement_row(seen: Replacement, role: str) -> Inferred:
+    """A limit on the requests or on the age of connections in use."""
+    by_count = told_by_count(seen)
+    value = seen.requests if by_count else seen.age_low / SECOND
+    return Inferred(
+        Knob.MAX_REQUESTS if by_count else Knob.MAX_LIFETIME,
+        role,
+        value,
+        value if by_count else (seen.survived or seen.age_low) / SECOND,
+        value if by_count else seen.age_low / SECOND,
+        "requests" if by_count else "s",
+        len(seen.rows),
+        None if by_count else (seen.age_high - seen.age_low) / SECOND,
+        f"connections that the {role} gave up in use, none carried more or grew older",
+        "at this rate of requests age and number go together" if both_agree(seen) else "",
+    )
+
+
+def waiting_rows(pool: Pool) -> Iterator[Inferred]:
+    """What requests and dials wait for, and how long."""
+    full = ceiling(pool)
+    if full is not None:
+        yield Inferred(
+            Knob.TOTAL_POOL_LIMIT,
+            "client",
+            full.limit,
+            full.limit,
+            full.limit,
+            "connections",
+            pool.size,
+            None,
+            f"{full.at_once:,} requests that left as a response ended, all connections busy",
+            "" if full.front is not None else "as many callers in a loop look the same",
+        )
+    request = given_up(pool)
+    if request is not None and len(request.rows) >= AGREEING:
+        yield Inferred(
+            Knob.REQUEST_TIMEOUT,
+            "client",
+            request.median / SECOND,
+            request.low / SECOND,
+            request.high / SECOND,
+            "s",
+            len(request.rows),
+            request.spread / SECOND,
+            f"requests given up at {request.moments} moments, counted from {request.since.value}",
+        )
+    dial = dials_given_up(pool)
+    if dial is not None and dial.count >= AGREEING and dial.high is not None:
+        yield Inferred(
+            Knob.CONNECT_TIMEOUT,
+            "client",
+            None,
+            dial.low / SECOND,
+            dial.high / SECOND,
+            "s",
+            dial.count,
+            None,
+            "dials that were never answered, from the last SYN to the one that did not come",
+        )
+    dropped = idle_drop(pool)
+    if dropped is not None and len(dropped.rows) >= AGREEING:
+        low = None if dropped.low is None else dropped.low / SECOND
+        yield Inferred(
+            Knob.IDLE_TIMEOUT,
+            "middlebox",
+            None,
+            low,
+            dropped.high / SECOND,
+            "s",
+            len(dropped.rows),
+            None,
+            "silences after which a request met nothing, and shorter ones that did no harm",
+            fits(Knob.IDLE_TIMEOUT, "middlebox", low, dropped.high / SECOND, None),
+        )
 
 
 def timer_row(timer: Timer, role: str, product: str | None) -> Inferred:

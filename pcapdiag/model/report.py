@@ -123,7 +123,7 @@ class Inferred:
     """A setting's value read from the wire."""
 
     knob: Knob
-    owner: str  # "client" or "server"
+    owner: str  # "client", "server" or "middlebox"
     value: float | None  # point estimate, None when only a bracket is known
     low: float | None  # the largest value that survived (exclusive lower end); None when not tested
     high: float | None  # the smallest value that was closed (inclusive upper end)
@@ -222,6 +222,7 @@ class Finding:
     would_refute: str  # what would show that the claim is wrong
     not_the_fix: tuple[str, ...] = ()  # popular fixes that would not help here
     predicted: Mapping[str, Measure] = field(default_factory=dict)
+    follows_from: str = ""  # code of the finding on the same pool that brings this one about
 
 
 @dataclass(frozen=True)

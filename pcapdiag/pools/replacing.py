@@ -55,6 +55,9 @@ class Replacement:
     renewed: int
     hidden: bool
 
+    # The greatest age at which a connection was used and left open, below the ages of the closes; 0 for none.
+    survived: int
+
 
 @once_per_pool
 def replacement(pool: Pool, owner: Side) -> Replacement | None:
@@ -100,7 +103,21 @@ def replacement(pool: Pool, owner: Side) -> Replacement | None:
         pause,
         _renewed(pool, rows, pause),
         bool(pool.heads_hidden[rows].mean() > 0.5),
+        _age_survived(pool, low, pause),
     )
+
+
+def _age_survived(pool: Pool, low: int, pause: int) -> int:
+    """Whoever looks at the age when a connection comes back, or is taken, had found this one young enough.
+
+    Turns that follow each other at once are one use: a transaction of a database.
+    """
+    x = pool.exchanges
+    rest = x.request_first_at[1:] - x.response_last_at[:-1]
+    used = np.flatnonzero((x.connection[1:] == x.connection[:-1]) & (2 * rest >= pause))
+    ages = x.response_last_at[used] - pool.connections.first_at[x.connection[used]]
+    ages = ages[ages < low]
+    return int(ages.max()) if len(ages) else 0
 
 
 def _agreed_count(pool: Pool, rows: Column) -> int | None:

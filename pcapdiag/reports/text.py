@@ -60,6 +60,9 @@ CAUSES = {
     Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
 }
 
+# Rules with one reason that are listed by name; more by code alone.
+RULES_NAMED = 3
+
 
 def diagnosis(report: Report, *, width: int = 80, color: bool = False, verbose: bool = False) -> str:
     """The whole report.
@@ -300,26 +303,35 @@ def _evidence(page: Page, evidence: Evidence, indent: int) -> None:
 
 
 def _also_seen(page: Page, findings: Sequence[Finding]) -> None:
-    if not findings:
-        return
-    page.heading("Also seen, no fault")
-    for finding in findings:
+    """Facts, and what follows from the findings above; what would not help against a fact is of no use to anybody."""
+    facts = [finding for finding in findings if not finding.follows_from]
+    if facts:
+        page.heading("Also seen, no fault")
+    for finding in facts:
         page.item(f"{finding.title} ({finding.code} {finding.name}, {_pools(finding.pools)})", indent=2)
         if finding.evidence:
             page.frames(finding.evidence[0].frames, indent=6)
-        for wrong in finding.not_the_fix:
-            page.para(wrong, label="Will not help: ", indent=4, hang=6)
+    if len(facts) < len(findings):
+        page.heading("What follows from it")
+    for finding in findings:
+        if finding.follows_from:
+            page.item(
+                f"{finding.title} ({finding.code} {finding.name}, from {finding.follows_from}, {_pools(finding.pools)})",
+                indent=2,
+            )
 
 
 def _not_evaluated(page: Page, skipped: Sequence[NotEvaluated]) -> None:
     if not skipped:
         return
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[str, list[NotEvaluated]] = {}
     for entry in skipped:
-        by_reason.setdefault(entry.reason, []).append(f"{entry.code} {entry.name}")
+        by_reason.setdefault(entry.reason, []).append(entry)
     page.heading("Not evaluated")
-    for reason, rules in by_reason.items():
-        page.item(f"{', '.join(rules)}: {reason}", indent=2)
+    for reason, entries in by_reason.items():
+        few = len(entries) <= RULES_NAMED
+        rules = ", ".join(f"{entry.code} {entry.name}" if few else entry.code for entry in entries)
+        page.item(f"{rules}: {reason}", indent=2)
 
 
 def _footer(page: Page, report: Report) -> None:

@@ -67,7 +67,13 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
 def likeness(one: Finding) -> tuple[object, ...]:
     """What findings of several pools must share to be told as one: the pattern, its causes, and whose settings mend it."""
     settings = {(advice.product, advice.name) for claim in one.causes for advice in claim.settings}
-    return (one.code, tuple(claim.cause for claim in one.causes), frozenset(settings), one.severity == Severity.INFO)
+    return (
+        one.code,
+        tuple(claim.cause for claim in one.causes),
+        frozenset(settings),
+        one.severity == Severity.INFO,
+        one.follows_from,
+    )
 
 
 def doubted(one: Finding, pool: Pool) -> Finding:
@@ -92,9 +98,9 @@ def settle(found: list[Finding], explains: Mapping[str, tuple[Cause, ...]]) -> l
         if cause == Cause.HEALTHY and above:
             continue  # reuse that works in part is no comfort beside a finding
         sources = [other for other in above if other is not one and cause in explains.get(other.code, ())]
-        if one.severity != Severity.INFO and sources:
+        if sources:
             source = max(sources, key=lambda other: (other.severity.rank, other.confidence.rank))
-            one = replace(one, severity=Severity.INFO, claim=one.claim + f" It follows from {source.code}.")
+            one = replace(one, severity=Severity.INFO, follows_from=source.code)
         out.append(one)
     return out
 

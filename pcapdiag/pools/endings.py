@@ -75,6 +75,24 @@ def quiet_before_last(pool: Pool) -> Column:
     return np.asarray(since)
 
 
+@once_per_pool
+def on_purpose(pool: Pool) -> Mask:
+    """Connections whose client only said that it had finished sending (FIN), then took the whole response."""
+    c = pool.connections
+    done = (last_of(pool, "flags") & RESPONSE_COMPLETE) != 0
+    mine = (pool.closer == Side.CLIENT) & (c.close_kind == CloseKind.FIN) & done
+    return np.asarray(mine & (c.client_rst_at == 0) & (c.server_unacked_bytes == 0))
+
+
+@once_per_pool
+def path_stalled(pool: Pool) -> Mask:
+    """Connections on which the network kept the request or the response back, whatever ended them then."""
+    c = pool.connections
+    began = last_of(pool, "response_first_at")
+    unheard = ((began == 0) | (began > c.close_at)) & (c.client_unacked_bytes > 0) & (c.server_fin_at == 0)
+    return np.asarray(unheard | (c.server_missing_bytes > 0) | (c.server_resent_run >= 2))
+
+
 # -- requests that crossed a close
 
 
@@ -249,7 +267,7 @@ def endings(pool: Pool, side: Side) -> tuple[Ending, ...]:
     times = c.close_at[mine]
     open_now = np.flatnonzero(pool.usable)
     begins, ends = np.sort(c.first_at[open_now]), np.sort(pool.gone_at[open_now])
-    lost_mask = unanswered(pool).copy()
+    lost_mask = unanswered(pool) & ~on_purpose(pool) & ~path_stalled(pool)
     lost_mask[crossed(pool).rows] = False
     out = []
     at = 0
@@ -398,9 +416,7 @@ def abandoned_requests(pool: Pool) -> Column:
     mine = unanswered(pool) & (pool.closer == Side.CLIENT)
     waited = c.close_at - np.maximum(last_of(pool, "request_last_at"), began)
     mine &= waited > pool.immediate_limit
-    unheard = (began == 0) & (c.client_unacked_bytes > 0)
-    stalled = (c.server_missing_bytes > 0) | (c.server_resent_run >= 2)
-    return np.flatnonzero(mine & ~unheard & ~stalled)
+    return np.flatnonzero(mine & ~path_stalled(pool))
 
 
 def window(values: Column, share: float = AGREE_SHARE) -> tuple[int, int, int]:

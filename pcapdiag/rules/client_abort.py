@@ -4,12 +4,12 @@ What it looks at
     Moments at which the client closed every connection of the pool while requests were open, and whether it came back.
 
 Claims
-    The program ended (a crash, a kill, an exit that did not wait) and its requests with it.  It matters where the
-    client dials again later: then something started it anew.
+    The program ended (a crash, a kill, an exit that did not wait) and its requests with it.  Where the client dials
+    again later, something started it anew.
 
 Never claims
     Why it ended.  Where nobody dials again, a program that simply stops after its time (a load generator, a script)
-    looks the same: that is information.
+    looks the same, so it weighs less.
 
 Why it matters
     The server worked for nobody, and what the client held in memory is gone.
@@ -65,6 +65,8 @@ class ClientAbort(Rule):
         severity = Severity.INFO
         if came_back:
             severity = Severity.MEDIUM if len(worst.lost) >= SEVERAL else Severity.LOW
+        elif worst not in went_on and len(worst.lost) >= SEVERAL:
+            severity = Severity.LOW
         cause = Cause.CLIENT_ABORT
         claim = (
             f"{many(len(worst.rows), 'connection')}, all there were, "

@@ -186,6 +186,22 @@ class ServerAbort(Rule):
                     desk.advice(pool, Knob.IDLE_TIMEOUT, Cause.MIDDLEBOX_IDLE_DROP),
                 )
             )
+        elif not int(c.responses.sum()) and int(c.requests.max()) == 1:
+            claim += "No request to this service was answered at all: it may expect another protocol (TLS, HTTP/2). "
+            claims[0] = CauseClaim(
+                cause,
+                Confidence.MEDIUM,
+                "ask the port with curl -v over http and https: one of them is answered if the protocol is wrong",
+                claims[0].settings,
+            )
+            claims.append(
+                CauseClaim(
+                    Cause.PROTOCOL_MISMATCH,
+                    Confidence.LOW,
+                    "",
+                    desk.advice(pool, Knob.SCHEME, Cause.PROTOCOL_MISMATCH),
+                )
+            )
         who = "Something on the way" if foreign and 2 * foreign > len(resets) else "The server"
         return finding(
             self,

@@ -1,8 +1,8 @@
-"""The server answers and closes before the request's body is through: the client sees a broken pipe.
+"""The server answers and ends the connection before the request's body is through: many clients see a broken pipe.
 
 What it looks at
-    Responses that began while the request was still being sent, on connections that the server then closed or reset
-    with bytes of the body unread.
+    Responses that began while the request was still being sent, on connections that ended with them: closed or reset
+    by the server with bytes of the body unread, or closed by a client that had read the error.
 
 Claims
     The server refused the request by its head or its size (413, 401, 417 ...) and did not read the rest.  How much got
@@ -20,8 +20,8 @@ What to change
     100-continue for large bodies; let the server read on for a while before it closes.
 
 False alarms
-    server-abort gives no answer.  client-request-timeout: the client closes.  A server that answers early and still
-    reads the body to its end harms nobody.
+    server-abort gives no answer.  client-request-timeout: the client closes unanswered.  A server that answers early
+    and still reads the body to its end harms nobody.
 
 References
     RFC 9110 10.1.1 and 15.5.14; RFC 9112 9.6
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapdiag.model.flags import BOUND, METHODS, REQUEST_COMPLETE, REQUEST_SEEN, RESPONSE_SEEN, UPGRADED
+from pcapdiag.model.flags import BOUND, METHODS, REQUEST_COMPLETE, REQUEST_SEEN, RESPONSE_CLOSE, RESPONSE_SEEN, UPGRADED
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
@@ -93,9 +93,9 @@ class ServerRejectsUpload(Rule):
             f"{number:,} x {code}" for code, number in zip(statuses.tolist(), numbers.tolist(), strict=True)
         )
         claim = (
-            f"{many(count, 'response')} ({said}) came while the request was still being sent, and the server closed"
+            f"{many(count, 'response')} ({said}) came while the request was still being sent, and the connection ended"
             + (f" ({resets:,} times with RST)" if resets else "")
-            + f" without reading the rest. About {int(np.median(sent)):,} bytes of each request had got through. "
+            + f" with it. About {int(np.median(sent)):,} bytes of each request had got through. "
         )
         if status == TOO_LARGE:
             claim += (
@@ -116,7 +116,7 @@ class ServerRejectsUpload(Rule):
             severity=severity,
             confidence=by_count(count, 10),
             basis=Basis.OBSERVED,
-            title=f"The server answers {status} and closes before the request is through, {many(count, 'time')}",
+            title=f"The server answers {status} before the request is through and ends it: {many(count, 'time')}",
             claim=claim.strip(),
             measured={
                 "connections": pool.size,
@@ -140,7 +140,7 @@ class ServerRejectsUpload(Rule):
                         int(c.server_fin_frame[row]),
                         int(c.server_rst_frame[row]),
                     ],
-                    f"{int(x.status[exchange])} after {int(sent[place]):,} bytes of the request, then the server's close",
+                    f"{int(x.status[exchange])} after {int(sent[place]):,} bytes of the request, then the end",
                 )
                 for place, (row, exchange) in enumerate(zip(rows[:3].tolist(), last[:3].tolist(), strict=True))
             ],
@@ -150,27 +150,40 @@ class ServerRejectsUpload(Rule):
 
 
 def rejected(pool: Pool) -> Column:
-    """Rows whose last request got a final response before its end, and whose server then closed with bytes unread.
+    """Rows whose last request got a final response before its end, and went no further.
 
-    Unread: they met RST, were never acknowledged, or came after the FIN.
+    Either the server closed with bytes unread: they met RST, were never acknowledged, or came after its FIN.  Or it
+    answered with an error and announced the close, or the end came at once, while more than a segment's worth of the
+    body was still being sent: a body that had left before the response could be known says nothing.
     """
     c = pool.connections
     flags = last_of(pool, "flags")
+    status = last_of(pool, "status")
     began = last_of(pool, "response_first_at")
     early = ((flags & (REQUEST_SEEN | RESPONSE_SEEN)) == (REQUEST_SEEN | RESPONSE_SEEN)) & ((flags & UPGRADED) == 0)
     early &= ((flags & REQUEST_COMPLETE) == 0) | ((flags & BOUND) != 0)
-    early &= (began > 0) & (c.client_last_data_at > began) & (last_of(pool, "status") >= 300)
+    early &= (began > 0) & (c.client_last_data_at > began) & (status >= 300)
     server = (c.server_fin_at > 0) | (c.server_rst_at > 0)
     unread = (c.server_rst_at > 0) | (c.crossed_bytes > 0) | (c.heedless_bytes > 0) | (c.client_unacked_bytes > 0)
-    # A client that closes by itself, with the response in hand, saw no broken pipe.
-    first = (pool.closer == Side.SERVER) | ((c.server_rst_at > 0) & (c.server_rst_at >= began))
-    return np.flatnonzero(pool.closed & early & server & unread & first & pool.usable)
+    broken = server & unread & ((pool.closer == Side.SERVER) | (c.server_rst_at >= began))
+    later = sent_by(pool, np.arange(pool.size)) - last_of(pool, "request_bytes")
+    told = ((flags & RESPONSE_CLOSE) != 0) | (pool.linger <= pool.immediate_limit)
+    polite = (status >= 400) & ((flags & (BOUND | REQUEST_COMPLETE)) == 0) & told & (later > c.client_largest)
+    return np.flatnonzero(pool.closed & early & (broken | polite) & pool.usable)
+
+
+def sent_by(pool: Pool, rows: Column) -> Column:
+    """Bytes that each row's client sent since its last request began: all of the connection's but earlier requests'."""
+    c, x = pool.connections, pool.exchanges
+    if not len(x):
+        return np.zeros(len(rows), dtype=np.int64)
+    total = np.concatenate([[0], np.cumsum(x.request_bytes)])
+    earlier = np.where(
+        pool.last_exchange[rows] >= 0, total[pool.last_exchange[rows]] - total[pool.first_exchange[rows]], 0
+    )
+    return np.asarray(np.maximum(c.client_bytes[rows] - earlier, 0))
 
 
 def got_through(pool: Pool, rows: Column) -> Column:
-    """Bytes of each row's last request that the server acknowledged: all of the connection's but earlier requests'."""
-    c, x = pool.connections, pool.exchanges
-    total = np.cumsum(x.request_bytes)
-    first, last = pool.first_exchange[rows], pool.last_exchange[rows]
-    earlier = np.where(last > first, total[np.maximum(last - 1, 0)] - total[first] + x.request_bytes[first], 0)
-    return np.asarray(np.maximum(c.client_bytes[rows] - c.client_unacked_bytes[rows] - earlier, 0))
+    """Bytes of each row's last request that the server acknowledged."""
+    return np.asarray(np.maximum(sent_by(pool, rows) - pool.connections.client_unacked_bytes[rows], 0))

@@ -56,7 +56,7 @@ CAPS = (
     Case(
         "go-both-legs-max-conns-4",
         "A service with MaxConnsPerHost 4 under 20 callers, both legs in one file: more requests wait than it can send on.",
-        Front(("-mode", "transport", "-max-conns", "4", "-per-host", "4"), requests=120, concurrency=20),
+        Front(("-mode", "transport", "-max-conns", "4", "-per-host", "4"), requests=100, concurrency=20),
         GoServer(("-delay", "20ms", "-size", "32")),
         expect("max-conns-cap", MAX_CONNS, owner="client"),
         (connections(4, 4), ALL_OPEN, per_connection(20)),
@@ -65,7 +65,7 @@ CAPS = (
     Case(
         "go-both-legs-healthy",
         "The same service without a cap: as many connections to the second service as there are callers.",
-        Front(("-mode", "transport", "-per-host", "1000", "-max-idle", "1000"), requests=120, concurrency=8),
+        Front(("-mode", "transport", "-per-host", "1000", "-max-idle", "1000"), requests=90, concurrency=8),
         GoServer(("-delay", "20ms", "-size", "32")),
         expect("healthy", not_causes=("max-conns-cap",)),
         (REUSED, ALL_OPEN, connections(6, 9)),
@@ -118,10 +118,10 @@ PORTS = (
     Case(
         "http-client-port-exhaustion-reuse",
         "The same with tcp_tw_reuse=1: SYNs come from ports that are still in TIME_WAIT, a second after their close.",
-        calls("http.client", *SHORT, "--requests", "400", "--period", "0.012"),
+        calls("http.client", *SHORT, "--requests", "200", "--period", "0.012"),
         serving("--size", "32"),
         expect("port-exhaustion", also=KEEP_ALIVE_OFF),
-        (ONE_EACH, CLIENT_CLOSES, connections(150, 400), ports(60)),
+        (ONE_EACH, CLIENT_CLOSES, connections(100, 190), ports(60)),
         point=Point(snaplen=128),
         sysctls=NARROW_REUSE,
         notes="Ports are used again a second or more after their last packet, which tcp_tw_reuse allows.",
@@ -129,13 +129,13 @@ PORTS = (
     Case(
         "http-client-many-ports",
         "The same rate with the kernel's own range of ports: none is used twice.",
-        calls("http.client", *SHORT, "--requests", "250", "--period", "0.012"),
+        calls("http.client", *SHORT, "--requests", "150", "--period", "0.012"),
         serving("--size", "32"),
         expect("never-reuse-keepalive-disabled", not_causes=("port-exhaustion",)),
         (
             ONE_EACH,
             CLIENT_CLOSES,
-            connections(250, 250),
+            connections(150, 150),
             Check("no port twice", lambda t, _: len({c.port for c in t.connections}) == len(t.connections)),
         ),
         point=Point(snaplen=128),
@@ -166,7 +166,7 @@ SERVICES = (
     "server { listen 8084; access_log off; keepalive_timeout 0; location / { return 200 'fourth'; } } "
     "sendfile on",
 )
-PACED = ("--workers", "2", "--requests", "30", "--period", "0.2")
+PACED = ("--workers", "2", "--requests", "20", "--period", "0.25")
 
 MIXED = (
     Case(
@@ -204,7 +204,7 @@ MIXED = (
         together(
             "Python requests, four processes",
             python("requests", *PACED),
-            python("requests", "--requests", "6", "--period", "1.5", url="http://{host}:8082/"),
+            python("requests", "--requests", "5", "--period", "1.5", url="http://{host}:8082/"),
             python("requests", *PACED, url="http://{host}:8083/"),
             python("requests", *PACED, url="http://{host}:8084/"),
         ),
@@ -219,19 +219,20 @@ MIXED = (
             },
         },
         (REUSED, ALL_OPEN),
+        point=Point(snaplen=400),
         notes="The truth is that of the healthy service; expect.ports has the cause for each port.",
     ),
     Case(
         "go-pool-2-and-cap-6",
         "Two causes at once: bursts of 8 over the default pool of 2, and nginx closes after six requests.",
         Client(("-mode", "shared-default", "-together", "-load", "8x20@120ms")),
-        Nginx(("keepalive_requests 6",)),
+        Nginx(("keepalive_requests 6",), size=80),
         expect("idle-pool-too-small", "http.Transport.MaxIdleConnsPerHost", also=("server-max-requests",)),
         (
             Check("the client closes many", lambda t, _: t.initiators["client"] > 40),
             Check("some reach six", lambda t, _: t.per_connection[6] >= 3 and max(t.per_connection) == 6),
         ),
-        point=Point(snaplen=600),
+        point=Point(snaplen=300),
     ),
     Case(
         "requests-no-session-and-loss",
@@ -249,7 +250,7 @@ MIXED = (
     ),
     Case(
         "raw-200-services",
-        "200 services on one host, a pool each: two calls on one connection, but at each tenth port a connection per call.",
+        "200 services on one host, a pool each: two calls on one connection, but at ten ports a connection per call.",
         raw("many", "200"),
         Scripted("delay_server.py", ("--ports", "200", "--size", "2")),
         {**expect("healthy"), "pools": 200},
@@ -276,10 +277,10 @@ PROXIES = (
     Case(
         "nginx-upstream-no-keepalive",
         "nginx as a proxy as it comes: HTTP/1.0 to the upstream, a connection for each request; both legs.",
-        proxied("nginx", 6, 15),
+        proxied("nginx", 6, 12),
         GoServer(("-delay", "3ms", "-size", "100")),
         expect("never-reuse-keepalive-disabled", owner="client"),
-        (ONE_EACH, connections(90, 90)),
+        (ONE_EACH, connections(72, 72)),
         notes="Callers on 8080 keep their connections; the proxy's own to 8081 are one for each request.",
     ),
     Case(
@@ -303,10 +304,10 @@ PROXIES = (
     Case(
         "haproxy-httpclose",
         "haproxy with option httpclose: a connection for each request on both legs.",
-        proxied("haproxy", 6, 12, "httpclose"),
+        proxied("haproxy", 6, 10, "httpclose"),
         GoServer(("-delay", "3ms", "-size", "100")),
         expect("never-reuse-keepalive-disabled", owner="client"),
-        (ONE_EACH, connections(72, 72)),
+        (ONE_EACH, connections(60, 60)),
     ),
 )
 

@@ -3,7 +3,7 @@
 delay_raw.py pipeline HOST PORT        rounds of five requests in one segment, five answers awaited
 delay_raw.py split HOST PORT           POSTs whose head and body are two writes, with Nagle's algorithm on
 delay_raw.py websocket HOST PORT       an Upgrade, an echo each 200 ms, then silence
-delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each tenth port, one on each connection
+delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each twentieth port, one on each connection
 delay_raw.py garbage HOST PORT         requests whose Host is missing, each on a connection of its own
 """
 
@@ -78,13 +78,13 @@ def websocket(host: str, port: int) -> None:
 
 def many(host: str, port: int, ports: int) -> None:
     for number in range(port, port + ports):
-        if number % 10:
+        if number % 20:
             connection, reader = connect(host, number)
             for _ in range(2):
                 connection.sendall(get(host))
                 read_response(reader)
         else:
-            for _ in range(6):
+            for _ in range(8):
                 connection, reader = connect(host, number)
                 connection.sendall(get(host))
                 read_response(reader)

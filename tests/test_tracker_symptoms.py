@@ -51,6 +51,20 @@ test_a_server_that_goes_on_long_after_the_delayed_ack_was_not_waiting_for_it = s
     """
 )
 
+test_captured_at_the_client_the_ack_needs_no_round_trip_and_what_it_releases_a_whole_one = scenario(
+    """
+        > S
+        +0.060 < S.
+        +0.0001 > .
+        > P. GET /
+        +0.070 < P. 200 (0/100)
+        +0.040 > .
+        +0.060 < P. "x"*100
+        expect server_stalls 1
+        expect server_stall_ns 100_000_000
+    """
+)
+
 test_an_answer_to_the_next_request_was_not_held_back_by_the_ack_ahead_of_it = scenario(
     HANDSHAKE
     + """

@@ -47,6 +47,8 @@ cdef class Tracker(SegmentSink):
     cdef int on_ack(self, Half half, Half other, Segment s) except -1
     @cython.locals(c=Connection, waited="long long")
     cdef int on_late_ack(self, Half half, Half other, Segment s) except -1
+    @cython.locals(beyond="long long")
+    cdef long long way(self, Connection c, Half half) except? -1
     @cython.locals(window="long long", scaled=bint)
     cdef bint had_room(self, Half half, Half other) except -1
     @cython.locals(pending=list, p=Pending)

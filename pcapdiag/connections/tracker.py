@@ -398,16 +398,23 @@ class Tracker(SegmentSink):
     def on_late_ack(self, half: Half, other: Half, s: Segment) -> int:
         """An ACK without data of everything the other side has sent: was it delayed, and alone in the sender's way?"""
         c = half.connection
-        waited = s.at - other.last_data_at
+        waited = s.at - other.last_data_at - self.way(c, half)
         if (
             c.rtt >= 0
             and not s.flags & (_SYN | _FIN | _RST)
-            and c.rtt + _DELAYED_ACK <= waited <= c.rtt + _DELAYED_ACK_MOST
+            and _DELAYED_ACK <= waited <= _DELAYED_ACK_MOST
             and self.had_room(half, other)
         ):
             other.held_at = s.at
-            other.held_ns = waited
+            other.held_ns = s.at - other.last_data_at
         return 0
+
+    def way(self, c: Connection, half: Half) -> int:
+        """The part of the handshake's round trip between the capture point and a side, there and back."""
+        beyond = c.synack_first - c.syn_at
+        if beyond < 0 or beyond > c.rtt:
+            return c.rtt
+        return beyond if half is c.server else c.rtt - beyond
 
     def had_room(self, half: Half, other: Half) -> bool:
         """Whether the window last advertised left the other side room for its largest segment: else that held it back."""
@@ -612,7 +619,7 @@ class Tracker(SegmentSink):
     def released(self, c: Connection, half: Half, s: Segment) -> int:
         """New data after a delayed ACK: if that let it go, its sender had it all the while."""
         waited = s.at - half.held_at
-        if 0 <= waited <= c.rtt + _RELEASED:
+        if 0 <= waited <= self.way(c, half) + _RELEASED:
             half.stalls += 1
             half.stall_ns += half.held_ns + waited
             half.stall_frame = s.frame

@@ -9,7 +9,6 @@ import numpy as np
 from pcapdiag.model.flags import BOUND, PIPELINED, REQUEST_SEEN, TURN, UPGRADED
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
-from pcapdiag.pools.answers import stalled
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
 
 # A person notices a second, and loses the thread after ten (Nielsen, Response Times); programs that call each other
@@ -99,14 +98,16 @@ def stalls(pool: Pool) -> Stalls | None:
     """The side that waits more, with the connections that show it; None where nobody does.
 
     Left out are connections with more than two stalls for each request, a stream of small pieces in which nothing is
-    late, and those that lost as much as they stalled: there the ACK, not the delay, was missing.
+    late; those that lost as much as they stalled: there the ACK, not the delay, was missing; and those with gaps: what
+    was not captured may have been sent in between.
     """
     c = pool.connections
     best = None
     for side, name in ((Side.CLIENT, "client"), (Side.SERVER, "server")):
         count = c.columns[f"{name}_stalls"]
         lost = c.columns[f"{name}_resent"] - c.columns[f"{name}_needless"]
-        rows = np.flatnonzero((count > 0) & (count <= 2 * np.maximum(c.requests, 1)) & (lost < count))
+        whole = c.columns[f"{name}_gap_bytes"] == 0
+        rows = np.flatnonzero((count > 0) & (count <= 2 * np.maximum(c.requests, 1)) & (lost < count) & whole)
         if not len(rows):
             continue
         total = int(count[rows].sum())
@@ -125,7 +126,7 @@ class Shut:
         reader: whose window.
         rows: connections that were shut for 200 ms or more in all.
         ns: for how long, all together.  transfer_ns: how long the messages took on these connections.
-        forever: rows among them whose reader never opened again.
+        forever: rows among them where nothing more came through once it was shut: nobody reads on.
     """
 
     reader: Side
@@ -156,7 +157,9 @@ def shut(pool: Pool) -> Shut | None:
         there = (begin > 0) & (end > begin) & np.isin(x.connection, rows)
         taken = int((end[there] - begin[there]).sum())
         ns = int(closed[rows].sum())
-        forever = np.intersect1d(rows, stalled(pool)) if side == Side.CLIENT else rows[:0]
+        other = "server" if side == Side.CLIENT else "client"
+        quiet = c.last_at[rows] - c.columns[f"{other}_last_data_at"][rows]
+        forever = rows[10 * quiet >= 9 * closed[rows]]
         if found is None or ns > found.ns:
             found = Shut(side, rows, ns, max(taken, ns), forever)
     return found

@@ -53,16 +53,19 @@ def losses(pool: Pool) -> tuple[Loss, Loss]:
     """Loss from the client and from the server.
 
     What the receiver says it had already (duplicate SACK) was not lost.  Left out: connections on which one end never
-    answered again, whatever the reason; those that the server had not accepted, as its late SYN-ACKs show; and window
-    probes, which look like retransmissions.
+    answered again, whatever the reason; those that the server had not accepted yet, as SYNs repeated again and again,
+    late SYN-ACKs or one piece sent again and again show; and window probes, which look like retransmissions.
     """
     c = pool.connections
-    left = pool.usable & ~silenced(pool) & (c.synacks_late == 0)
+    left = pool.usable & ~silenced(pool) & (c.synacks_late == 0) & (c.syn_count <= AGAIN_AND_AGAIN)
     found = []
     for side, name in SIDES:
         other = "server" if side == Side.CLIENT else "client"
         counted = left & (c.columns[f"{other}_zero_window"] == 0)
-        lost = np.where(counted, np.maximum(c.columns[f"{name}_resent"] - c.columns[f"{name}_needless"], 0), 0)
+        lost = np.maximum(c.columns[f"{name}_resent"] - c.columns[f"{name}_needless"], 0)
+        run = c.columns[f"{name}_resent_run"]
+        counted &= (run < AGAIN_AND_AGAIN) | (2 * run < lost)
+        lost = np.where(counted, lost, 0)
         sent = int(c.columns[f"{name}_data_packets"][counted].sum())
         found.append(Loss(side, sent, int(lost.sum()), np.flatnonzero(lost > 0), int(lost.max()) if len(lost) else 0))
     return found[0], found[1]
@@ -102,8 +105,9 @@ def black_hole(pool: Pool) -> BlackHole | None:
     """Connections stuck on a full-sized segment on a path that small ones pass.
 
     From the sender's side: the same full-sized segment goes out three times again or more and is never acknowledged.
-    From the receiver's: a hole of a full-sized segment or more that never fills, with bytes behind it.  None with fewer
-    than two stuck connections, or when as many connections got as large segments through.
+    From the receiver's: a hole of a full-sized segment or more that never fills, with bytes behind it; a capture that
+    lost packets looks like that, too.  None with fewer than two stuck connections, three seen only from the receiver's
+    side, or when as many connections got as large segments through.
     """
     c = pool.connections
     found = None
@@ -116,7 +120,7 @@ def black_hole(pool: Pool) -> BlackHole | None:
         stuck &= c.columns[f"{name}_resent_run"] >= AGAIN_AND_AGAIN
         hole = pool.usable & (missing >= FULL_SIZED) & ((largest < FULL_SIZED) | stuck)
         rows = np.flatnonzero(stuck | hole)
-        if len(rows) < 2:
+        if int(stuck.sum()) < 2 and len(rows) < AGAIN_AND_AGAIN:
             continue
         size = int(resent[stuck].min()) if stuck.any() else FULL_SIZED
         through = pool.usable & ~stuck & ~hole & (unacknowledged == 0) & (missing == 0)

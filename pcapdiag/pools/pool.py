@@ -88,8 +88,13 @@ class Pool:
 
     @cached_property
     def tiny(self) -> bool:
-        """Too small for any pattern: every rule wants three connections or ten requests.  A scan makes thousands."""
-        return self.size < 3 and self.requests < 10
+        """Too small for any pattern: nearly every rule wants three connections or ten requests.  A scan makes thousands.
+
+        Only a reader that stops its sender shows on a single transfer.
+        """
+        if self.size >= 3 or self.requests >= 10:
+            return False
+        return not (self.connections.client_zero_window.any() or self.connections.server_zero_window.any())
 
     @cached_property
     def dialled(self) -> Mask:

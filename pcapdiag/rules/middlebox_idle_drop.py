@@ -97,11 +97,9 @@ def dropped(rule: Rule, pool: Pool, desk: Desk, seen: IdleDrop) -> Finding:
                 else ", though the server had closed nothing"
             )
         )
-    tested = (
-        f"Silences of up to {seconds(seen.low)} did no harm."
-        if seen.low is not None
-        else "No shorter silence was tried."
-    )
+    tested = "No silence near it was tried."
+    if near(seen.low, seen.high):
+        tested = f"Silences of up to {seconds(seen.low or 0)} did no harm."
     claim = (
         f"After a silence of {seconds(seen.high)} or more {' and '.join(how)}; requests on new connections were answered "
         f"all the while. {tested} Something between the two ends forgets a connection after {shown}."
@@ -139,7 +137,7 @@ def dropped(rule: Rule, pool: Pool, desk: Desk, seen: IdleDrop) -> Finding:
             "requests": pool.requests,
             "requests_lost": count,
             "reset": seen.reset,
-            "idle_timeout_low_s": None if seen.low is None else seen.low / SECOND,
+            "idle_timeout_low_s": seen.low / SECOND if seen.low is not None and near(seen.low, seen.high) else None,
             "idle_timeout_high_s": high,
         },
         causes=causes,
@@ -199,7 +197,7 @@ def at_the_server(rule: Rule, pool: Pool, desk: Desk, seen: Forgotten) -> Findin
             "connections": pool.size,
             "requests": pool.requests,
             "fell_silent": len(seen.rows),
-            "idle_timeout_low_s": None if seen.low is None else seen.low / SECOND,
+            "idle_timeout_low_s": seen.low / SECOND if seen.low is not None and near(seen.low, seen.high) else None,
             "idle_timeout_high_s": seen.high / SECOND,
         },
         causes=[
@@ -231,11 +229,16 @@ def at_the_server(rule: Rule, pool: Pool, desk: Desk, seen: Forgotten) -> Findin
     )
 
 
+def near(low: int | None, high: int) -> bool:
+    """Whether the lower bound says anything: pauses of milliseconds between calls test no timeout."""
+    return low is not None and 10 * low >= high
+
+
 def bracket(low: int | None, high: int) -> str:
-    """The timeout's bounds for a sentence.  Silences of a few milliseconds between calls test nothing."""
-    if low is None or low * 10 < high:
+    """The timeout's bounds for a sentence."""
+    if not near(low, high):
         return f"at most {seconds(high)}"
-    return f"more than {seconds(low)} and at most {seconds(high)}"
+    return f"more than {seconds(low or 0)} and at most {seconds(high)}"
 
 
 def settings(pool: Pool, desk: Desk, shown: str, high: int) -> tuple[SettingAdvice, ...]:

@@ -62,7 +62,7 @@ class PathLoss(Rule):
     name = "path-loss"
     title = "Segments are lost on the way"
     severity = Severity.MEDIUM
-    explains = (Cause.CLIENT_REQUEST_TIMEOUT, Cause.CONNECT_TIMEOUT, Cause.BACKLOG_OVERFLOW, Cause.SLOW_SERVER)
+    explains = (Cause.CLIENT_REQUEST_TIMEOUT, Cause.SLOW_SERVER, Cause.NAGLE_DELAYED_ACK)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         both = losses(pool)

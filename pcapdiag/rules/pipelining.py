@@ -48,8 +48,8 @@ class Pipelining(Rule):
         c, x = pool.connections, pool.exchanges
         piped = (x.flags & PIPELINED) != 0
         count = int(piped.sum())
-        if count < MIN_PIPELINED:
-            return None
+        if count < MIN_PIPELINED or not (piped & (x.response_first_at > 0)).any():
+            return None  # without the server's side nobody can tell what was answered when
         open_there = np.bincount(x.connection[x.response_first_at == 0], minlength=pool.size)
         lost = np.flatnonzero(pool.closed & (open_there >= 2) & (pool.closer != Side.CLIENT))
         severity = Severity.LOW if len(lost) >= MIN_PIPELINED else Severity.INFO

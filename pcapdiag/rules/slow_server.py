@@ -96,7 +96,7 @@ class SlowServer(Rule):
             + (f"; the others {seconds(int(np.median(others)))}" if len(others) else "")
             + ". The client waited and was answered: nothing on the connection delayed it. "
             + apart
-        )
+        ).strip()
         if on_purpose:
             claim += (
                 f" Each of these requests followed the answer ahead of it at once, on {many(pollers, 'connection')}: "
@@ -113,7 +113,7 @@ class SlowServer(Rule):
             confidence=Confidence.LOW if turns or on_purpose else by_count(count),
             basis=Basis.OBSERVED,
             title=title,
-            claim=claim.strip(),
+            claim=claim,
             measured={
                 "connections": pool.size,
                 "requests": pool.requests,

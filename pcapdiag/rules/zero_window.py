@@ -31,7 +31,7 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.delays import Shut, shut
+from pcapdiag.pools.delays import shut
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.nagle_delayed_ack import spelled
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, finding, life_frames, many, seconds
@@ -57,7 +57,7 @@ class ZeroWindow(Rule):
         name = seen.reader.word
         column = c.columns[f"{name}_shut_ns"]
         never = len(seen.forever)
-        if 2 * never > len(seen.rows) or never_reads(pool, seen):
+        if 2 * never > len(seen.rows):
             severity = Severity.INFO
         else:
             severity = Severity.MEDIUM if part >= MOST and len(seen.rows) >= 3 else Severity.LOW
@@ -79,7 +79,7 @@ class ZeroWindow(Rule):
                 f"The {name}'s program does not read as fast as the {other} sends; the path and the {other} are not what "
                 "it waits for."
                 + (
-                    f" On {many(never, 'connection')} the window never opened again: nobody reads that response."
+                    f" On {many(never, 'connection')} nothing more got through once the window was shut: nobody reads on."
                     if never
                     else ""
                 )
@@ -122,11 +122,3 @@ class ZeroWindow(Rule):
             would_refute=f"The {name}'s program waiting in read() all the while: then something below it holds the bytes.",
             not_the_fix=desk.not_the_fix(pool, Cause.ZERO_WINDOW),
         )
-
-
-def never_reads(pool: Pool, seen: Shut) -> bool:
-    """Whether on most of these connections the window was still zero, or closed on an open response, at the end."""
-    c = pool.connections
-    window = c.columns[f"{seen.reader.word}_window"][seen.rows]
-    unfinished = c.open_request[seen.rows] != 0
-    return 2 * int(((window == 0) & unfinished).sum()) > len(seen.rows)

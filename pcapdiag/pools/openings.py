@@ -9,7 +9,7 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Opening
-from pcapdiag.pools.pool import SECOND, Mask, Pool, once_per_pool
+from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
 
 # The first retransmission timeout of a SYN is a second (RFC 6298 2.1): before it nobody can tell a lost SYN from one whose
 # answer is on its way, on paths of up to a second.
@@ -17,6 +17,10 @@ PATIENCE = SECOND
 # A dial that comes within half a second behind a failed one is what the failed one led to: happy eyeballs wait 250 ms
 # (RFC 8305 5), a client that tries the next address of a name does so at once.
 FALLBACK = SECOND // 2
+# Every host must take segments of this size (RFC 9293 3.7.1).
+SMALL = 536
+# Linux's least retransmission timeout is 200 ms, and the second wait is twice the first.
+TWO_TIMEOUTS = 600 * MILLISECOND
 
 
 @dataclass(frozen=True)
@@ -72,15 +76,38 @@ def openings(pool: Pool) -> Openings:
 
 
 @once_per_pool
-def data_loss(pool: Pool) -> tuple[int, int]:
-    """Segments with data that were sent again and all that were sent, on connections that opened at the first SYN.
+def unheard(pool: Pool) -> Mask:
+    """Dialled connections whose first request was sent again and again, and met no sign of the server for all that time.
 
-    SYNs and SYN-ACKs sent again are left out: the retransmission counts hold them too.
+    The same small segment at least twice more (a path that loses one in ten does that to one in a hundred), and no answer
+    within two retransmission timeouts of 200 ms or more.  A server that is merely slow acknowledges the request at once,
+    and a segment of up to 536 bytes fits every path.
     """
     c = pool.connections
-    smooth = pool.usable & (c.syn_count <= 1) & (c.synack_count <= 1) & (c.synacks_late == 0)
-    again = int((c.client_retransmitted + c.server_retransmitted)[smooth].sum())
-    sent = int((c.client_data_packets + c.server_data_packets)[smooth].sum())
+    again = (c.client_resent_run >= 2) & (c.client_resent_low > 0) & (c.client_resent_low <= SMALL)
+    mask = pool.whole & again & (c.server_retransmitted <= np.maximum(c.synack_count - 1, 0))
+    rows = np.flatnonzero(mask)
+    x = pool.exchanges
+    first = pool.first_exchange[rows]
+    came = x.response_first_at[first]
+    waited = np.where(came > 0, came, np.maximum(c.last_at[rows], x.request_last_at[first])) - x.request_first_at[first]
+    out = np.zeros(pool.size, dtype=bool)
+    out[rows] = waited >= TWO_TIMEOUTS
+    return out
+
+
+@once_per_pool
+def data_loss(pool: Pool) -> tuple[int, int]:
+    """Segments with data that were sent again and all that were sent, where the opening itself does not account for it.
+
+    Both ways on connections that opened at the first SYN and were heard, the server's on all.  SYNs and SYN-ACKs sent again
+    are left out: the retransmission counts hold them too.
+    """
+    c = pool.connections
+    smooth = pool.usable & (c.syn_count <= 1) & (c.synack_count <= 1) & (c.synacks_late == 0) & ~unheard(pool)
+    again = int(c.client_retransmitted[smooth].sum())
+    again += int(np.maximum(c.server_retransmitted - np.maximum(c.synack_count - 1, 0), 0)[pool.usable].sum())
+    sent = int(c.client_data_packets[smooth].sum() + c.server_data_packets[pool.usable].sum())
     return again, sent
 
 
@@ -190,20 +217,18 @@ def given_up(pool: Pool) -> GivenUp | None:
     syns = np.maximum(c.syn_count[rows], 1)
     # Kernels wait for the next answer at least as long as for the last one, at most twice as long; the first wait is a
     # second, Windows' three.  Linux repeats at 1, 2, 3, 4, 5, 7, 11 s (since 6.5) or at 1, 3, 7, 15 s.
-    due = np.where(syns >= 2, 2 * tried + SECOND, 3 * SECOND)
+    linear = (syns >= 3) & (syns <= 5) & (tried <= (syns - 1) * (SECOND + SECOND // 8))
+    due = np.where(linear, tried + SECOND + SECOND // 8, np.where(syns >= 2, 2 * tried + SECOND, 3 * SECOND))
     over = c.first_at[rows] + due <= pool.end
     if not over.any():
         return GivenUp(int(tried.max()), None, int(syns.max()), len(rows))
     high = int(np.median(due[over]))
-    # A client that dials one at a time shows its patience better: the next dial follows the failure.
+    # A client that dials again when it gave up shows its patience better: the next dial behind the last SYN.
     following = np.sort(c.first_at[o.dials])
-    index = np.searchsorted(following, c.first_at[rows], side="right")
+    index = np.searchsorted(following, c.first_at[rows] + tried, side="right")
     there = index < len(following)
     waits = following[index[there]] - c.first_at[rows[there]]
-    alone = waits > tried[there]
-    if alone.sum() >= 2 and float(alone.mean()) >= 0.8:
-        waits = waits[alone]
-        if float(np.ptp(waits)) <= 0.25 * float(np.median(waits)):
-            high = min(high, int(waits.min()))
+    if len(waits) >= 2 and float(np.ptp(waits)) <= 0.25 * float(np.median(waits)):
+        high = min(high, int(waits.min()))
     low = int(np.median(tried[over]))
     return GivenUp(min(low, high), high, int(syns[over].max()), int(over.sum()))

@@ -9,7 +9,7 @@ import numpy as np
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.pool import SECOND, Mask, Pool, once_per_pool
+from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
 
 # Linux: TCP_TIMEWAIT_LEN, fixed in the kernel.  Windows 120 s before 10, now 60 as well; macOS 30.
 TIME_WAIT = 60 * SECOND
@@ -19,10 +19,17 @@ LINUX_PORTS = 28_232
 # some seconds.
 EARLY = 2 * SECOND
 LATE = 5 * SECOND
-# Ports of a range that is much used are nearly all seen, and most of them twice.
+# With tcp_tw_reuse Linux takes a port again one second after its close: by a clock of milliseconds since 6.14, of seconds
+# before.
+RECYCLED_EARLY = 900 * MILLISECOND
+RECYCLED_LATE = 2_100 * MILLISECOND
+# Ports of a narrow range are nearly all seen.  By chance twenty neighbours never are: Linux leaves gaps and takes even
+# ports first; Windows and macOS take them in order or at random out of 16,384.
 DENSE = 0.9
 MIN_PORTS = 20
 TWICE = 2.0
+# A step back by this part of the range means that the search for a free port began anew, which a plain count never does.
+STEP_BACK = 0.25
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Ports:
         range: the number of ports where the range shows itself (dense, used again and again), else None.
         low, high: the least and the greatest port used.
         reused: rows dialled from a port that their client still kept in TIME_WAIT.
+        recycled: those of ``reused`` that came as soon as tcp_tw_reuse lets them, a second after the close.
         waited: rows dialled from a port as soon as its TIME_WAIT of 60 s was over.
         again: dials from a port whose earlier connection left a TIME_WAIT at the client.
     """
@@ -49,6 +57,7 @@ class Ports:
     low: int
     high: int
     reused: Column
+    recycled: Column
     waited: Column
     again: int
 
@@ -76,6 +85,7 @@ def ports(pool: Pool) -> Ports | None:
     again = order[follows + 1]
     waited = again[(gap >= TIME_WAIT - EARLY) & (gap <= TIME_WAIT + LATE)]
     reused = again[(gap >= 0) & (gap < TIME_WAIT - EARLY)]
+    recycled = again[(gap >= RECYCLED_EARLY) & (gap <= RECYCLED_LATE)]
     # A port is taken from its dial to the end of TIME_WAIT, or to its next dial.
     free = np.where(kept, ended + TIME_WAIT, np.where(pool.closed[order], c.close_at[order], pool.end + 1))
     free[:-1][same] = np.minimum(free[:-1][same], opened[1:][same])
@@ -88,22 +98,30 @@ def ports(pool: Pool) -> Ports | None:
         max(len(rows) - 1, 0) / (max(span, SECOND) / SECOND),
         timeline.peak(opened, np.maximum(free, opened)),
         int(np.ptp(dials)) if len(dials) else 0,
-        visible_range(c.client_port[pool.dialled]),
+        visible_range(c.client_port[pool.dialled][np.argsort(dials, kind="stable")]),
         int(c.client_port.min()),
         int(c.client_port.max()),
         np.sort(reused),
+        np.sort(recycled),
         np.sort(waited),
         len(again),
     )
 
 
 def visible_range(used: Column) -> int | None:
-    """The size of the port range where the ports fill it and come again and again; Linux takes every second port first."""
+    """The size of the port range where the ports, in order of their dials, fill it; Linux takes every second one first.
+
+    Either each came twice on average, or the search went over the range again for those that it had left out.
+    """
     if not len(used):
         return None
     distinct = np.unique(used)
-    if len(distinct) < MIN_PORTS or len(used) < TWICE * len(distinct):
+    count = len(distinct)
+    if count < MIN_PORTS:
         return None
     step = 2 if len(np.unique(distinct % 2)) == 1 else 1
     width = int(distinct[-1] - distinct[0]) // step + 1
-    return len(distinct) if len(distinct) >= DENSE * width else None
+    if count < DENSE * width:
+        return None
+    back = bool((np.diff(used) <= -STEP_BACK * count * step).any())
+    return count if len(used) >= TWICE * count or (step == 1 and back) else None

@@ -39,7 +39,7 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Opening, Severity
-from pcapdiag.pools.openings import data_loss, looks_like_loss, openings, signs_of_life, syn_loss
+from pcapdiag.pools.openings import data_loss, looks_like_loss, openings, signs_of_life, syn_loss, unheard
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Pool, once_per_pool
 from pcapdiag.rules.connect_refused import common_advice
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds, share
@@ -60,7 +60,9 @@ class Held:
     """Dials that the server's queue held up, by symptom; rows of the pool."""
 
     syn: Column  # answered when the SYN was repeated, while others were answered
-    ack: Column  # the SYN-ACK came again although the client had sent data
+    ack: (
+        Column  # the handshake's ACK was dropped: the SYN-ACK came again, or the first request was sent again and again
+    )
     reset: Column  # RST as soon as the handshake ended
     lost: Column  # never answered, while others were
 
@@ -82,6 +84,7 @@ def held_up(pool: Pool) -> Held:
     lost_opened, _ = signs_of_life(pool, seen.unanswered)
     dialled = c.opening == Opening.HANDSHAKE
     ack = dialled & (c.synacks_late > 0) & (c.client_data_packets > 0) & (c.client_retransmitted > c.syn_count - 1)
+    ack |= unheard(pool)
     after = c.server_rst_at - c.established_at
     reset = dialled & (c.server_rst_at > 0) & (c.established_at > 0) & (c.server_bytes == 0) & (c.server_fin_at == 0)
     reset &= (c.client_fin_at == 0) & (after <= AT_ONCE + pool.rtt)
@@ -100,31 +103,28 @@ class BacklogOverflow(Rule):
         seen = openings(pool)
         held = held_up(pool)
         marked = held.answered
-        smooth = len(seen.answered) - len(marked)
-        if len(marked) < MIN_HELD or smooth < MIN_HELD:
+        if len(marked) < MIN_HELD:
             return None
         by_reset = len(held.reset) > len(held.syn) + len(held.ack)
-        if not by_reset and looks_like_loss(pool, BEYOND_LOSS) and 2 * len(held.ack) < len(marked):
+        if by_reset and len(seen.answered) - len(marked) < MIN_HELD:
+            return None  # all are reset: an access list, or a proxy that has nobody behind it
+        again, sent = data_loss(pool)
+        if not by_reset and lossy(pool, held):
             return None
         c = pool.connections
         dials = len(seen.dials)
         count = len(held.rows)
         part = count / dials
         severity = Severity.HIGH if part >= MANY else Severity.MEDIUM if part >= SOME else Severity.LOW
-        waits = np.maximum(c.syn_at - c.first_at, 0)[held.syn]
-        longest = int(waits.max()) if len(waits) else 0
-        again, sent = data_loss(pool)
+        longest = int(waits(pool)[marked].max())
         vain, syns = syn_loss(pool)
         parts = []
         if len(held.syn):
-            parts.append(
-                f"{many(len(held.syn), 'dial')} had to repeat the SYN, for up to {seconds(longest)}, while the server "
-                "answered other dials"
-            )
+            parts.append(f"{many(len(held.syn), 'dial')} had to repeat the SYN while the server answered other dials")
         if len(held.ack):
             parts.append(
-                f"on {len(held.ack):,} the server repeated its SYN-ACK although the client had finished the handshake and "
-                "sent its request"
+                f"on {len(held.ack):,} the client had finished the handshake and sent its request, and the server took no "
+                f"notice: {'it sent its SYN-ACK again' if c.synacks_late.any() else 'the request was sent again and again'}"
             )
         if len(held.reset):
             parts.append(f"{len(held.reset):,} were reset as soon as the handshake had ended (tcp_abort_on_overflow)")
@@ -163,7 +163,7 @@ class BacklogOverflow(Rule):
             confidence=by_count(len(marked), 10) if not by_reset else Confidence.MEDIUM,
             basis=Basis.INFERRED,
             title=f"The server's accept queue overflows: {share(count, dials)} dials were held up"
-            + (f" for up to {seconds(longest)}" if longest else ""),
+            + (f", for up to {seconds(longest)}" if longest > SECOND else ""),
             claim=claim,
             measured={
                 "connections": pool.size,
@@ -190,11 +190,35 @@ class BacklogOverflow(Rule):
         )
 
 
+def lossy(pool: Pool, held: Held) -> bool:
+    """Whether a path that loses packets may have done it: then data elsewhere is lost about as often.
+
+    Where the handshakes' ACKs are what was lost, the SYNs show the path as well.
+    """
+    if len(held.syn) >= len(held.ack):
+        return looks_like_loss(pool, BEYOND_LOSS)
+    again, sent = data_loss(pool)
+    vain, syns = syn_loss(pool)
+    dials = len(openings(pool).dials)
+    if len(held.syn):
+        vain = syns = 0  # the same queue drops them
+    return len(held.ack) * (sent + syns + 2) < BEYOND_LOSS * (again + vain + 1) * dials
+
+
+def waits(pool: Pool) -> Column:
+    """From the first SYN to the first byte of the first response in nanoseconds; 0 where none came."""
+    c = pool.connections
+    out = np.maximum(c.syn_at - c.first_at, 0)
+    rows = np.flatnonzero(pool.last_exchange >= 0)
+    came = pool.exchanges.response_first_at[pool.first_exchange[rows]]
+    out[rows] = np.where(came > 0, came - c.first_at[rows], out[rows])
+    return np.asarray(out)
+
+
 def worst(pool: Pool, held: Held) -> list[int]:
     """Up to three rows: those that waited longest."""
-    c = pool.connections
     rows = held.answered
-    order = np.argsort(-(np.maximum(c.syn_at - c.first_at, 0)[rows]), kind="stable")
+    order = np.argsort(-waits(pool)[rows], kind="stable")
     return [int(row) for row in rows[order[:3]]]
 
 
@@ -217,7 +241,12 @@ def what_happened(pool: Pool, held: Held, row: int) -> str:
         waited = seconds(max(int(c.syn_at[row] - c.first_at[row]), 0))
         said.append(f"{int(c.syn_count[row])} SYNs within {waited}, then the handshake")
     if row in held.ack:
-        said.append("the SYN-ACK came again after the client's data")
+        again = int(c.client_resent_run[row])
+        said.append(
+            "the SYN-ACK came again after the client's data"
+            if c.synacks_late[row]
+            else f"the handshake, then the first request sent {again + 1:,} times, and no ACK"
+        )
     if row in held.reset:
         said.append(
             f"reset {seconds(max(int(c.server_rst_at[row] - c.established_at[row]), 0))} after the handshake, nothing sent"

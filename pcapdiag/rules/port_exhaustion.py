@@ -11,7 +11,7 @@ Claims
 
 Never claims
     Failed calls: a client without a free port fails before it sends anything.  Nor a shortage where ports are used again
-    within their TIME_WAIT (tcp_tw_reuse, Linux's default on loopback).
+    within their TIME_WAIT (tcp_tw_reuse, Linux's default on loopback), unless all come back at the first chance.
 
 Why it matters
     Without a free port connect() fails with EADDRNOTAVAIL ("cannot assign requested address"), or waits.
@@ -42,6 +42,8 @@ from pcapdiag.rules.rule import HEAVY, Desk, Need, NotJudged, Rule, finding, man
 NEAR = 0.8
 # Ports that come back just as TIME_WAIT ends: ten of them, and most of those that come back, are no chance.
 MIN_WAITED = 10
+# Likewise with tcp_tw_reuse, a second after the close; by chance they would come back at any time within the minute.
+MOSTLY = 0.8
 # Of a range that shows itself, this part taken at once: a dial finds a port only after some tries.
 FULL = 0.95
 # A rate is a forecast for a minute only when it lasted for a good part of one.
@@ -61,10 +63,11 @@ class PortExhaustion(Rule):
             return None
         size = LINUX_PORTS if seen.range is None else seen.range
         steady = seen.per_second * TIME_WAIT / SECOND
+        full = seen.range is not None and seen.peak >= FULL * size
         held_up = len(seen.waited) >= MIN_WAITED and 2 * len(seen.waited) >= seen.again
-        full = seen.range is not None and seen.peak >= FULL * size and not len(seen.reused)
-        recycled = len(seen.reused) > len(seen.waited)
-        exhausted = (held_up or full) and not recycled
+        hurried = full and len(seen.recycled) >= MIN_WAITED and len(seen.recycled) >= MOSTLY * seen.again
+        recycled = len(seen.reused) > len(seen.waited) and not hurried
+        exhausted = (held_up or full or hurried) and not recycled
         near = seen.peak >= NEAR * size and seen.range is None
         runs_out = steady >= size and not recycled
         if not exhausted and not near and seen.per_second < HEAVY and steady < HEAVY * TIME_WAIT / SECOND:
@@ -87,7 +90,12 @@ class PortExhaustion(Rule):
             )
             + f"({seen.low} to {seen.high} were seen) were taken at once. "
         )
-        if held_up and not recycled:
+        if hurried:
+            claim += (
+                f"{many(len(seen.recycled), 'dial')} took a port a second after its close, as soon as tcp_tw_reuse lets the "
+                "kernel: the client has no other ports left, and its dials wait, or fail without a packet. "
+            )
+        elif held_up and not recycled:
             claim += (
                 f"{many(len(seen.waited), 'dial')} came from a port whose TIME_WAIT had just ended: the client has no other "
                 "ports left, and its dials wait, or fail without a packet. "
@@ -113,12 +121,12 @@ class PortExhaustion(Rule):
         settings = desk.advice(pool, Knob.INSTANCE_PER_REQUEST, cause) + desk.advice(
             pool, Knob.PORT_RANGE, cause, role="kernel", inferred=f"{size} ports" if seen.range is not None else None
         )
-        rows = seen.waited if held_up else seen.reused if recycled else seen.waits
+        rows = seen.waited if held_up else seen.reused if recycled or hurried else seen.waits
         return finding(
             self,
             pool,
             severity=severity,
-            confidence=sure(seen, exhausted, held_up),
+            confidence=sure(seen, exhausted, held_up or hurried),
             basis=Basis.INFERRED,
             title="The client's ports ran out: new connections wait for TIME_WAIT to end"
             if exhausted
@@ -146,9 +154,9 @@ class PortExhaustion(Rule):
                 "reused_within_time_wait": len(seen.reused),
                 "reused_as_time_wait_ended": len(seen.waited),
             },
-            causes=[CauseClaim(cause, Confidence.HIGH if held_up else Confidence.MEDIUM, "", settings)],
+            causes=[CauseClaim(cause, Confidence.HIGH if held_up or hurried else Confidence.MEDIUM, "", settings)],
             evidence=[
-                desk.evidence(pool, row, frames_of(pool, row), describe(pool, seen, row, held_up, recycled))
+                desk.evidence(pool, row, frames_of(pool, row), describe(pool, row, held_up, recycled or hurried))
                 for row in sample(rows)
             ],
             would_refute="ss -tan state time-wait on the client, which counts them, and no EADDRNOTAVAIL in its logs.",
@@ -167,10 +175,10 @@ def frames_of(pool: Pool, row: int) -> list[int]:
     return [int(pool.connections.first_frame[row]), int(pool.connections.close_frame[row])]
 
 
-def describe(pool: Pool, seen: Ports, row: int, held_up: bool, recycled: bool) -> str:
+def describe(pool: Pool, row: int, held_up: bool, reused: bool) -> str:
     port = int(pool.connections.client_port[row])
     if held_up:
         return f"dialled from port {port} as soon as its last TIME_WAIT of {TIME_WAIT // SECOND} s was over"
-    if recycled:
+    if reused:
         return f"dialled from port {port}, which was still in TIME_WAIT"
     return f"closed by the client first: port {port} stays in TIME_WAIT"

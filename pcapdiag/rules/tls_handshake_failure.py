@@ -37,15 +37,15 @@ import numpy as np
 from pcapdiag.model.flags import TLS_13, TLS_CLIENT_ALERT, TLS_CLIENT_HELLO, TLS_FINISHED, TLS_SERVER_ALERT
 from pcapdiag.model.report import CauseClaim, Finding, SettingAdvice
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity, Side
-from pcapdiag.pools.pool import Mask, Pool, once_per_pool
+from pcapdiag.pools.pool import SECOND, Mask, Pool, once_per_pool
 from pcapdiag.rules.connect_refused import MOST, SOME, sample
-from pcapdiag.rules.never_reuse_keepalive_disabled import regular
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, share
 
 # One or two failed handshakes are somebody's browser tab.
 MIN_FAILED = 3
 # Failures of one kind are a setting; of many kinds, without a request anywhere, somebody tries out what the server takes.
 ONE_KIND = 0.8
+CHECKS = 1.8 * SECOND
 
 # Description: (its name in RFC 8446 6 and RFC 5246 7.2, what it says, what to change).
 ALERTS = {
@@ -113,10 +113,11 @@ class Failed:
     by_server: Mask  # closed by the server without one
     by_client: Mask  # closed by the client without one
     late: Mask  # the server's alert came when the client thought the handshake was over
+    unsaid: Mask  # the client finished the handshake and closed at once, on every connection of the pool
 
     @property
     def any(self) -> Mask:
-        return np.asarray(self.by_alert | self.by_server | self.by_client | self.late)
+        return np.asarray(self.by_alert | self.by_server | self.by_client | self.late | self.unsaid)
 
 
 @once_per_pool
@@ -133,7 +134,24 @@ def failed(pool: Pool) -> Failed:
     quick = c.close_at - c.client_last_data_at <= pool.immediate_limit
     late = tls & (c.responses == 0) & (c.requests <= 1) & ((c.tls & TLS_FINISHED) != 0) & ((c.tls & TLS_13) != 0)
     late &= (c.goodbye == Side.SERVER) & pool.closed & quick & (c.client_last_data_at > 0)
-    return Failed(tls, alert, cut & (pool.closer == Side.SERVER), cut & (pool.closer == Side.CLIENT), late)
+    # Node.js looks at the certificate when the handshake is over.  Where any connection carried a request, such closes are
+    # a pool's that had dialled in advance.
+    heard = np.maximum(c.client_last_data_at, c.server_last_data_at)
+    unsaid = bare & ~alert & pool.closed & ((c.tls & TLS_FINISHED) != 0) & (pool.closer == Side.CLIENT) & ~late
+    unsaid &= (c.close_at - heard <= pool.immediate_limit) & (c.truncated_bytes == 0)
+    if pool.requests or int(unsaid.sum()) < ONE_KIND * int(tls.sum()):
+        unsaid = np.zeros(pool.size, dtype=bool)
+    return Failed(tls, alert, cut & (pool.closer == Side.SERVER), cut & (pool.closer == Side.CLIENT), late, unsaid)
+
+
+def checks(pool: Pool, seen: Failed) -> bool:
+    """Whether they come at the constant interval of a health check: two seconds or more (HAProxy's default is two)."""
+    opened = np.sort(pool.connections.first_at[seen.tls])
+    gaps = np.diff(opened)
+    if len(gaps) < MIN_FAILED:
+        return False
+    middle = float(np.median(gaps))
+    return middle >= CHECKS and float((np.abs(gaps - middle) <= 0.1 * middle).mean()) >= ONE_KIND
 
 
 class TlsHandshakeFailure(Rule):
@@ -163,26 +181,45 @@ class TlsHandshakeFailure(Rule):
         (who, description), most = kinds[0]
         severity = Severity.INFO
         probing = most < ONE_KIND * count and pool.requests == 0
-        only_client_closes = not (seen.by_alert | seen.by_server | seen.late).any()
-        if count >= MIN_FAILED and not probing and not (only_client_closes and regular(pool)):
+        silent = int((seen.by_client | seen.unsaid).sum()) >= ONE_KIND * count
+        check = silent and checks(pool, seen)
+        if count >= MIN_FAILED and not probing and not check:
             severity = Severity.HIGH if part >= MOST else Severity.MEDIUM if part >= SOME else Severity.LOW
-            if only_client_closes:
-                severity = min(severity, Severity.LOW, key=lambda one: one.rank)
+            if silent:
+                severity = min(
+                    severity, Severity.MEDIUM if not pool.requests else Severity.LOW, key=lambda one: one.rank
+                )
         what, meaning, change = words(pool, who, description)
         claim = f"{share(count, whole).capitalize()} TLS connections ended in the handshake; "
         claim += "; ".join(f"{number:,} by {words(pool, *kind)[0]}" for kind, number in kinds[:3]) + ". "
         claim += meaning
         if probing:
             claim += " So many kinds, and no request anywhere, are what a scanner of TLS settings makes."
-        elif only_client_closes and regular(pool):
-            claim += " They come at a constant interval, one at a time: a health check."
+        elif check:
+            claim += " They come at a constant interval: a health check."
         cause = Cause.TLS_HANDSHAKE_FAILURE
+        tell = "the client's log names a certificate that it refused; a check that only opens connections logs nothing"
+        causes = [
+            CauseClaim(
+                cause,
+                Confidence.MEDIUM if silent else Confidence.HIGH,
+                tell if silent else "",
+                settings(desk, pool, who, description, change),
+            )
+        ]
+        if silent:
+            more = desk.advice(pool, Knob.MIN_IDLE, Cause.UNUSED_CONNECTIONS)
+            causes.append(CauseClaim(Cause.UNUSED_CONNECTIONS, Confidence.LOW, "", more))
         names = sorted({c.text(int(number)) or "" for number in np.unique(c.sni[rows]) if number})
         return finding(
             self,
             pool,
             severity=severity,
-            confidence=by_count(count, 10) if not only_client_closes else Confidence.LOW,
+            confidence=by_count(count, 10)
+            if not silent
+            else Confidence.MEDIUM
+            if not pool.requests
+            else Confidence.LOW,
             basis=Basis.OBSERVED,
             title=f"TLS handshakes fail: {share(count, whole)} ended by {what}",
             claim=claim,
@@ -198,7 +235,7 @@ class TlsHandshakeFailure(Rule):
                 "alert": None if description is None else ALERTS.get(description, (str(description),))[0],
                 "server_names": names[:5],
             },
-            causes=[CauseClaim(cause, Confidence.HIGH, "", settings(desk, pool, who, description, change))],
+            causes=causes,
             evidence=[
                 desk.evidence(
                     pool,
@@ -225,6 +262,8 @@ def kind_of(pool: Pool, seen: Failed, row: int) -> Kind:
         who = "server" if int(c.tls[row]) & TLS_SERVER_ALERT else "client"
         description = int(c.tls_alert[row]) - 1
         return who, description if description >= 0 else None
+    if seen.unsaid[row]:
+        return "client after", None
     return ("server close" if seen.by_server[row] else "client close"), None
 
 
@@ -248,8 +287,15 @@ def words(pool: Pool, who: str, description: int | None) -> tuple[str, str, str 
     if who == "client close":
         return (
             "the client, which closed without an alert",
-            "A client that stops at the server's hello or certificate: a timeout, a check that only wants to see the hello, "
-            "a certificate it refuses without saying so.",
+            "A client that stops at the server's hello or certificate: a timeout, a check that only wants to see the "
+            "hello, a certificate it refuses without saying so.",
+            None,
+        )
+    if who == "client after":
+        return (
+            "the client, which closed right after the handshake without a request",
+            "Either the client looked at the certificate only then and refused it without saying so, as Node.js does; or "
+            "it only wanted to see whether a handshake succeeds.",
             None,
         )
     if who == "server late":
@@ -292,5 +338,5 @@ def settings(
     )
     if who.startswith("server"):
         return client
-    # A client that does not trust a private authority is put right in the client.
+    # A client that says nothing, or does not trust a private authority is put right in the client.
     return client + server if description in (48, None) else server + client

@@ -72,6 +72,10 @@ MAIN_FILES = (
 COMPACT_FILES = ("common-clients.toml", "common-servers.toml", "databases.toml", "middleboxes.toml")
 
 
+# What to do about a knob and role: in general, and by cause word where the general words would mislead.
+General = Mapping[tuple[Knob, str], tuple[Advice, Mapping[str, Advice]]]
+
+
 class CatalogError(ValueError):
     """A data file breaks the schema: a mistake of ours, never the user's."""
 
@@ -162,7 +166,7 @@ def read_file(name: str) -> Table:
         raise CatalogError(f"{name}: {error}") from error
 
 
-def read_products(name: str, general: Mapping[tuple[Knob, str], Advice]) -> Iterator[Product]:
+def read_products(name: str, general: General) -> Iterator[Product]:
     """The products of one file.
 
     Args:
@@ -179,14 +183,18 @@ def read_products(name: str, general: Mapping[tuple[Knob, str], Advice]) -> Iter
         yield _product(file, general, main)
 
 
-def read_general_advice() -> dict[tuple[Knob, str], Advice]:
-    """What to do about a knob when a product's setting says nothing of its own (``knobs.toml``)."""
+def read_general_advice() -> General:
+    """What to do about a knob when a product's setting says nothing of its own (``knobs.toml``).
+
+    Advice for a cause, there, holds for every setting that has none of its own for that cause.
+    """
     file = read_file("knobs.toml")
-    advice = {}
+    advice: dict[tuple[Knob, str], tuple[Advice, Mapping[str, Advice]]] = {}
     for table in file.tables("advice"):
         knob = _knob(table)
         role = table.choice("role", ROLES)
-        advice[knob, role] = Advice(table.text("recommend"), table.texts("advice"))
+        by_cause = _by_cause(table)
+        advice[knob, role] = (Advice(table.text("recommend"), table.texts("advice")), by_cause)
         table.done()
     file.done()
     return advice
@@ -214,7 +222,7 @@ def _knob(table: Table) -> Knob:
         raise CatalogError(f"{table.where}: no knob {word!r}") from error
 
 
-def _product(table: Table, general: Mapping[tuple[Knob, str], Advice], main: bool) -> Product:
+def _product(table: Table, general: General, main: bool) -> Product:
     role = table.choice("role", ROLES)
     language = table.text("language", "")
     product = Product(
@@ -240,7 +248,7 @@ def _protocols(table: Table) -> tuple[str, ...]:
     return words
 
 
-def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob, str], Advice]) -> Setting:
+def _setting(table: Table, role: str, language: str, general: General) -> Setting:
     name = table.text("name")
     knob = _knob(table)
     own_role = table.choice("role", ROLES, role)
@@ -254,6 +262,7 @@ def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob
         history.append(Change(change.text("version"), change.text("value"), change.span("wire")))
         change.done()
     sample = table.number("sample")
+    in_general, general_by_cause = general.get((knob, own_role), (None, {}))
     setting = Setting(
         name=name,
         knob=knob,
@@ -266,10 +275,8 @@ def _setting(table: Table, role: str, language: str, general: Mapping[tuple[Knob
         history=tuple(history),
         scope=table.text("scope", ""),
         alternative=table.flag("alternative", False),
-        advice=_advice(table, general.get((knob, own_role))),
-        advice_for={
-            cause_of(word, table.where).value: _advice_alone(entry) for word, entry in table.named_tables("advice_for")
-        },
+        advice=_advice(table, in_general),
+        advice_for={**general_by_cause, **_by_cause(table)},
         sample="" if sample is None else f"{sample:g}",
         snippet=table.text("snippet", "").strip("\n"),
         language=table.text("language", language),
@@ -288,6 +295,10 @@ def _advice(table: Table, general: Advice | None) -> Advice:
     if not recommend or not sentences:
         raise CatalogError(f"{table.where}: recommend or advice is missing, and knobs.toml has none")
     return Advice(recommend, sentences)
+
+
+def _by_cause(table: Table) -> dict[str, Advice]:
+    return {cause_of(word, table.where).value: _advice_alone(entry) for word, entry in table.named_tables("advice_for")}
 
 
 def _advice_alone(table: Table) -> Advice:

@@ -18,10 +18,8 @@ def write_table(captures: Path, page: Path) -> None:
     """Replace what is between the page's two markers."""
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    tables = "\n\n".join(
-        f"### {title}\n\n{HEADER}\n" + "\n".join(row(captures, case) for case in group if made(captures, case))
-        for title, group in cases.GROUPS
-    )
+    rows = [(title, [row(captures, case) for case in group if made(captures, case)]) for title, group in cases.GROUPS]
+    tables = "\n\n".join(f"### {title}\n\n{HEADER}\n" + "\n".join(lines) for title, lines in rows if lines)
     page.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}")
 
 

@@ -102,11 +102,12 @@ def ceiling(pool: Pool) -> Ceiling | None:
     beside = idle > 0
     if int(beside.sum()) >= MIN_HANDOVERS // 4 and float(prompt[beside].mean()) > HASTE:
         return None
-    served = until[first][full] - pool.busy_from[first][full]
-    waited = np.maximum(pauses[full], 0)
+    taken = full & prompt
+    served = until[first][taken] - pool.busy_from[first][taken]
+    waited = np.maximum(pauses[taken], 0)
     if float(waited.sum()) > OVERHEAD * float(served.sum() + waited.sum()):
         return None
-    rows = first[full]
+    rows = first[taken]
     transfer = (x.response_last_at - x.response_first_at)[rows] / np.maximum(served, 1)
     front = front_of(pool, ended[full], limit)
     if front is not None and front.beyond < 1 - AGREE:
@@ -114,11 +115,11 @@ def ceiling(pool: Pool) -> Ceiling | None:
     return Ceiling(
         limit,
         handovers,
-        int(prompt[full].sum()),
+        len(rows),
         int(np.median(waited)),
         int(np.median(served)),
         float(np.median(transfer)),
-        rows[prompt[full]],
+        rows,
         front,
     )
 

@@ -91,7 +91,7 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
         if int(lingers.min()) < SHORTEST_LAZY:
             return None
         high = int(lingers.min())
-        if int((survived > high + EARLY).sum()) > max(1, len(rows) // 10):
+        if int((survived > high).sum()) > max(1, len(rows) // 10):
             return None  # silences as long were survived: it is something else that the client looks at
         below = survived[survived < high]
         low = int(below.max()) - far if len(below) else None

@@ -277,6 +277,12 @@ def test_one_age_under_uneven_use_is_a_lifetime(by: str, announced: bool) -> Non
     assert above_info(judgement([pool(lives, end=30)]).findings) == ["connection-lifetime"]
 
 
+def test_connections_that_nobody_asked_for_since_may_be_older() -> None:
+    left_over = [Life(20.1, [(20.2 + 0.1 * n, 20.21 + 0.1 * n) for n in range(20)])]
+    one = pool([*aged(), *left_over], end=60)
+    assert expected("connection-lifetime", one).measured["closes"] == 12
+
+
 def test_a_lifetime_of_minutes_is_information() -> None:
     assert expected("connection-lifetime", pool(aged(31.0, count=3), end=120)).severity == Severity.INFO
 

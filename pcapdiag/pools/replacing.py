@@ -137,9 +137,10 @@ def _agreed_age(pool: Pool, ages: Column, low: int, high: int, pause: int) -> in
     width = tolerance(middle, pause)
     if middle < YOUNGEST or high - low > width:
         return None
-    # Whoever has a lifetime lets no connection live longer, but one that was never asked for since.
-    lived = (pool.gone_at - pool.connections.first_at)[pool.used]
-    older = int((lived > high + width + int(USUAL * pause)).sum())
+    # Whoever has a lifetime puts no request on an older connection; one that nobody asks for may stay open.
+    used = np.flatnonzero(pool.used & (pool.last_exchange >= 0))
+    lived = pool.exchanges.request_first_at[pool.last_exchange[used]] - pool.connections.first_at[used]
+    older = int((lived > high + width).sum())
     return middle if older <= len(ages) // 10 else None
 
 

@@ -89,7 +89,7 @@ def path_stalled(pool: Pool) -> Mask:
     """Connections on which the network kept the request or the response back, whatever ended them then."""
     c = pool.connections
     began = last_of(pool, "response_first_at")
-    unheard = ((began == 0) | (began > c.close_at)) & (c.client_unacked_bytes > 0) & (c.server_fin_at == 0)
+    unheard = ((began == 0) | (began > c.close_at)) & (c.client_unacked_bytes > 0)
     return np.asarray(unheard | (c.server_missing_bytes > 0) | (c.server_resent_run >= 2))
 
 
@@ -453,8 +453,10 @@ def given_up(pool: Pool) -> GivenUp | None:
         count, low, high = window(waits, AGREE_IN_FLOW if 2 * int(began.sum()) > len(rows) else AGREE_SHARE)
         if int(np.median(waits[(waits >= low) & (waits <= high)])) <= pool.immediate_limit:
             continue  # it closed on what it had just received
-        # More rows first, then the tighter cluster; a later start wins only when it is clearly better.
-        score = count - (high - low) / max(high, 1)
+        # More rows first, then a wait that somebody would set, then the tighter cluster; a start further back wins only
+        # when it is clearly better.  A server that drips evenly leaves the same silence ahead of a total timeout.
+        middle = int(np.median(waits[(waits >= low) & (waits <= high)]))
+        score = count + 0.05 * (bool(began.any()) and round_number(middle)) - (high - low) / max(high, 1)
         if best is None or score > best[0] + 0.02:
             best = (score, since, waits, low, high)
     if best is None:

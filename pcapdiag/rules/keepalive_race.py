@@ -40,7 +40,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, sent_again
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import idle_timer
+from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, idle_timer
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
 
 # Errors that a caller sees: several are no accident.
@@ -64,9 +64,13 @@ class KeepaliveRace(Rule):
         again = sent_again(pool, races.exchange, noticed(pool, races.rows))
         repeated = 0 if again.absent else again.found
         timer = idle_timer(pool, Side.SERVER)
-        fits = timer is not None and not timer.lifetime
         shortest, longest = int(races.silence.min()), int(races.silence.max())
-        limit = timer.value if timer is not None and fits and timer.value is not None else shortest
+        if timer is not None and not timer.lifetime and timer.value is not None:
+            fits, limit = True, timer.value
+        else:
+            # At the client every close has a request open; what came ahead of it tells the timer just as well.
+            limit = int(np.median(races.silence))
+            fits = count >= SEVERAL and longest - shortest <= max(TIGHT_NS, int(TIGHT_SHARE * limit))
         cause = Cause.KEEPALIVE_RACE
         methods = method_counts(pool, races.exchange)
         unsafe = sum(number for method, number in methods.items() if method and method not in IDEMPOTENT)
@@ -94,7 +98,7 @@ class KeepaliveRace(Rule):
             f"{named(methods)} {'was' if count == 1 else 'were'} on the way when the server closed the connection: its "
             f"FIN acknowledges no byte of {'it' if count == 1 else 'them'}, and no answer came. "
         )
-        if fits and timer is not None:
+        if fits:
             claim += f"The server closes connections after {seconds(limit)} of silence (its idle timer). "
         else:
             claim += (
@@ -109,8 +113,12 @@ class KeepaliveRace(Rule):
             severity=severity,
             confidence=Confidence.HIGH if count >= SEVERAL else Confidence.MEDIUM,
             basis=Basis.OBSERVED,
-            title=f"{many(count, 'request')} lost in a race with the server's close of an idle connection"
-            + (f", {seconds(limit)} after its last use" if fits or count >= SEVERAL else ""),
+            title=(
+                f"{many(count, 'request')} crossed the server's close of an idle connection, and went out again"
+                if healed
+                else f"{many(count, 'request')} lost in a race with the server's close of an idle connection"
+            )
+            + (f", {seconds(limit)} after its last use" if fits else ""),
             claim=claim,
             measured={
                 "connections": pool.size,

@@ -61,7 +61,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(limit="long long")
     cdef int filled(self, Connection c, Half half, Segment s) except -1
     cdef int resent(self, Half half, long long sequence, int length) except -1
-    @cython.locals(waited="long long")
+    @cython.locals(waited="long long", way="long long")
     cdef int released(self, Connection c, Half half, Segment s) except -1
     @cython.locals(other=Half, client=bint, framer=Framer, bits=int)
     cdef int on_close(self, Connection c, Half half, Segment s) except -1

@@ -53,10 +53,11 @@ _PATIENCE = 20_000_000  # ns a packet captured late may take (several capture qu
 _REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknown
 _KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its close; then its row is written
 # A delayed ACK: Linux waits 40 ms, others up to 200 ms, nobody may wait 500 ms (RFC 9293 3.8.6.3).  Below 30 ms an ACK is
-# merely slow.  What Nagle's algorithm held back leaves with the ACK's arrival; 5 ms is a busy machine's delay.
+# merely slow.  What Nagle's algorithm held back leaves in the kernel, on the ACK's arrival, in far less than a
+# millisecond; 2 ms is a busy machine's delay and the path's jitter.
 _DELAYED_ACK = 30_000_000  # ns
 _DELAYED_ACK_MOST = 500_000_000  # ns
-_RELEASED = 5_000_000  # ns
+_RELEASED = 2_000_000  # ns
 _LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packets: TIME_WAIT on Linux
 
 # No protocol that is told apart here needs more first bytes than this.
@@ -619,7 +620,8 @@ class Tracker(SegmentSink):
     def released(self, c: Connection, half: Half, s: Segment) -> int:
         """New data after a delayed ACK: if that let it go, its sender had it all the while."""
         waited = s.at - half.held_at
-        if 0 <= waited <= self.way(c, half) + _RELEASED:
+        way = self.way(c, half)
+        if way // 2 <= waited <= way + _RELEASED:  # sooner the ACK cannot have been there and back
             half.stalls += 1
             half.stall_ns += half.held_ns + waited
             half.stall_frame = s.frame

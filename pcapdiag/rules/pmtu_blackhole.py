@@ -51,6 +51,7 @@ class PmtuBlackhole(Rule):
         Cause.SERVER_REJECTS_UPLOAD,
         Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
         Cause.BODY_NOT_DRAINED,
+        Cause.CLOSE_WAIT_LEAK,
     )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

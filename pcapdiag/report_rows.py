@@ -30,7 +30,7 @@ from pcapdiag.pools.openings import given_up as dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.replacing import Replacement, both_agree, replacement, told_by_count
 from pcapdiag.pools.timers import Timer, idle_timer
-from pcapdiag.rules.rule import Desk
+from pcapdiag.rules.rule import Desk, spoken
 from pcapdiag.settings import catalog
 
 
@@ -142,7 +142,7 @@ def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inf
             out.append(replacement_row(replaced, role))
         timer = idle_timer(pool, side)
         if timer is not None and not (timer.lifetime and replaced is not None):
-            out.append(timer_row(timer, role, product))
+            out.append(timer_row(timer, role, product, spoken(pool)))
     out += waiting_rows(pool)
     return tuple(out)
 
@@ -224,10 +224,10 @@ def waiting_rows(pool: Pool) -> Iterator[Inferred]:
         )
 
 
-def timer_row(timer: Timer, role: str, product: str | None) -> Inferred:
+def timer_row(timer: Timer, role: str, product: str | None, protocol: str) -> Inferred:
     low = None if timer.low is None else timer.low / SECOND
     high = timer.high / SECOND
-    note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, product)
+    note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, product, protocol)
     if timer.lazy:
         note = "closes on the way to the next dial: an upper bound"
     elif timer.sweeping:
@@ -246,9 +246,11 @@ def timer_row(timer: Timer, role: str, product: str | None) -> Inferred:
     )
 
 
-def fits(knob: Knob, role: str, low: float | None, high: float | None, product: str | None) -> str:
+def fits(
+    knob: Knob, role: str, low: float | None, high: float | None, product: str | None, protocol: str = "http"
+) -> str:
     """Which defaults lie in a bracket; only the product's own where it is known."""
-    matches = catalog.match_default(knob, role, low, high)
+    matches = catalog.match_default(knob, role, low, high, protocol=protocol)
     own = [match for match in matches if product is None or match.product.id == product]
     texts = list(dict.fromkeys(match.text for match in own))
     return "; ".join(texts[:2]) + (f"; and {len(texts) - 2} more" if len(texts) > 2 else "")

@@ -185,7 +185,7 @@ class SettingAdvice:
     snippet: str
     language: str  # "go", "nginx", ...
     reference: str  # URL or document
-    role: str = "client"  # whose setting: "client" or "server"
+    role: str = "client"  # whose setting: "client", "server", "kernel" or "middlebox"
     recognised: bool = True  # the packets name the product; else it is one of the commonest
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
-from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.settings import catalog
 
@@ -119,6 +119,7 @@ class Desk:
             values=values or {},
             cause=cause,
             role=role,
+            protocol=spoken(pool),
         )
         if product is None and not pool.heads_hidden.any():
             if role == "server" and pool.text("server_software") is None:
@@ -143,6 +144,11 @@ class Desk:
         """Frames of one connection (a row of the pool), zeros left out, in order."""
         numbers = sorted({int(frame) for frame in frames if frame > 0})
         return Evidence(int(pool.connections.number[row]), tuple(self.frame(number) for number in numbers), shows)
+
+
+def spoken(pool: Pool) -> str:
+    """The protocol of the products that settings are looked up for: what the pool speaks where it is a database's."""
+    return pool.protocol.word if pool.protocol in (Protocol.REDIS, Protocol.POSTGRES) else "http"
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

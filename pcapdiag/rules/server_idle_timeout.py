@@ -35,7 +35,7 @@ from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import idle_timer, reopened_after
 from pcapdiag.rules.idle_timeout_too_short import bracket, gap_between_uses
-from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
+from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds, spoken
 from pcapdiag.settings import catalog
 
 MIN_REOPENED = 3
@@ -67,6 +67,7 @@ class ServerIdleTimeout(Rule):
             "server",
             None if timer.low is None else timer.low / SECOND,
             timer.high / SECOND,
+            protocol=spoken(pool),
         )
         known = desk.server_id(pool)
         fitting = [match for match in matches if known is None or match.product.id == known]

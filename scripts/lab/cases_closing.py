@@ -162,7 +162,7 @@ TIMEOUTS = (
         "The same server as for requests, but Node waits, and gets its answers.",
         node_client("--load", "3x8@1200ms"),
         Scripted("server.py", ("--delay", "0.02", "--slow", "3,2.5")),
-        expect("slow-server", also=("healthy",), not_causes=("client-request-timeout", "middlebox-idle-drop")),
+        expect("slow-server", not_causes=("client-request-timeout", "middlebox-idle-drop")),
         (ALL_OPEN, Check("every request is answered", lambda _, w: not any(map(unanswered, w.connections)))),
     ),
     Case(
@@ -328,7 +328,7 @@ ABORTS = (
         "The same with Node, which does not come back: a program may well end so. Seen at the server.",
         node_client("--load", "6x30@700ms"),
         Scripted("server.py", ("--delay", "0.6")),
-        expect("client-abort", also=("healthy",), not_causes=("client-request-timeout", "server-idle-timeout")),
+        expect("client-abort", not_causes=("client-request-timeout", "server-idle-timeout")),
         (at_once(6, "client"), seen("unanswered", 4, unanswered)),
         rest_s=2.0,
         point=Point(side="server"),
@@ -410,7 +410,6 @@ LEAKS = (
         Scripted("server.py", ("--delay", "0.03", "--idle", "1")),
         expect(
             "server-idle-timeout",
-            also=("healthy",),
             not_causes=("close-wait-leak", "body-not-closed", "keepalive-race"),
         ),
         (
@@ -471,7 +470,7 @@ MIDDLEBOXES = (
         "No firewall, but a server that needs 2.5 s for its first answer after 2 s of rest; the client waits.",
         python_client("httpx", "--gaps", GAPS),
         Scripted("server.py", ("--slow-after", "2,2.5")),
-        expect("slow-server", also=("healthy",), not_causes=("middlebox-idle-drop", "client-request-timeout")),
+        expect("slow-server", not_causes=("middlebox-idle-drop", "client-request-timeout")),
         (ALL_OPEN, connections(1, 1), Check("all answered", lambda _, w: not any(map(unanswered, w.connections)))),
         rest_s=1.0,
     ),

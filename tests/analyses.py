@@ -33,9 +33,8 @@ def truth_of(name: str) -> dict[str, Any]:
     return known
 
 
-HEALTHY = [
-    name for name in NAMES if "healthy" in (truth_of(name)["expect"]["cause"], *truth_of(name)["expect"]["also"])
-]
+# Where "healthy" is only as right as a cause, scripts/score.py takes either.
+HEALTHY = [name for name in NAMES if truth_of(name)["expect"]["cause"] == "healthy"]
 
 
 @cache

@@ -222,6 +222,7 @@ class Finding:
     would_refute: str  # what would show that the claim is wrong
     not_the_fix: tuple[str, ...] = ()  # popular fixes that would not help here
     predicted: Mapping[str, Measure] = field(default_factory=dict)
+    action: str = ""  # what to do where a setting is not the whole of it; a sentence or two
     follows_from: str = ""  # code of the finding on the same pool that brings this one about
 
 

@@ -225,6 +225,7 @@ def _finding(finding: Finding) -> Object:
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "would_refute": json_text(finding.would_refute),
         "not_the_fix": [json_text(text) for text in finding.not_the_fix],
+        "action": json_text(finding.action) if finding.action else None,
         "follows_from": finding.follows_from or None,
         "predicted": _measures(finding.predicted),
     }

@@ -167,7 +167,9 @@ def _change(
                 page.para(claim.tell_apart, label="To tell: ", indent=indent, hang=indent + 2)
     elif mark or finding.title.rstrip(".") != summary.rstrip("."):
         page.para(finding.title, label=mark or "  ", style="strong")
-    seen = False
+    if finding.action:
+        page.para(finding.action, indent=indent)
+    seen = bool(finding.action)
     for place, claim in enumerate(causes):
         if len(causes) > 1:
             page.blank()

@@ -51,6 +51,7 @@ class Rule(ABC):
     name: str
     title: str
     severity: Severity  # the worst it is reported with
+    action: str = ""  # what to do where a setting is not the whole of it; a sentence or two
     needs: tuple[Need, ...] = ()
     # Findings of these causes on the same pool follow from this one: reported as information, with a pointer here.
     explains: tuple[Cause, ...] = ()
@@ -229,4 +230,5 @@ def finding(
         tuple(evidence),
         would_refute,
         tuple(not_the_fix),
+        action=rule.action,
     )

@@ -133,19 +133,41 @@ def looks_like_loss(pool: Pool, times: float) -> bool:
 
 
 def signs_of_life(pool: Pool, rows: Column) -> tuple[Column, Column]:
-    """While each of these dials waited in vain (first SYN to last): handshakes that others of the pool finished, and
-    answers that came on connections that were open."""
+    """While each of these dials waited in vain: dials beside it that were answered at once, and answers to requests.
+
+    An outage leaves SYNs in vain without any answered ones between them, and afterwards all are answered, theirs at the next
+    repetition.  So only the time up to a dial's last SYN in vain counts, and from there to the next such SYN of any dial.
+    """
     c = pool.connections
-    start = c.first_at[rows]
-    stop = np.maximum(c.syn_at[rows], start)
-    # A single SYN tells nothing of a time: grant it the first retransmission timeout.
-    stop = np.where(stop > start, stop, start + PATIENCE)
-    ready = np.sort(c.established_at[(c.opening == Opening.HANDSHAKE) & (c.established_at > 0)])
-    opened = np.searchsorted(ready, stop, side="left") - np.searchsorted(ready, start, side="right")
+    o = openings(pool)
+    start, stop = in_vain(pool, rows)
+    vain = np.sort(np.concatenate(in_vain(pool, np.concatenate([o.late, o.unanswered]))))
+    if not len(vain):
+        return np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+    following = vain[np.minimum(np.searchsorted(vain, stop, side="right"), len(vain) - 1)]
+    until = np.where((following > stop) & (following - stop <= PATIENCE), following, stop)
+    before = vain[np.maximum(np.searchsorted(vain, start) - 1, 0)]
+    since = np.where((before < start) & (start - before <= PATIENCE), before, start)
+    at_once = np.sort(c.first_at[(c.opening == Opening.HANDSHAKE) & (c.syn_count <= 1)])
+    opened = np.searchsorted(at_once, until) - np.searchsorted(at_once, since, side="right")
     spoken = pool.exchanges.response_first_at
     spoken = np.sort(spoken[spoken > 0])
-    answers = np.searchsorted(spoken, stop, side="left") - np.searchsorted(spoken, start, side="right")
-    return np.asarray(opened), np.asarray(answers)
+    answers = np.searchsorted(spoken, stop) - np.searchsorted(spoken, start, side="right")
+    return np.asarray(np.maximum(opened, 0)), np.asarray(np.maximum(answers, 0))
+
+
+def in_vain(pool: Pool, rows: Column) -> tuple[Column, Column]:
+    """The first and the last SYN in vain of each dial, the last one's time at least.
+
+    The last SYN of an unanswered dial is in vain too.  Of an answered one it is the one before; kernels wait at most twice
+    as long each time (1, 3, 7 s), so that it came after a third of the whole time or more, or was the first.
+    """
+    c = pool.connections
+    start = c.first_at[rows]
+    whole = np.maximum(c.syn_at[rows] - start, 0)
+    answered = c.opening[rows] == Opening.HANDSHAKE
+    spent = np.where(answered, np.where(c.syn_count[rows] >= 3, whole // 3, 0), whole)
+    return start, start + spent
 
 
 def server_alive_elsewhere(pool: Pool, pools: Iterable[Pool], start: int, end: int) -> bool:

@@ -80,7 +80,7 @@ def held_up(pool: Pool) -> Held:
     """The dials that show one of the marks of a full accept queue."""
     c = pool.connections
     seen = openings(pool)
-    opened, _ = signs_of_life(pool, seen.late)
+    opened, answers = signs_of_life(pool, seen.late)
     lost_opened, _ = signs_of_life(pool, seen.unanswered)
     dialled = c.opening == Opening.HANDSHAKE
     ack = dialled & (c.synacks_late > 0) & (c.client_data_packets > 0) & (c.client_retransmitted > c.syn_count - 1)
@@ -88,7 +88,7 @@ def held_up(pool: Pool) -> Held:
     after = c.server_rst_at - c.established_at
     reset = dialled & (c.server_rst_at > 0) & (c.established_at > 0) & (c.server_bytes == 0) & (c.server_fin_at == 0)
     reset &= (c.client_fin_at == 0) & (after <= AT_ONCE + pool.rtt)
-    return Held(seen.late[opened > 0], np.flatnonzero(ack), np.flatnonzero(reset), seen.unanswered[lost_opened > 0])
+    return Held(seen.late[opened + answers > 0], np.flatnonzero(ack), np.flatnonzero(reset), seen.unanswered[lost_opened > 0])
 
 
 class BacklogOverflow(Rule):
@@ -120,7 +120,7 @@ class BacklogOverflow(Rule):
         vain, syns = syn_loss(pool)
         parts = []
         if len(held.syn):
-            parts.append(f"{many(len(held.syn), 'dial')} had to repeat the SYN while the server answered other dials")
+            parts.append(f"{many(len(held.syn), 'dial')} had to repeat the SYN while the server answered others")
         if len(held.ack):
             parts.append(
                 f"on {len(held.ack):,} the client had finished the handshake and sent its request, and the server took no "

@@ -80,6 +80,10 @@ class ConnectTimeout(Rule):
         severity = Severity.INFO
         if count >= MIN_UNANSWERED and not lossy and elsewhere is None:
             severity = Severity.HIGH if part >= MOST else Severity.MEDIUM if part >= SOME else Severity.LOW
+        # One SYN each: a client that gives up within a second, or something that is no kernel's connect().
+        single = 2 * int((c.syn_count[rows] >= 2).sum()) < count
+        if single:
+            severity = min(severity, Severity.MEDIUM, key=lambda one: one.rank)
         first, last = int(c.first_at[rows[0]]), int(c.last_at[rows].max())
         opened, spoken = signs_of_life(pool, rows)
         when, selective = story(pool, seen)
@@ -92,8 +96,12 @@ class ConnectTimeout(Rule):
         near = server_alive_elsewhere(pool, desk.pools, first, last)
         again = int((c.syn_count[rows] - 1).clip(0).sum())
         claim = (
-            f"{share(count, dials).capitalize()} dials got no answer to their SYNs, {when}; the SYNs were repeated "
-            f"{many(again, 'time')}. "
+            f"{share(count, dials).capitalize()} dials got no answer to their SYNs, {when}; "
+            + (
+                f"the SYNs were repeated {many(again, 'time')}. "
+                if again
+                else "none was repeated: a client that gives up within a second, or a program that makes its own packets. "
+            )
         )
         if selective:
             claim += (
@@ -150,7 +158,7 @@ class ConnectTimeout(Rule):
             self,
             pool,
             severity=severity,
-            confidence=by_count(count, 10),
+            confidence=Confidence.LOW if single else by_count(count, 10),
             basis=Basis.OBSERVED,
             title=f"The server does not answer SYNs: {share(count, dials)} dials timed out",
             claim=claim.strip(),

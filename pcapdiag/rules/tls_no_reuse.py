@@ -20,7 +20,8 @@ What to change
 
 False alarms
     Few requests far apart, where a short connection is wanted: below two handshakes a second it is information.  Health
-    checks, at a constant interval.  Handshakes that fail are tls-handshake-failure.
+    checks, at a constant interval.  A burst of requests side by side, as browsers make.  Handshakes that fail are
+    tls-handshake-failure.
 
 References
     RFC 8446 2 and 2.2 (round trips, resumption); RFC 5246 7.3
@@ -42,6 +43,8 @@ from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, churn_sev
 MIN_HANDSHAKES = 5
 # From two requests a handshake on, half of them or more found a connection: the timers and pools have their own rules.
 REUSED = 1.5
+# Requests that run side by side need a connection each; only a second round of them could have found one.
+ROUNDS = 2
 
 
 class TlsNoReuse(Rule):
@@ -58,7 +61,7 @@ class TlsNoReuse(Rule):
         if count < MIN_HANDSHAKES:
             return None
         requests = int(c.requests[rows].sum())
-        if requests > REUSED * count:
+        if requests > REUSED * count or count < ROUNDS * pool.peak_busy:
             return None
         rate = pool.opens_per_second
         bits = c.tls[rows]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from analyses import above_info, judged, judgement
 from tables import Life, pool, pools
+from test_capacity import bursts
 
 from pcapdiag.model.flags import METHODS, UPGRADED
 from pcapdiag.model.report import Finding
@@ -457,3 +458,69 @@ def test_the_same_connections_without_the_upgrade_are_left_idle() -> None:
     one = pool([Life(0.3 * n, [(0.3 * n + 0.01, 0.3 * n + 0.02)]) for n in range(20)], end=60)
     assert found("connect-tunnel", one) is None
     assert abandoned(one) is not None
+
+
+# -- two kinds of use
+
+
+def keeping(workers: int = 3, rounds: int = 40) -> list[Life]:
+    """A program that keeps its connections, each request 0.12 s behind the last."""
+    return [
+        Life(0.01 * w, [(0.02 + 0.04 * w + 0.12 * n, 0.025 + 0.04 * w + 0.12 * n) for n in range(rounds)])
+        for w in range(workers)
+    ]
+
+
+def spaced() -> list[Life]:
+    """Pairs of requests each 3 s, and now and then one, on connections that a timer of 2 s closes before the next."""
+    lives = []
+    for n in range(9):
+        at = 3.0 * n
+        uses = [(at + 0.002, at + 0.01)] if n % 2 else [(at + 0.002 + 0.1 * k, at + 0.01 + 0.1 * k) for k in range(6)]
+        lives.append(Life(at, uses, uses[-1][1] + 2.0))
+    return lives
+
+
+def careless(count: int = 12, silence: float | None = None) -> list[Life]:
+    """A program that dials for each request, and leaves the connection or closes it."""
+    lives = []
+    for n in range(count):
+        at = 0.3 + 0.33 * n
+        lives.append(Life(at, [(at + 0.003, at + 0.008)], None if silence is None else at + 0.008 + silence))
+    return lives
+
+
+@pytest.mark.parametrize(
+    ("silence", "leads"), [(None, "never-reuse-new-transport"), (0.001, "never-reuse-keepalive-disabled")]
+)
+def test_two_kinds_of_use_are_two_pools_and_each_is_judged_by_itself(silence: float | None, leads: str) -> None:
+    both = pools([*keeping(), *careless(24, silence)], end=12)
+    assert [(one.name, one.size, one.requests) for one in both] == [("p1", 24, 24), ("p2", 3, 120)]
+    assert both[0].beside is both[1]
+    assert both[1].beside is None
+    finding = expected("mixed-pool", both[0])
+    assert finding.severity == Severity.INFO
+    assert (finding.measured["shared_connections"], finding.measured["shared_requests"]) == (3, 120)
+    assert found("mixed-pool", both[1]) is None
+    assert above_info(judgement(both).findings) == [leads]
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(keeping(), id="one kind: all are kept"),
+        pytest.param(careless(), id="one kind: none is"),
+        pytest.param([*keeping(), *careless(4)], id="four of the other kind"),
+        pytest.param([*keeping(), *[Life(0.9 + 0.001 * n, [(0.95, 1.9)]) for n in range(9)]], id="what a burst left"),
+        pytest.param(bursts(3, 12), id="an idle pool that overflows"),
+        pytest.param(spaced(), id="an idle timer shorter than some pauses"),
+        pytest.param(
+            [*keeping(), *[replace(one, columns={"host": f"h{n}.example"}) for n, one in enumerate(careless())]],
+            id="a connection for each of many hosts",
+        ),
+    ],
+)
+def test_a_pool_of_one_kind_is_not_parted(lives: list[Life]) -> None:
+    (only,) = pools(lives, end=40)
+    assert only.beside is None
+    assert found("mixed-pool", only) is None

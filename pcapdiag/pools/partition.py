@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
+from pcapdiag.pools.mixed import parted
 from pcapdiag.pools.pool import SECOND, Pool
 
 
@@ -49,7 +50,8 @@ def partition(
     """Pools, most connections first.
 
     One client address may hide several programs: connections whose first requests name different User-Agents are
-    different pools.  Connections that name none (unused ones, TLS) go with the address's largest.
+    different pools.  Connections that name none (unused ones, TLS) go with the address's largest.  Connections that are
+    never used again beside others that are become a pool of their own.
     """
     rows = np.flatnonzero(keep)
     if not len(rows):
@@ -77,10 +79,9 @@ def partition(
     order = np.argsort(group, kind="stable")
     bounds = np.flatnonzero(np.diff(group[order])) + 1
     members = np.split(order, bounds)
-    members.sort(key=lambda m: (-len(m), int(rows[m[0]])))
     first = np.searchsorted(exchanges.connection, np.arange(len(connections) + 1))
     pools: list[Pool] = []
-    for number, member in enumerate(members, start=1):
+    for member in members:
         own = rows[member]
         counts_each = first[own + 1] - first[own]
         total = int(counts_each.sum())
@@ -88,7 +89,9 @@ def partition(
         chosen_rows = np.arange(total) + offsets
         mine = exchanges.take(chosen_rows)
         mine.columns["connection"] = np.repeat(np.arange(len(own)), counts_each)
-        pool = Pool(f"p{number}", own, connections.take(own), mine, start, end)
+        pools += parted(Pool("", own, connections.take(own), mine, start, end))
+    pools.sort(key=lambda pool: (-len(pool.rows), int(pool.rows[0])))
+    for number, pool in enumerate(pools, start=1):
+        pool.name = f"p{number}"
         pool.neighbours = pools  # the list itself: who empties it lets go of every pool
-        pools.append(pool)
     return pools

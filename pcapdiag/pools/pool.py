@@ -79,6 +79,7 @@ class Pool:
         self.end = end
         self.known: dict[tuple[object, ...], Any] = {}  # results of once_per_pool functions
         self.neighbours: Sequence[Pool] = ()  # all pools of the capture, this one among them
+        self.beside: Pool | None = None  # of connections never used again: those between the same ends that are
 
     # -- connections
 

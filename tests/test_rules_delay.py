@@ -509,6 +509,51 @@ def test_other_silences_at_the_server_say_nothing(why: str) -> None:
 # -- all of them
 
 
+def piped() -> Pool:
+    one = of([calls([0.01] * 20)])
+    one.exchanges.columns["flags"] = one.exchanges.flags | PIPELINED
+    return one
+
+
+# For the table of all rules in test_rules_lookalikes.py; more of each above.
+DELAY_FIRES: dict[str, list[tuple[str, Pool]]] = {
+    "slow-server": [("one endpoint of three", of([calls([0.01, 0.01, 1.5] * 10)]))],
+    "path-loss": [("8% of the server's segments", of(lossy(40)))],
+    "pmtu-blackhole": [("large responses stall", of(stuck())), ("large requests stall", of(stuck(side="client")))],
+    "nagle-delayed-ack": [("each response in two writes", stalling(49))],
+    "expect-100-continue": [("a second ahead of each body", expecting(10))],
+    "zero-window": [("shut for 40% of each transfer", shutting(2.0)), ("one transfer", shutting(2.0, connections=1))],
+    "pipelining": [("every request", piped())],
+    "middlebox-idle-drop": [
+        ("lost after 8 s of silence", of(pausing([8.0] * 3, 5.0))),
+        ("at the server", of(left(), 60)),
+    ],
+}
+DELAY_QUIET: dict[str, list[tuple[str, Pool]]] = {
+    "slow-server": [
+        ("long polling", of([calls([3.0] * 6, pause=0.001)] * 2)),
+        ("a request sent again", of([calls([1.5] * 12, client_resent=3)])),
+        (
+            "a client that gives up",
+            of([Life(3.0 * n, [Use(3.0 * n + 0.01, None)], 3.0 * n + 1) for n in range(12)] + steady()),
+        ),
+    ],
+    "path-loss": [
+        ("2% of loss", of(lossy(10))),
+        ("forgotten connections", of([*pausing([8.0] * 3, 5.0), *steady(60)])),
+        ("a black hole", of([*stuck(), *steady(60)])),
+    ],
+    "pmtu-blackhole": [("random loss", of(lossy(40, server_resent_low=1448, server_resent_run=2)))],
+    "nagle-delayed-ack": [("a stream of small pieces", stalling(300)), ("loss", stalling(20, server_resent=20))],
+    "expect-100-continue": [("a body in a second write", expecting(10, wait=0.05))],
+    "zero-window": [("an instant", shutting(0.15)), ("nobody reads on", shutting(4.0, quiet_tail=4.0))],
+    "pipelining": [("requests in turn", of(steady(20)))],
+    "middlebox-idle-drop": [
+        ("requests that time out at any time", of(pausing([0.2, 0.3, 0.4], 0.1))),
+        ("a client for each request, seen at the server", of(left(every=4.0), 60)),
+    ],
+}
+
 RULES = [
     "slow-server",
     "path-loss",

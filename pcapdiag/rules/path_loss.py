@@ -62,7 +62,12 @@ class PathLoss(Rule):
     name = "path-loss"
     title = "Segments are lost on the way"
     severity = Severity.MEDIUM
-    explains = (Cause.CLIENT_REQUEST_TIMEOUT, Cause.SLOW_SERVER, Cause.NAGLE_DELAYED_ACK)
+    explains = (
+        Cause.CLIENT_REQUEST_TIMEOUT,
+        Cause.SLOW_SERVER,
+        Cause.NAGLE_DELAYED_ACK,
+        Cause.BACKLOG_OVERFLOW,  # only losses on connections that were accepted count here: a queue has none of these
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         both = losses(pool)

@@ -2,10 +2,12 @@
 
     delay_front.py nginx FOLDER HOST PORT NAMESPACE WORKERS CALLS [KEEPALIVE]
     delay_front.py haproxy FOLDER HOST PORT NAMESPACE WORKERS CALLS [MODE]
+    delay_front.py go FOLDER HOST PORT NAMESPACE WORKERS CALLS PROGRAMS FLAGS...
 
 The proxy listens on port 8080 and calls HOST:PORT.  KEEPALIVE is nginx's number of idle connections to the upstream,
 0 for none (proxy_http_version 1.0, as nginx has it by default before 1.29); MODE is haproxy's: http-reuse's word, or
-httpclose.  The load is WORKERS callers with CALLS calls each, on kept connections, run in NAMESPACE.
+httpclose; PROGRAMS is where go/frontsvc and go/client are.  The load is WORKERS callers with CALLS calls each, on kept
+connections, run in NAMESPACE: ab, or with go the client, whose callers call together, eight times a second.
 """
 
 from __future__ import annotations
@@ -48,6 +50,32 @@ def haproxy(folder: Path, upstream: str, mode: str = "safe") -> list[str]:
     return ["haproxy", "-db", "-f", str(configuration)]
 
 
+def go(folder: Path, upstream: str, programs: str, *flags: str) -> list[str]:
+    return [f"{programs}/frontsvc", "-addr", f":{FRONT_PORT}", "-backend", f"http://{upstream}/", *flags]
+
+
+def go_load(namespace: str, workers: str, calls: str, programs: str) -> None:
+    """Return when the load is through; the client stays, with its connections."""
+    client = subprocess.Popen(
+        ["ip", "netns", "exec", namespace, f"{programs}/client", "-url", f"http://{address()}:{FRONT_PORT}/", "-mode",
+         "transport", "-per-host", "100", "-together", "-load", f"{workers}x{calls}@125ms"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert client.stdout is not None
+    if not client.stdout.readline().startswith("done"):
+        sys.exit("the load failed")
+
+
+def ab_load(namespace: str, workers: str, calls: str) -> None:
+    load = [
+        "ip", "netns", "exec", namespace, "ab", "-q", "-k", "-c", workers, "-n", f"{int(workers) * int(calls)}",
+        f"http://{address()}:{FRONT_PORT}/",
+    ]  # fmt: skip
+    report = subprocess.run(load, capture_output=True, text=True, check=False)
+    if report.returncode or "Failed requests:        0" not in report.stdout:
+        sys.exit(report.stdout + report.stderr)
+
+
 def address() -> str:
     """This host's address on the lab's cable."""
     shown = subprocess.run(["ip", "-4", "address", "show", "eth0"], capture_output=True, text=True, check=True).stdout
@@ -63,20 +91,17 @@ def listens() -> bool:
 
 def main() -> None:
     which, folder, host, port, namespace, workers, calls, *more = sys.argv[1:]
-    command = {"nginx": nginx, "haproxy": haproxy}[which](Path(folder), f"{host}:{port}", *more)
+    command = {"nginx": nginx, "haproxy": haproxy, "go": go}[which](Path(folder), f"{host}:{port}", *more)
     proxy = subprocess.Popen(command)
     deadline = time.monotonic() + START_S
     while not listens():
         if proxy.poll() is not None or time.monotonic() > deadline:
             sys.exit(f"{which} does not listen")
         time.sleep(0.02)
-    load = [
-        "ip", "netns", "exec", namespace, "ab", "-q", "-k", "-c", workers, "-n", f"{int(workers) * int(calls)}",
-        f"http://{address()}:{FRONT_PORT}/",
-    ]  # fmt: skip
-    report = subprocess.run(load, capture_output=True, text=True, check=False)
-    if report.returncode or "Failed requests:        0" not in report.stdout:
-        sys.exit(report.stdout + report.stderr)
+    if which == "go":
+        go_load(namespace, workers, calls, more[0])
+    else:
+        ab_load(namespace, workers, calls)
     print("done", flush=True)
     threading.Event().wait()
 

@@ -1,10 +1,12 @@
 """Clients that write their own bytes, for what no library does; prints "done" and stays alive and quiet.
 
-delay_raw.py pipeline HOST PORT        rounds of five requests in one segment, five answers awaited
-delay_raw.py split HOST PORT           POSTs whose head and body are two writes, with Nagle's algorithm on
-delay_raw.py websocket HOST PORT       an Upgrade, an echo each 200 ms, then silence
-delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each twentieth port, one on each connection
-delay_raw.py garbage HOST PORT         requests whose Host is missing, each on a connection of its own
+    delay_raw.py pipeline HOST PORT        rounds of five requests in one segment, five answers awaited
+    delay_raw.py split HOST PORT           POSTs whose head and body are two writes, with Nagle's algorithm on
+    delay_raw.py websocket HOST PORT       four connections: an Upgrade, an echo each 200 ms, then silence
+    delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each twentieth, one on each connection
+    delay_raw.py garbage HOST PORT         some good requests and one whose Host is missing on each connection
+
+Requests are GET / unless they are said to be others.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ def websocket(host: str, port: int) -> None:
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" % (host.encode(), AGENT)
     )
     read_response(reader)
-    for number in range(25):
+    for number in range(20):
         text = b"message %d" % number
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
@@ -76,9 +78,17 @@ def websocket(host: str, port: int) -> None:
         time.sleep(0.2)
 
 
+def websockets(host: str, port: int) -> None:
+    threads = [threading.Thread(target=websocket, args=(host, port)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def many(host: str, port: int, ports: int) -> None:
     for number in range(port, port + ports):
-        if number % 20:
+        if (number - port) % 20:
             connection, reader = connect(host, number)
             for _ in range(2):
                 connection.sendall(get(host))
@@ -93,17 +103,22 @@ def many(host: str, port: int, ports: int) -> None:
 
 
 def garbage(host: str, port: int) -> None:
-    for _ in range(12):
-        with socket.create_connection((host, port)) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\n%s\r\n" % AGENT)
-            while connection.recv(65536):
-                pass
-        time.sleep(0.2)
+    for number in range(12):
+        connection, reader = connect(host, port)
+        for _ in range(3 + 5 * number % 8):
+            connection.sendall(get(host))
+            read_response(reader)
+            time.sleep(0.03)
+        connection.sendall(b"GET / HTTP/1.1\r\n%s\r\n" % AGENT)
+        while reader.read(65536):
+            pass
+        reader.close()
+        kept.pop().close()
 
 
 def main() -> None:
     name, host, port, *more = sys.argv[1:]
-    act = {"pipeline": pipeline, "split": split, "websocket": websocket, "many": many, "garbage": garbage}[name]
+    act = {"pipeline": pipeline, "split": split, "websocket": websockets, "many": many, "garbage": garbage}[name]
     act(host, int(port), *(int(number) for number in more))
     print("done", flush=True)
     threading.Event().wait()

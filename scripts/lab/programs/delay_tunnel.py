@@ -16,6 +16,7 @@ import time
 from typing import TextIO
 
 ORIGIN = 8443
+THINK_S = 0.08  # long enough for callers to meet
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455's example: the client here always sends its key
 
 
@@ -59,6 +60,7 @@ async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log:
 async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     body = b"x" * 300
     while await read_head(reader):
+        await asyncio.sleep(THINK_S)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     writer.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import test_rules_opening as opening
 from analyses import above_info, judged, judgement
 from tables import Life, Use, pool, pools
 from test_capacity import bursts
@@ -12,7 +13,7 @@ from test_caps import capped
 from test_rules_aborts import back, cut, dying, idle_stop, ignored, killed, race, refused, resets, timed_out, upload
 from test_rules_capacity import aged, counted, full, halves, left, tunnels
 
-from pcapdiag.model.flags import BOUND, REQUEST_HTTP10, RESPONSE_HTTP10
+from pcapdiag.model.flags import BOUND, REQUEST_HTTP10, RESPONSE_HTTP10, TLS_CLIENT_ALERT
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Count, Protocol, Severity
 from pcapdiag.pools.pool import Pool
@@ -149,6 +150,34 @@ FIRES: dict[str, list[tuple[str, Pool]]] = {
     "idle-timeout-none": [
         ("seventeen of eighteen wait", of(spare(), end=40.0)),
     ],
+    "connect-refused": [
+        ("all of them", of(opening.refused(10))),
+        ("after healthy traffic", of([*opening.answered(20), *opening.refused(20, start=5.0)])),
+    ],
+    "connect-timeout": [
+        ("all of them", of(opening.unanswered(10))),
+        ("after healthy traffic", of([*opening.answered(14), *opening.unanswered(11, start=4.0)])),
+    ],
+    "backlog-overflow": [
+        ("SYNs dropped", of([*opening.answered(40), *opening.late(8, start=0.05, every=0.3, syns=4, wait=3.0)])),
+        ("the handshakes' ACKs dropped", of([*opening.answered(4), *opening.deaf(8)])),
+    ],
+    "tls-handshake-failure": [
+        ("alerts", of(opening.handshakes(10, opening.FAILED | TLS_CLIENT_ALERT, tls_alert=49), protocol=Protocol.TLS)),
+    ],
+    "protocol-mismatch": [
+        ("plain HTTP to a TLS port", of(opening.answered(10, mismatch=1))),
+        ("TLS to a plain port", of(opening.answered(10, mismatch=2), protocol=Protocol.TLS)),
+    ],
+    "tls-no-reuse": [
+        ("a handshake for each request", of(opening.calls(20), protocol=Protocol.TLS)),
+    ],
+    "unused-connections": [
+        ("forty in eight seconds", of(opening.spares(40))),
+    ],
+    "port-exhaustion": [
+        ("a narrow range", of(opening.ported(opening.narrow(60)))),
+    ],
     "max-conns-cap": [("four that are all busy", of(full()))],
     "client-max-requests": [("six requests each, by the client", of(counted()))],
     "connection-lifetime": [("an age of 5 s under uneven use", of(aged()))],
@@ -267,6 +296,47 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
         ("not idle for long enough to tell", of(spare(seconds=10.0), end=10.0)),
         ("a new pool for each request", of(one_each(40, every=0.5), end=60)),
         ("tunnels", tunnels()),
+    ],
+    "connect-refused": [
+        ("answered dials", of(opening.answered(20))),
+        ("silence instead of RST", of(opening.unanswered(10))),
+        ("a client that waits for the server to start", of([*opening.refused(10), *opening.answered(10, start=9.0)])),
+    ],
+    "connect-timeout": [
+        ("refused", of(opening.refused(10))),
+        ("two lost dials of fifty", of([*opening.answered(48), *opening.unanswered(2, start=1.1)])),
+        ("answered at the second SYN", of([*opening.answered(40), *opening.late(8)])),
+    ],
+    "backlog-overflow": [
+        (
+            "the path loses data as well",
+            of([*opening.answered(40, uses=3, client_retransmitted=1), *opening.late(6, start=0.05)]),
+        ),
+        ("the path's MTU", of([*opening.answered(10), *opening.deaf(8, size=1400)])),
+        ("dials that all go unanswered", of([*opening.answered(14), *opening.unanswered(11, start=4.0)])),
+    ],
+    "tls-handshake-failure": [
+        ("dialled in advance", of([*opening.calls(10), *opening.handshakes(10, opening.DONE)], protocol=Protocol.TLS)),
+        ("TCP health checks", of([Life(2.0 * n, [], 2.0 * n + 0.01) for n in range(10)])),
+        ("a handshake for each request", of(opening.calls(20), protocol=Protocol.TLS)),
+    ],
+    "protocol-mismatch": [
+        ("bad requests", of(one_each(silence=0.001, by="server", response_close=True, status=400))),
+        ("failed handshakes", of(opening.handshakes(10, opening.FAILED | TLS_CLIENT_ALERT), protocol=Protocol.TLS)),
+    ],
+    "tls-no-reuse": [
+        ("two requests each", of(opening.calls(20, uses=2), protocol=Protocol.TLS)),
+        ("failed handshakes", of(opening.handshakes(10, opening.FAILED | TLS_CLIENT_ALERT), protocol=Protocol.TLS)),
+        ("a shared client", of(shared(), protocol=Protocol.TLS)),
+    ],
+    "unused-connections": [
+        ("health checks", of([Life(2.0 * n, [], 2.0 * n + 0.001) for n in range(25)])),
+        ("speculative dials", of(bursts(2, 10, unused=3))),
+        ("one request each", of(one_each())),
+    ],
+    "port-exhaustion": [
+        ("a request each 300 ms", of(one_each(silence=0.001))),
+        ("the server closes first", of(one_each(200, every=0.02, silence=0.001, by="server"))),
     ],
     "max-conns-cap": [
         ("callers that pause", of(shared())),

@@ -70,7 +70,9 @@ class PortExhaustion(Rule):
         exhausted = (held_up or full or hurried) and not recycled
         near = seen.peak >= NEAR * size and seen.range is None
         runs_out = steady >= size and not recycled
-        if not exhausted and not near and seen.per_second < HEAVY and steady < HEAVY * TIME_WAIT / SECOND:
+        # A burst's rate says nothing of a minute, until a tenth of the ports is taken.
+        told = seen.span_ns >= LASTING or seen.peak >= size // 10
+        if not exhausted and not near and (seen.per_second < HEAVY or not told):
             return None
         severity = Severity.INFO
         if exhausted:

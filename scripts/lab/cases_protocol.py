@@ -301,11 +301,11 @@ TUNNELS = (
     ),
     Case(
         "raw-websocket",
-        "Four WebSockets with a message each 200 ms for four seconds, then silence.",
+        "Six WebSockets with a message each 200 ms for four seconds, then silence.",
         raw("websocket"),
         PROXY,
         expect("connect-tunnel", also=("healthy",), not_causes=NO_LEAK),
-        (ALL_OPEN, NO_RESET, connections(4, 4), packets("101", "http.response.code == 101", 4)),
+        (ALL_OPEN, NO_RESET, connections(6, 6), packets("101", "http.response.code == 101", 6)),
         rest_s=5.0,
     ),
     Case(

@@ -2,7 +2,7 @@
 
     delay_raw.py pipeline HOST PORT        rounds of five requests in one segment, five answers awaited
     delay_raw.py split HOST PORT           POSTs whose head and body are two writes, with Nagle's algorithm on
-    delay_raw.py websocket HOST PORT       four connections: an Upgrade, an echo each 200 ms, then silence
+    delay_raw.py websocket HOST PORT       six connections: an Upgrade, an echo each 200 ms, then silence
     delay_raw.py many HOST PORT PORTS      two requests to each of so many ports; each twentieth, one on each connection
     delay_raw.py garbage HOST PORT         some good requests and one whose Host is missing on each connection
 
@@ -79,7 +79,7 @@ def websocket(host: str, port: int) -> None:
 
 
 def websockets(host: str, port: int) -> None:
-    threads = [threading.Thread(target=websocket, args=(host, port)) for _ in range(4)]
+    threads = [threading.Thread(target=websocket, args=(host, port)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

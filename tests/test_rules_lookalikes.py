@@ -12,6 +12,7 @@ from test_capacity import bursts
 from test_caps import capped
 from test_rules_aborts import back, cut, dying, idle_stop, ignored, killed, race, refused, resets, timed_out, upload
 from test_rules_capacity import aged, counted, full, halves, left, tunnels
+from test_rules_delay import DELAY_FIRES, DELAY_QUIET
 
 from pcapdiag.model.flags import BOUND, REQUEST_HTTP10, RESPONSE_HTTP10, TLS_CLIENT_ALERT
 from pcapdiag.model.report import Finding
@@ -401,6 +402,8 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
         ("closes that are announced", of(capped([6] * 9))),
     ],
 }
+FIRES |= DELAY_FIRES
+QUIET |= DELAY_QUIET
 
 
 # Rules whose pattern the vocabulary of causes has under another word.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from analyses import above_info, judged, judgement
+from notation import play
 from tables import Life, Use, ns, pool, pools
 
 from pcapdiag.model import flags
@@ -292,6 +293,11 @@ def test_open_connections_that_are_answered_show_that_the_host_is_up() -> None:
     assert finding.causes[0].tell_apart
 
 
+def test_without_payload_in_the_capture_silence_is_silence_all_the_same() -> None:
+    bare = answered(14, client_data_packets=0, server_data_packets=0)
+    assert severity("connect-timeout", of([*bare, *unanswered(11, start=4.0)])) is Severity.HIGH
+
+
 def test_a_path_that_loses_data_as_well_is_not_accused_of_dropping_syns() -> None:
     lossy = answered(40, uses=5, client_retransmitted=1, server_retransmitted=1)
     assert severity("connect-timeout", of([*lossy, *unanswered(3, start=1.0)])) is Severity.INFO
@@ -537,6 +543,18 @@ def test_http2_that_a_server_does_not_speak() -> None:
     for one in lives:
         one.by = "client"
     assert found("protocol-mismatch", of(lives, protocol=Protocol.HTTP2)) is None
+
+
+def test_a_hello_that_the_snaplen_cut_meets_plain_text() -> None:
+    script = """
+        > S
+        +0.010 < S.
+        +0.001 > .
+        > P. {22:500} cut 40
+        +0.010 < P. 400 (0)
+    """
+    assert play(script).connections[0]["mismatch"] == Mismatch.PLAIN_SERVER
+    assert play(script.replace("400 (0)", "{22:90}")).connections[0]["mismatch"] == Mismatch.NONE
 
 
 # -- tls-no-reuse

@@ -17,7 +17,7 @@ cdef class TlsFramer(TurnFramer):
     cdef public Records client, server
     cdef public bint version13, version_known, finished
     @cython.locals(side=Records, pos=Py_ssize_t, end=Py_ssize_t, missing="long long", beyond="long long", step="long long",
-                   take=Py_ssize_t, header=bytes)
+                   take=Py_ssize_t, header=bytes, greeted=bint)
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cdef int absent(self, Records side, long long missing) except -1

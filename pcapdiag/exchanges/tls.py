@@ -86,7 +86,9 @@ class TlsFramer(TurnFramer):
             self.tls_bytes += length
             if not from_client and not side.begun and captured:
                 side.begun = True
-                if self.client.begun and self.tls & _TLS_CLIENT_HELLO and not 20 <= data[pos] <= 24:
+                # A hello that the snaplen cut is one all the same: its record's header was read.
+                greeted = (self.tls & _TLS_CLIENT_HELLO) != 0 or self.client.kind == _HANDSHAKE
+                if self.client.begun and greeted and not 20 <= data[pos] <= 24:
                     self.mismatch = _PLAIN_SERVER
         if from_client:
             side.begun = True

@@ -36,6 +36,7 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Opening, Severity
 from pcapdiag.pools.openings import (
     Openings,
+    data_loss,
     fallback,
     given_up,
     looks_like_loss,
@@ -76,7 +77,9 @@ class ConnectTimeout(Rule):
         dials = len(seen.dials)
         part = count / dials
         elsewhere = fallback(pool, desk.pools, rows)
-        lossy = not seen.none_answered and looks_like_loss(pool, BEYOND_LOSS)
+        # A path that loses fewer than half of its packets answers the second SYN more often than never.
+        random = data_loss(pool)[0] > 0 or len(seen.late) >= count
+        lossy = not seen.none_answered and random and looks_like_loss(pool, BEYOND_LOSS)
         severity = Severity.INFO
         if count >= MIN_UNANSWERED and not lossy and elsewhere is None:
             severity = Severity.HIGH if part >= MOST else Severity.MEDIUM if part >= SOME else Severity.LOW

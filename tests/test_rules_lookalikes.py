@@ -11,7 +11,7 @@ from tables import Life, Use, pool, pools
 from test_capacity import bursts
 from test_caps import capped
 from test_rules_aborts import back, cut, dying, idle_stop, ignored, killed, race, refused, resets, timed_out, upload
-from test_rules_capacity import aged, counted, full, halves, left, tunnels
+from test_rules_capacity import aged, careless, counted, full, halves, keeping, left, tunnels
 from test_rules_delay import DELAY_FIRES, DELAY_QUIET
 
 from pcapdiag.model.flags import BOUND, REQUEST_HTTP10, RESPONSE_HTTP10, TLS_CLIENT_ALERT
@@ -184,6 +184,7 @@ FIRES: dict[str, list[tuple[str, Pool]]] = {
     "connection-lifetime": [("an age of 5 s under uneven use", of(aged()))],
     "close-wait-leak": [("a pool whose FINs nobody answers", of(left(), end=10.0))],
     "half-closed": [("two seconds between the FINs", of(halves()))],
+    "mixed-pool": [("one keeps, one never does", pools([*keeping(), *careless(24)], end=12.0)[0])],
     "connect-tunnel": [("CONNECT", tunnels()), ("WebSocket", tunnels(method="GET", status=101))],
     "client-request-timeout": [
         ("after one second", of(timed_out())),
@@ -243,7 +244,7 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
         ("the body arrived whole and nothing was reset", of(one_each(silence=0.001))),
         ("a request timeout: nothing came", of([Life(n, [Use(n + 0.1, None)], n + 1.1) for n in range(9)])),
         ("keep-alive switched off", of(one_each(silence=0.001, request_close=True))),
-        ("a user who cancels now and then", of(undrained(3) + shared() + one_each(10, silence=2.0))),
+        ("a user who cancels now and then", of(undrained(3) + shared() + spaced(3.0, 2.0, "client", uses=1, count=10))),
     ],
     "idle-pool-too-small": [
         ("the server's request cap", of(capped([6] * 20))),
@@ -365,6 +366,12 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
         ("never answered", of(one_each(silence=3.0, by="server", answer="never"))),
     ],
     "connect-tunnel": [("a new pool for each request", of(one_each()))],
+    "mixed-pool": [
+        ("a shared client", of(shared())),
+        ("a new pool for each request", of(one_each())),
+        ("an idle pool that overflows", of(bursts(2, 20))),
+        ("spare connections of a burst", of(spare(), end=40.0)),
+    ],
     "client-request-timeout": [
         ("killed at one moment", of([*killed(), *back(7.0)])),
         ("the server resets", of(resets(12))),
@@ -407,7 +414,7 @@ QUIET |= DELAY_QUIET
 
 
 # Rules whose pattern the vocabulary of causes has under another word.
-OTHER_WORD = {"client-ignores-fin": "close-wait-leak"}
+OTHER_WORD = {"client-ignores-fin": "close-wait-leak", "mixed-pool": "never-reuse-new-transport"}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ JAVA = ("sh", "-c", "java -version 2>&1 | head -1 | tr -d '\"' | cut -d' ' -f3")
 CURL = ("sh", "-c", "curl --version | cut -d' ' -f2 | head -1")
 
 
+ALERT = 40  # bytes: close_notify is smaller, a request larger
+
+
 def first(segments: list[Segment]) -> Segment | None:
     return segments[0] if segments else None
 
@@ -57,6 +60,23 @@ def raced(connection: WireConnection) -> bool:
         return False
     last = requests[-1]
     return unanswered(connection) and fin.ack <= last.seq and last.ack <= fin.seq + fin.length
+
+
+def crossed(connection: WireConnection) -> bool:
+    """Client data that is more than an alert crosses the server's FIN, whatever the bytes are."""
+    fin = first(connection.of("server", fin=True))
+    return fin is not None and any(
+        s.length > ALERT and s.seq >= fin.ack and s.ack <= fin.seq for s in connection.of("client", data=True)
+    )
+
+
+def client_gave_up_after(seconds: float, slack: float = 0.1) -> object:
+    """The client closes so long after its last data, the server silent since."""
+
+    def holds(connection: WireConnection) -> bool:
+        return connection.first_closer == "client" and abs((connection.linger or 0) - seconds) < slack
+
+    return holds
 
 
 def sent_after_fin(connection: WireConnection) -> bool:
@@ -489,6 +509,58 @@ MIDDLEBOXES = (
     ),
 )
 
+TLS = (
+    Case(
+        "requests-tls-timeout-1s",
+        "requests with a timeout of 1 s over TLS; each third answer takes 2.5 s.",
+        python_client("requests", "--load", "3x8@1200ms", "--timeout", "1"),
+        Scripted("server.py", ("--delay", "0.02", "--slow", "3,2.5"), tls=True),
+        expect(
+            "client-request-timeout",
+            not_causes=("keepalive-race", "client-abort", "tls-handshake-failure", "tls-no-reuse"),
+            request_timeout_s=1.0,
+            owner="client",
+        ),
+        (seen("closed 1 s after its last data", 5, client_gave_up_after(1.0)),),
+    ),
+    Case(
+        "go-tls-keepalive-race",
+        "nginx closes TLS connections after 1 s, the client calls each 1.02 s, 20 ms away: requests cross the goodbye.",
+        Client(("-mode", "shared-default", "-load", "1x16@1020ms"), logs=True),
+        Nginx(("keepalive_timeout 1s",), tls=True),
+        expect("keepalive-race", not_causes=("server-abort", "path-loss", "tls-no-reuse")),
+        (seen("request and FIN cross", 4, crossed),),
+        rest_s=2.0,
+        delay_ms=20.0,
+        notes="A request that crosses the FIN is on the wire and never in the server's log.",
+    ),
+    Case(
+        "aiohttp-tls-server-restart",
+        "A graceful restart over TLS: eight connections closed at once, a second of refusals. 5 ms away.",
+        python_client("aiohttp", "--pool", "20", "--together", "--load", "8x18@400ms"),
+        Scripted("server.py", ("--delay", "0.05"), tls=True),
+        expect("server-restart", not_causes=("server-idle-timeout", "server-abort", "tls-handshake-failure")),
+        (at_once(8, "server"), opened("refused", 8, 60), opened("handshake", 16, 24)),
+        delay_ms=5.0,
+        at=((3.0, Kill("server", SIGTERM)), (4.3, Start())),
+    ),
+    Case(
+        "requests-tls-middlebox-drops",
+        "A firewall forgets TLS connections after 2 s: after shorter gaps requests are answered, after longer ones never.",
+        python_client("requests", "--gaps", GAPS, "--timeout", "1.5", "--again", "1", "--pause", "0.05", sent=True),
+        Nginx(tls=True),
+        expect(
+            "middlebox-idle-drop",
+            also=("client-request-timeout",),
+            not_causes=("path-loss", "slow-server", "server-idle-timeout", "tls-no-reuse"),
+        ),
+        (connections(4, 6), Check("unheard FINs", lambda t, _: len(t.unheard) >= 3)),
+        rest_s=1.0,
+        router=FORGETS,
+        notes="The client gives up after 1.5 s each time: that is the consequence, not the cause.",
+    ),
+)
+
 HALVES = (
     Case(
         "half-closed-client",
@@ -536,4 +608,5 @@ HALVES = (
 GROUPS = (
     ("Closing: timeouts, races, aborts and restarts", TIMEOUTS + RACES + ABORTS),
     ("Closing: ages, leaks, middleboxes, half-closed, rejected uploads", AGES + LEAKS + MIDDLEBOXES + HALVES),
+    ("Closing over TLS", TLS),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from signal import SIGTERM
 
 from lab.capture import Point
-from lab.case import Case, Check, Kill, Router, Rules
+from lab.case import Case, Check, Client, Kill, Router, Rules
 from lab.checks import (
     ALL_OPEN,
     NO_RESET,
@@ -38,6 +38,15 @@ def forgotten(connection: WireConnection) -> bool:
     """The handshake is done for the client, and its request goes out three times before anything comes back."""
     first_ack = next((s.at for s in connection.of("server") if s.ack > 1), float("inf"))
     return sum(s.at < first_ack for s in connection.of("client", data=True)) >= 3
+
+
+def reset_at_once(connection: WireConnection) -> bool:
+    """The handshake is done, and nothing comes from the server but an RST."""
+    return (
+        connection.handshake
+        and not connection.of("server", data=True)
+        and bool(connection.of("server", syn=True) and connection.of("server", rst=True))
+    )
 
 
 def strange_ttl(_: Truth, wire: Wire) -> bool:
@@ -148,6 +157,15 @@ BACKLOG = (
         (seen("SYN repeated", 4, lambda c: syns(c) >= 2), connections(10, 14)),
         rest_s=1.0,
         point=Point(side="server"),
+    ),
+    Case(
+        "go-reset-on-accept",
+        "A server that resets every connection as it accepts it, as a proxy without a backend does.",
+        Client(("-mode", "shared-default", "-tolerate", "-load", "3x8@300ms"), logs=True),
+        Scripted("server.py", ("--reset-accepted",)),
+        expect("server-abort", not_causes=("connect-refused", "backlog-overflow", "unused-connections")),
+        (seen("RST behind the handshake", 20, reset_at_once),),
+        rest_s=1.0,
     ),
     Case(
         "urllib3-loss-at-opening",

@@ -106,6 +106,7 @@ class Session:
 
         session = requests.Session()
         session.verify = False
+        session.trust_env = False  # a CA bundle named in the environment would have it verify all the same
         session.mount("http://", HTTPAdapter(pool_maxsize=OPTIONS.pool))
         timeout = (OPTIONS.connect_timeout or OPTIONS.timeout, OPTIONS.timeout)
 

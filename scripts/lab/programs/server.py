@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--backlog", type=int, default=128)
     parser.add_argument("--accept-every", type=float, default=0.0, help="seconds between two accepts")
     parser.add_argument("--reset-share", type=float, default=0.0, help="share of requests that get RST and no answer")
+    parser.add_argument("--reset-accepted", action="store_true", help="reset each connection as it comes")
     parser.add_argument("--refuse-body", type=int, default=0, help="answer 413 and close when the body is larger")
     parser.add_argument("--hint", default="", help="the Keep-Alive header of each response")
     return parser.parse_args()
@@ -101,6 +102,11 @@ def say(connection: socket.socket, status: str, body: bytes, *headers: str) -> N
     connection.sendall(head + body)
 
 
+def linger_not(connection: socket.socket) -> None:
+    """Have close() reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def serve(connection: socket.socket, port: int) -> None:
     global LAST
     connection.settimeout(OPTIONS.idle if not OPTIONS.sweep else None)
@@ -123,7 +129,7 @@ def serve(connection: socket.socket, port: int) -> None:
         data = data[length:]
         if CHANCE.random() < OPTIONS.reset_share:
             time.sleep(OPTIONS.delay)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            linger_not(connection)
             return
         time.sleep(OPTIONS.delay)
         if OPTIONS.slow:
@@ -189,6 +195,10 @@ def main() -> None:
             connection, (_, port) = listener.accept()
         except OSError:
             return
+        if OPTIONS.reset_accepted:
+            linger_not(connection)
+            connection.close()
+            continue
         threading.Thread(target=talk, args=(connection, port, context), daemon=True).start()
 
 

@@ -102,10 +102,11 @@ def own_case(name: str, truth: Mapping[str, Any]) -> Case:
         bool(expect.get("healthy", HEALTHY in right)),
         True,
         expect["values"],
-        truth.get("service_port"),
+        None if "ports" in expect else truth.get("service_port"),
         tuple(expect["settings"]),
         " ".join(f"{name} {value}" + " s" * name.endswith("_s") for name, value in expect["values"].items()),
         expect["cause"],
+        by_port={int(port): cause for port, cause in expect.get("ports", {}).items()},
         timers=tuple(timers(expect["values"])),
     )
 

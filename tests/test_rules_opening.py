@@ -12,7 +12,7 @@ from tables import Life, Use, ns, pool, pools
 from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Confidence, Mismatch, Opening, Protocol, Severity, Side
-from pcapdiag.pools.openings import data_loss, given_up, openings, syn_loss, unheard
+from pcapdiag.pools.openings import by_chance, data_loss, given_up, openings, syn_loss, unheard
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.ports import ports, visible_range
 from pcapdiag.rules import all_rules
@@ -367,6 +367,18 @@ def test_a_full_queue_explains_dials_that_were_never_answered() -> None:
     result = judgement([of(lives)])
     assert "backlog-overflow" in above_info(result.findings)
     assert "connect-timeout" not in above_info(result.findings)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "plausible"), [(7, 2.7, True), (3, 0.02, False), (10, 2.7, True), (14, 2.7, False)]
+)
+def test_chance_has_a_limit_of_one_in_a_thousand(count: int, expected: float, plausible: bool) -> None:
+    assert by_chance(count, expected) is plausible
+
+
+def test_a_path_that_loses_one_in_ten_repeats_a_third_of_the_syns_now_and_then() -> None:
+    lives = [*answered(10, uses=14, client_retransmitted=2), *late(6, start=0.05, every=0.3)]
+    assert found("backlog-overflow", of(lives)) is None
 
 
 def test_losses_leave_syns_and_doubtful_openings_out() -> None:

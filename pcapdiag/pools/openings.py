@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 
@@ -121,15 +122,22 @@ def syn_loss(pool: Pool) -> tuple[int, int]:
     return vain, sent
 
 
-def looks_like_loss(pool: Pool, times: float) -> bool:
-    """Whether lost data may account for the lost SYNs: a path drops both alike.
+def looks_like_loss(pool: Pool) -> bool:
+    """Whether the path may have lost these SYNs: it loses data too, and chance makes some of the difference.
 
-    The share of SYNs sent in vain must be ``times`` that of data sent again, or it is no more than the path does.  One
-    lost segment is granted, since few segments prove little.
+    A SYN is in vain when it or its SYN-ACK is lost: twice as often as a segment.  One lost segment more than was seen is
+    granted, since few segments prove little.
     """
     vain, syns = syn_loss(pool)
     again, sent = data_loss(pool)
-    return vain * (sent + 2) < times * (again + 1) * syns
+    return by_chance(vain, syns * min(2 * (again + 1) / (sent + 2), 0.5))
+
+
+def by_chance(count: int, expected: float) -> bool:
+    """Whether so many or more come about by chance once in a thousand times or oftener (Chernoff's bound, Poisson)."""
+    if count <= expected:
+        return True
+    return count - expected - count * log(count / expected) > log(0.001)
 
 
 def signs_of_life(pool: Pool, rows: Column) -> tuple[Column, Column]:

@@ -39,15 +39,13 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Opening, Severity
-from pcapdiag.pools.openings import data_loss, looks_like_loss, openings, signs_of_life, syn_loss, unheard
+from pcapdiag.pools.openings import by_chance, data_loss, looks_like_loss, openings, signs_of_life, syn_loss, unheard
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Pool, once_per_pool
 from pcapdiag.rules.connect_refused import common_advice
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds, share
 
 # One dial that had to be repeated is a lost SYN like any other, two are chance.
 MIN_HELD = 3
-# A path drops SYNs and data alike; five times as many SYNs are none of its doing.
-BEYOND_LOSS = 5.0
 # A call in ten that takes a second longer is what users complain of; one in a hundred is the 99th percentile.
 MANY = 0.1
 SOME = 0.01
@@ -88,7 +86,9 @@ def held_up(pool: Pool) -> Held:
     after = c.server_rst_at - c.established_at
     reset = dialled & (c.server_rst_at > 0) & (c.established_at > 0) & (c.server_bytes == 0) & (c.server_fin_at == 0)
     reset &= (c.client_fin_at == 0) & (after <= AT_ONCE + pool.rtt)
-    return Held(seen.late[opened + answers > 0], np.flatnonzero(ack), np.flatnonzero(reset), seen.unanswered[lost_opened > 0])
+    return Held(
+        seen.late[opened + answers > 0], np.flatnonzero(ack), np.flatnonzero(reset), seen.unanswered[lost_opened > 0]
+    )
 
 
 class BacklogOverflow(Rule):
@@ -193,16 +193,16 @@ class BacklogOverflow(Rule):
 def lossy(pool: Pool, held: Held) -> bool:
     """Whether a path that loses packets may have done it: then data elsewhere is lost about as often.
 
-    Where the handshakes' ACKs are what was lost, the SYNs show the path as well.
+    Where the handshakes' ACKs are what was lost, the SYNs show the path as well, and the request must have been lost twice.
     """
     if len(held.syn) >= len(held.ack):
-        return looks_like_loss(pool, BEYOND_LOSS)
+        return looks_like_loss(pool)
     again, sent = data_loss(pool)
     vain, syns = syn_loss(pool)
-    dials = len(openings(pool).dials)
     if len(held.syn):
         vain = syns = 0  # the same queue drops them
-    return len(held.ack) * (sent + syns + 2) < BEYOND_LOSS * (again + vain + 1) * dials
+    once = min(2 * (again + vain + 1) / (sent + syns + 2), 0.5)
+    return by_chance(len(held.ack), len(openings(pool).dials) * once**2)
 
 
 def waits(pool: Pool) -> Column:

@@ -50,8 +50,6 @@ from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, 
 
 # A lost SYN or two happen on every path.
 MIN_UNANSWERED = 3
-# A path that loses SYNs loses data as well.  Three times the data's share is chance among few segments.
-BEYOND_LOSS = 3.0
 
 
 class ConnectTimeout(Rule):
@@ -79,7 +77,7 @@ class ConnectTimeout(Rule):
         elsewhere = fallback(pool, desk.pools, rows)
         # A path that loses fewer than half of its packets answers the second SYN more often than never.
         random = data_loss(pool)[0] > 0 or len(seen.late) >= count
-        lossy = not seen.none_answered and random and looks_like_loss(pool, BEYOND_LOSS)
+        lossy = not seen.none_answered and random and looks_like_loss(pool)
         severity = Severity.INFO
         if count >= MIN_UNANSWERED and not lossy and elsewhere is None:
             severity = Severity.HIGH if part >= MOST else Severity.MEDIUM if part >= SOME else Severity.LOW
@@ -98,13 +96,10 @@ class ConnectTimeout(Rule):
         alive = bool(spoken.any() or opened.any())
         near = server_alive_elsewhere(pool, desk.pools, first, last)
         again = int((c.syn_count[rows] - 1).clip(0).sum())
-        claim = (
-            f"{share(count, dials).capitalize()} dials got no answer to their SYNs, {when}; "
-            + (
-                f"the SYNs were repeated {many(again, 'time')}. "
-                if again
-                else "none was repeated: a client that gives up within a second, or a program that makes its own packets. "
-            )
+        claim = f"{share(count, dials).capitalize()} dials got no answer to their SYNs, {when}; " + (
+            f"the SYNs were repeated {many(again, 'time')}. "
+            if again
+            else "none was repeated: a client that gives up within a second, or a program that makes its own packets. "
         )
         if selective:
             claim += (

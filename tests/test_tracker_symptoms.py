@@ -135,7 +135,7 @@ test_the_client_stalls_between_the_head_and_the_body_of_its_request = scenario(
     + """
         > P. POST / (0/100)
         +0.053 < .
-        +0.002 > P. "x"*100
+        +0.0015 > P. "x"*100
         +0.010 < P. 200 (0)
         expect client_stalls 1
         expect server_stalls 0

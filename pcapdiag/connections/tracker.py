@@ -54,10 +54,10 @@ _REORDER = 3_000_000  # ns; Wireshark's threshold where the round trip is unknow
 _KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its close; then its row is written
 # A delayed ACK: Linux waits 40 ms, others up to 200 ms, nobody may wait 500 ms (RFC 9293 3.8.6.3).  Below 30 ms an ACK is
 # merely slow.  What Nagle's algorithm held back leaves in the kernel, on the ACK's arrival, in far less than a
-# millisecond; 2 ms is a busy machine's delay and the path's jitter.
+# millisecond; half of one is for jitter.
 _DELAYED_ACK = 30_000_000  # ns
 _DELAYED_ACK_MOST = 500_000_000  # ns
-_RELEASED = 2_000_000  # ns
+_RELEASED = 500_000  # ns
 _LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packets: TIME_WAIT on Linux
 
 # No protocol that is told apart here needs more first bytes than this.

@@ -648,6 +648,20 @@ def test_answers_that_reject_no_upload(why: str, one: Pool) -> None:
 # -- the facts they share
 
 
+@pytest.mark.parametrize(("ahead", "goodbye"), [(True, Side.CLIENT), (False, Side.NONE)])
+def test_a_goodbye_that_answers_a_fin_is_nobodys_wish(ahead: bool, goodbye: Side) -> None:
+    text = "> P. $ask\n+0.010 < P. $answer\n+0.010 > .\n" + (
+        "+1 > P. $bye\n+0.001 < F." if ahead else "+1 < F.\n+0.001 > .\n+0.001 > P. $bye"
+    )
+    row = play(
+        HANDSHAKE + text,
+        ask=b"*1\r\n$4\r\nPING\r\n",
+        answer=b"+PONG\r\n",
+        bye=b"*1\r\n$4\r\nQUIT\r\n",
+    ).connections[0]
+    assert row["goodbye"] == goodbye.word
+
+
 @pytest.mark.parametrize(
     ("wait", "round_one"), [(1.0, True), (1.003, True), (2.5, True), (30.1, True), (1.37, False), (0.1, False)]
 )

@@ -29,6 +29,8 @@ cdef class ConnectionRows:
 
 @cython.locals(client=Half, server=Half, unseen="long long")
 cdef bint uncounted(Connection c) except -1
+@cython.locals(half=Half, known="long long")
+cdef int goodbye(Connection c, Framer framer) except -1
 cdef int small(long long count) except -1
 @cython.locals(acknowledged="long long", left="long long")
 cdef int unacknowledged(Half half) except -1

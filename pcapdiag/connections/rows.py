@@ -11,6 +11,7 @@ from pcapdiag.connections.states import (
     initiator,
     opening,
 )
+from pcapdiag.exchanges.framer import Framer
 
 # 64-bit columns; times in nanoseconds since the epoch, 0 when it did not happen.
 WIDE = (
@@ -300,7 +301,7 @@ class ConnectionRows:
             n[i + 32] = framer.responses
             n[i + 33] = 1 if framer.basis == 0 and uncounted(c) else framer.basis
             n[i + 35] = framer.protocol
-            n[i + 36] = framer.goodbye
+            n[i + 36] = goodbye(c, framer)
             n[i + 44] = strings.add(framer.host)
             n[i + 45] = strings.add(framer.user_agent)
             n[i + 46] = strings.add(framer.header_order)
@@ -354,6 +355,20 @@ def uncounted(c: Connection) -> bool:
         return False
     unseen = (server.acknowledgment - client.next_sequence) & 0xFFFFFFFF
     return 0 < unseen < 0x80000000 and unseen > (1 if client.fin_at == 0 else 0)
+
+
+def goodbye(c: Connection, framer: Framer) -> int:
+    """Who said goodbye of their own accord: a close_notify sent after acknowledging the other side's FIN answers it."""
+    if framer.goodbye == 0:
+        return 0
+    half = c.client if framer.goodbye == 1 else c.server
+    if half.heedless_bytes:
+        known = half.next_sequence - half.heedless_bytes
+        if half.fin_at and half.next_sequence == half.fin_sequence:
+            known -= 1
+        if 0 < ((framer.goodbye_end - known) & 0xFFFFFFFF) < 0x80000000:
+            return 0
+    return framer.goodbye
 
 
 def small(count: int) -> int:

@@ -55,7 +55,20 @@ def unanswered(pool: Pool) -> Mask:
     """Connections that closed while their last request had no answer, or only a part of one."""
     if not answers_expected(pool):
         return np.zeros(pool.size, dtype=bool)
-    return np.asarray((pool.close_class == CloseClass.OPEN_REQUEST) & (pool.last_exchange >= 0) & pool.usable)
+    open_request = (pool.close_class == CloseClass.OPEN_REQUEST) | answered_late(pool)
+    return np.asarray(open_request & (pool.last_exchange >= 0) & pool.usable)
+
+
+@once_per_pool
+def answered_late(pool: Pool) -> Mask:
+    """Encrypted connections whose server went on sending after the client's close, and met RST.
+
+    A session ticket that comes behind the first request looks like its response; the response then comes too late.  A
+    close_notify alone, of 24 to 31 bytes (53 with older ciphers), is no answer.
+    """
+    c = pool.connections
+    late = (c.server_last_data_at > c.close_at) & (c.client_rst_at > c.close_at) & (c.server_unacked_bytes > 64)
+    return np.asarray(late & pool.closed & (c.closer == Side.CLIENT) & (pool.protocol == Protocol.TLS))
 
 
 def last_of(pool: Pool, name: str) -> Column:
@@ -89,7 +102,9 @@ def path_stalled(pool: Pool) -> Mask:
     """Connections on which the network kept the request or the response back, whatever ended them then."""
     c = pool.connections
     began = last_of(pool, "response_first_at")
-    unheard = ((began == 0) | (began > c.close_at)) & (c.client_unacked_bytes > 0)
+    unheard = ((began == 0) | (began > c.close_at)) & (
+        c.client_unacked_bytes >= np.maximum(last_of(pool, "request_bytes"), 1)
+    )
     return np.asarray(unheard | (c.server_missing_bytes > 0) | (c.server_resent_run >= 2))
 
 
@@ -230,6 +245,10 @@ def method_counts(pool: Pool, exchanges: Column) -> dict[str, int]:
 
 # -- everything at one moment
 
+# A kernel closes what an ended process leaves within milliseconds, some 100 us for each socket on a busy machine.
+END_WIDTH = 20 * MILLISECOND
+END_WIDTH_EACH = MILLISECOND // 10
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -278,6 +297,8 @@ def endings(pool: Pool, side: Side) -> tuple[Ending, ...]:
         here = int(timeline.level_sorted(np.array([first - 1]), begins, ends)[0])
         at = after
         old = group[c.first_at[group] < first]
+        if last - first > END_WIDTH + END_WIDTH_EACH * len(group):
+            continue
         if len(old) == here and len(old) == len(group):
             refused, resumed = dials_after(pool, first)
             lost = group[lost_mask[group]]
@@ -443,7 +464,7 @@ def given_up(pool: Pool) -> GivenUp | None:
     closed_at = c.close_at[rows]
     last = pool.last_exchange[rows]
     asked, sent = x.request_first_at[last], x.request_last_at[last]
-    began = (x.response_first_at[last] > 0) & (x.response_first_at[last] <= closed_at)
+    began = (x.response_first_at[last] > 0) & (x.response_first_at[last] <= closed_at) & ~answered_late(pool)[rows]
     heard = np.maximum(np.where(began, c.last_exchange_at[rows], sent), sent)
     first = x.index[last] == 0
     dialled = np.where(first & pool.dialled[rows], c.first_at[rows], asked)
@@ -478,7 +499,7 @@ def given_up(pool: Pool) -> GivenUp | None:
     below = answered[answered < low]
     times = c.close_at[chosen]
     many_moments = moments(times)
-    if many_moments == 1 and len(chosen) > 1 and not _one_wait(pool, chosen, kept, longer):
+    if many_moments == 1 and not _one_wait(pool, chosen, kept, longer):
         return None
     survived = int(below.max()) if len(below) else 0
     # A timer fires late rather than early, and some count from the call, ahead of the dial and of what it waits for.

@@ -58,7 +58,13 @@ class ClientRequestTimeout(Rule):
     title = "The client's timeout ends requests that the server had not answered yet"
     severity = Severity.HIGH
     needs = (Need.CLOSES,)
-    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL, Cause.BODY_NOT_DRAINED)
+    # With TLS, a request given up may look like a connection that was idle: a session ticket came behind it.
+    explains = (
+        Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
+        Cause.IDLE_POOL_TOO_SMALL,
+        Cause.IDLE_TIMEOUT_TOO_SHORT,
+        Cause.BODY_NOT_DRAINED,
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = given_up(pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from analyses import above_info, judged, judgement
 from tables import Life, pool, pools
@@ -443,15 +444,35 @@ def tunnels(count: int = 20, method: str = "CONNECT", status: int = 200) -> Pool
     return one
 
 
-@pytest.mark.parametrize(("method", "status", "kind"), [("CONNECT", 200, "CONNECT"), ("GET", 101, "upgrade")])
-def test_tunnels_are_busy_to_their_end_and_no_leak(method: str, status: int, kind: str) -> None:
-    one = tunnels(method=method, status=status)
+def with_data(one: Pool, seconds: float, hosts: int = 1) -> Pool:
+    """Tunnels that carry bytes for so long, to one host or to several."""
+    columns = one.connections.columns
+    columns["client_last_data_at"] = one.connections.first_at + int(seconds * 1e9)
+    columns["host"] = one.connections.host * 0 + 1 + np.arange(one.size) % hosts
+    return one
+
+
+@pytest.mark.parametrize(
+    ("one", "kind"),
+    [
+        pytest.param(with_data(tunnels(), 60.0), "CONNECT", id="CONNECT, in use"),
+        pytest.param(with_data(tunnels(), 0.1, hosts=20), "CONNECT", id="CONNECT, a tunnel to each of many hosts"),
+        pytest.param(with_data(tunnels(method="GET", status=101), 0.1), "upgrade", id="WebSocket, silent since"),
+    ],
+)
+def test_tunnels_are_busy_and_no_leak(one: Pool, kind: str) -> None:
     finding = expected("connect-tunnel", one)
     assert (finding.severity, finding.measured["tunnels"], finding.measured["open_at_end"]) == (Severity.INFO, 20, 20)
     assert kind in finding.title
     assert one.peak_busy == 20
     assert abandoned(one) is None
     assert not above_info(judgement([one]).findings)
+
+
+def test_silent_tunnels_to_one_host_are_left_idle_when_the_next_one_is_dialled() -> None:
+    one = with_data(tunnels(), 0.1)
+    assert expected("connect-tunnel", one).severity == Severity.INFO
+    assert above_info(judgement([one]).findings) == ["never-reuse-new-transport"]
 
 
 def test_the_same_connections_without_the_upgrade_are_left_idle() -> None:

@@ -14,12 +14,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag.model.flags import BOUND, REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN, UPGRADED
+from pcapdiag.model.flags import BOUND, METHODS, REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN, UPGRADED
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable
 from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
 from pcapdiag.pools import timeline
 
 Mask = NDArray[np.bool_]
+CONNECT = METHODS.index("CONNECT")
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -258,12 +259,25 @@ class Pool:
 
     @cached_property
     def busy_until(self) -> Column:
-        """When each exchange set its connection free; one without an answer, and a tunnel, hold it to the end."""
+        """When each exchange set its connection free; one without an answer holds it to the end.
+
+        So does an upgrade, whatever flows.  A CONNECT holds it until the last byte where all ask for one host: what
+        comes to the same host through another tunnel could have come through this one.
+        """
         x = self.exchanges
         done = (x.flags & (RESPONSE_COMPLETE | TURN)) != 0
-        done &= (x.response_last_at > 0) & ((x.flags & UPGRADED) == 0)
+        upgraded = (x.flags & UPGRADED) != 0
+        done &= (x.response_last_at > 0) & ~upgraded
         held = self.gone_at[x.connection]
-        return np.where(done, x.response_last_at, np.maximum(held, x.request_first_at))
+        until = np.where(done, x.response_last_at, np.maximum(held, x.request_first_at))
+        tunnels = upgraded & (x.method == CONNECT)
+        if tunnels.any():
+            hosts = self.connections.host[x.connection[tunnels]]
+            if (hosts == hosts[0]).all():
+                c = self.connections
+                last = np.maximum(c.client_last_data_at, c.server_last_data_at)[x.connection[tunnels]]
+                until[tunnels] = np.minimum(until[tunnels], np.maximum(last, x.response_last_at[tunnels]))
+        return until
 
     @cached_property
     def idle(self) -> Idle:

@@ -4,14 +4,14 @@ What it looks at
     Exchanges that the server answered with 101, or CONNECT requests answered with 2xx; how long those connections lived.
 
 Claims
-    How many connections carry something else since, and for how long.  They are busy until they close, whatever flows.
+    How many connections carry something else since, and for how long.  They are busy until they close, whatever flows;
+    only tunnels by CONNECT that all lead to one host are idle once they are silent.
 
 Never claims
     That they should be reused or closed: each one belongs to what runs inside it, and lives as long as that.
 
 Why it matters
-    In netstat they look like a leak: many ESTABLISHED connections, one request each, silent for minutes.  They count
-    neither as idle nor as reuse that was missed.
+    In netstat they look like a leak: many ESTABLISHED connections, one request each, silent for minutes.
 
 What to change
     Nothing here.  Whether the inside is reused shows in a capture behind the proxy, or in the client's own counters.
@@ -61,8 +61,7 @@ class ConnectTunnel(Rule):
             claim=(
                 f"{many(len(tunnels), 'connection')} of {pool.size:,} carried something else from {kind} on, for "
                 f"{seconds(np.median(lived))} (median; {seconds(int(lived.max()))} at most); {still:,} were still open at "
-                "the end. A tunnel is busy until it closes: it is neither idle nor a leak, and what runs inside is not "
-                "counted as requests."
+                "the end. A tunnel lives as long as what runs inside, which is not counted as requests."
             ),
             measured={
                 "connections": pool.size,

@@ -93,13 +93,21 @@ def many(host: str, port: int, ports: int) -> None:
             for _ in range(2):
                 connection.sendall(get(host))
                 read_response(reader)
+            time.sleep(0.008)
         else:
-            for _ in range(8):
-                connection, reader = connect(host, number)
-                connection.sendall(get(host))
-                read_response(reader)
-                reader.close()
-                kept.pop().close()
+            one_each(host, number, 4)
+    for number in range(port, port + ports, 20):
+        one_each(host, number, 4)
+        time.sleep(0.02)
+
+
+def one_each(host: str, port: int, calls: int) -> None:
+    for _ in range(calls):
+        connection, reader = connect(host, port)
+        connection.sendall(get(host))
+        read_response(reader)
+        reader.close()
+        kept.pop().close()
 
 
 def garbage(host: str, port: int) -> None:

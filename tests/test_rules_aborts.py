@@ -689,3 +689,51 @@ def test_what_crossed_a_fin_was_not_dropped() -> None:
     assert len(endings.raced(one).rows) == 4
     assert len(endings.dropped(one)) == 0
     assert one.connections.close_kind[0] == CloseKind.FIN
+
+
+def ticketed(count: int = 8) -> list[Life]:
+    """TLS: a ticket came behind the request; the response comes after the client's close and meets RST."""
+    lives = []
+    for n in range(count):
+        at = 1.3 * n
+        one = Life(at, [(at + 0.010, at + 0.011)], at + 1.010 + 0.001 * (n % 3))
+        one.columns |= {
+            "server_last_data_at": ns(at + 2.0),
+            "client_rst_at": ns(at + 2.001),
+            "server_unacked_bytes": 262,
+        }
+        lives.append(one)
+    return lives
+
+
+def test_a_ticket_behind_the_request_is_no_answer() -> None:
+    one = of(ticketed(), protocol=Protocol.TLS)
+    finding = sure("client-request-timeout", one)
+    assert finding.measured["in_mid_response"] == 0
+    assert above_info(judgement([one]).findings)[0] == "client-request-timeout"
+
+
+@pytest.mark.parametrize(("size", "rst"), [(31, True), (262, False)])
+def test_a_close_notify_or_data_that_was_taken_is_no_late_answer(size: int, rst: bool) -> None:
+    lives = ticketed()
+    for one in lives:
+        one.columns["server_unacked_bytes"] = size
+        if not rst:
+            del one.columns["client_rst_at"]
+    assert found("client-request-timeout", of(lives, protocol=Protocol.TLS)) is None
+
+
+def test_an_alert_that_answers_the_servers_end_leaves_the_request_lost() -> None:
+    lives = dying()
+    for one in lives:
+        one.columns |= {"heedless_bytes": 24, "client_unacked_bytes": 24}
+    finding = sure("server-abort", of(lives, protocol=Protocol.TLS))
+    assert finding.measured["ended_together"] == 6
+    assert finding.measured["lost_requests"] == 5
+
+
+def test_resets_that_spread_over_a_tenth_of_a_second_are_no_programs_end() -> None:
+    lives = [Life(0.0, [(0.1, 0.2), Use(1.0, None)], 2.0 + 0.03 * n, "server", "rst") for n in range(3)]
+    one = of([*lives, *resets(6, spacing=2.0)[2:]])
+    assert endings.stops(one) == ()
+    assert "mid-exchange" in sure("server-abort", one).title

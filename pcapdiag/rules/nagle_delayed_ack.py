@@ -20,9 +20,9 @@ What to change
 
 False alarms
     A server that computes for 40 ms, or streams a piece each 40 to 50 ms, does not wait for ACKs: its segments come
-    when they come, not within half a millisecond of one.  More than two such waits for each request are a stream.  The answer to the
-    next request is not meant, nor a sender without room in the window (zero-window), nor one that lost something
-    (path-loss).  A slow first byte is slow-server; a second ahead of a request's body is expect-100-continue.
+    when they come, not within half a millisecond of one.  More than two such waits for each request are a stream.  The
+    answer to the next request is not meant, nor a sender without room in the window (zero-window), nor one that lost
+    something (path-loss).  A slow first byte is slow-server; a second ahead of a request's body is expect-100-continue.
 
 References
     RFC 896; RFC 9293 3.7.4, 3.8.6.3; John Nagle, https://news.ycombinator.com/item?id=9050645

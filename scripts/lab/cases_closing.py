@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signal import SIGKILL, SIGQUIT, SIGTERM
+from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM
 
 from lab.capture import Point
 from lab.case import Case, Check, Client, Kill, Program, Router, Start
@@ -321,6 +321,19 @@ ABORTS = (
         at=((3.0, Kill("server", SIGQUIT)), (4.1, Start())),
     ),
     Case(
+        "nginx-reload",
+        "nginx is told to read its configuration again: the old workers close their idle connections, new ones serve on.",
+        Client(("-mode", "transport", "-per-host", "20", "-together", "-load", "6x20@350ms")),
+        Nginx(),
+        expect(
+            "healthy",
+            also=("server-restart",),
+            not_causes=("server-idle-timeout", "server-abort", "server-max-requests"),
+        ),
+        (at_once(6, "server"), opened("refused", 0), opened("handshake", 12, 14), seen("unanswered", 0, unanswered, 0)),
+        at=((3.3, Kill("server", SIGHUP)),),
+    ),
+    Case(
         "server-sweeps-idle",
         "A server that looks each second for connections idle for 1.5 s: eight of a burst are closed in one moment.",
         python_client("aiohttp", "--pool", "20", "--together", "--load", ",".join(["8x4@150ms,rest@3s"] * 4)),
@@ -346,13 +359,23 @@ ABORTS = (
     Case(
         "client-killed-for-good",
         "The same with Node, which does not come back: a program may well end so. Seen at the server.",
-        node_client("--load", "6x30@700ms"),
-        Scripted("server.py", ("--delay", "0.6")),
+        node_client("--load", "6x40@300ms"),
+        Scripted("server.py", ("--delay", "0.2")),
         expect("client-abort", not_causes=("client-request-timeout", "server-idle-timeout")),
-        (at_once(6, "client"), seen("unanswered", 4, unanswered)),
+        (at_once(6, "client"), seen("unanswered", 3, unanswered)),
         rest_s=2.0,
         point=Point(side="server"),
         at=((3.33, Kill("client", SIGKILL)),),
+    ),
+    Case(
+        "client-restarts-idle",
+        "A client is stopped while it has nothing to do, and started again a second later: no request is lost.",
+        Client(("-mode", "transport", "-per-host", "20", "-together", "-load", "6x10@200ms,rest@1500ms")),
+        GoServer(("-delay", "40ms")),
+        expect("healthy", not_causes=("client-abort", "idle-pool-too-small", "idle-timeout-too-short")),
+        (at_once(6, "client"), seen("unanswered", 0, unanswered, 0), connections(12, 13)),
+        rest_s=1.0,
+        at=((2.6, Kill("client", SIGTERM)), (3.8, Start("client"))),
     ),
     Case(
         "client-exits-idle",

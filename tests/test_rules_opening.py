@@ -316,7 +316,7 @@ def test_handshakes_whose_ack_the_server_dropped_are_a_full_queue() -> None:
     one = of([*answered(4), *deaf(8)])
     assert int(unheard(one).sum()) == 8
     finding = expected("backlog-overflow", one)
-    assert finding.measured["synack_repeated"] == 8
+    assert finding.measured["ack_dropped"] == 8
     assert "no ACK" in finding.evidence[0].shows
 
 

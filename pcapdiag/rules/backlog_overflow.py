@@ -134,7 +134,7 @@ class BacklogOverflow(Rule):
             f"{share(count, dials).capitalize()} dials were held up: {'; '.join(parts)}. Of SYNs, {vain:,} of {syns:,} were "
             f"sent in vain, of data elsewhere {again:,} of {sent:,} segments: the path is not what loses them. The program "
             "accepts connections more slowly than they come, its queue is full, and the kernel drops the next ones; they "
-            "come back after the retransmission timeout of a second."
+            "come back after a retransmission timeout."
         )
         cause = Cause.BACKLOG_OVERFLOW
         doubtful = by_reset or len(held.lost) > len(marked)
@@ -171,7 +171,7 @@ class BacklogOverflow(Rule):
                 "held_up": count,
                 "held_up_share": round(part, 3),
                 "answered_late": len(held.syn),
-                "synack_repeated": len(held.ack),
+                "ack_dropped": len(held.ack),
                 "reset_after_handshake": len(held.reset),
                 "never_answered": len(held.lost),
                 "longest_wait_s": longest / SECOND,

@@ -40,7 +40,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, sent_again
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, idle_timer
+from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, idle_timer, tightest
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
 
 # Errors that a caller sees: several are no accident.
@@ -70,13 +70,16 @@ class KeepaliveRace(Rule):
         else:
             # At the client every close has a request open; what came ahead of it tells the timer just as well.
             limit = int(np.median(races.silence))
-            fits = count >= SEVERAL and longest - shortest <= max(TIGHT_NS, int(TIGHT_SHARE * limit))
+            low, high = tightest(races.silence)
+            fits = count >= SEVERAL and high - low <= max(TIGHT_NS, int(TIGHT_SHARE * limit))
         cause = Cause.KEEPALIVE_RACE
         methods = method_counts(pool, races.exchange)
         unsafe = sum(number for method, number in methods.items() if method and method not in IDEMPOTENT)
         unknown = methods.get("", 0)
-        healed = again.certain and repeated == count and not unsafe and not unknown
-        severity = Severity.LOW if healed else Severity.HIGH if count >= SEVERAL else Severity.MEDIUM
+        mended = again.certain and repeated == count
+        healed = mended and not unsafe and not unknown
+        # A caller whose library sends a request again sees a delay, no error; for a POST that is a risk of its own.
+        severity = Severity.LOW if healed else Severity.HIGH if count >= SEVERAL and not mended else Severity.MEDIUM
         client = desk.advice(
             pool,
             Knob.IDLE_TIMEOUT,
@@ -115,7 +118,7 @@ class KeepaliveRace(Rule):
             basis=Basis.OBSERVED,
             title=(
                 f"{many(count, 'request')} crossed the server's close of an idle connection, and went out again"
-                if healed
+                if mended
                 else f"{many(count, 'request')} lost in a race with the server's close of an idle connection"
             )
             + (f", {seconds(limit)} after its last use" if fits else ""),

@@ -243,4 +243,6 @@ def age(connections: dict[str, Column], end: int) -> None:
     aged = connections["last_at"] + WAIT <= end
     for name in ("client_state", "server_state"):
         column = connections[name]
-        column[aged & ((column == TcpState.TIME_WAIT) | (column == TcpState.FIN_WAIT_2))] = TcpState.CLOSED
+        over = aged & ((column == TcpState.TIME_WAIT) | (column == TcpState.FIN_WAIT_2))
+        if over.any():  # a column of zeros cannot be written to
+            column[over] = TcpState.CLOSED

@@ -27,7 +27,9 @@ class Taken(MutableMapping[str, Column]):
 
     def __getitem__(self, name: str) -> Column:
         if name not in self.known:
-            self.known[name] = self.source[name][self.rows]
+            column = self.source[name]
+            blank = column.strides == (0,)
+            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column[self.rows]
         return self.known[name]
 
     def __setitem__(self, name: str, column: Column) -> None:
@@ -102,9 +104,19 @@ class ExchangeTable(Table):
 def from_matrix(
     buffer: object, names: Sequence[str], count: int, order: NDArray[np.intp] | None = None
 ) -> dict[str, Column]:
-    """Columns from a row-major integer buffer of the packet path (64 or 32 bits), rows put in ``order``."""
+    """Columns from a row-major integer buffer of the packet path (64 or 32 bits), rows put in ``order``.
+
+    A column of zeros takes no room: of most symptoms a capture shows none.
+    """
     width = len(names)
     matrix = np.asarray(buffer)[: count * width].reshape(count, width)
-    if order is None:
-        return {name: np.ascontiguousarray(matrix[:, index]) for index, name in enumerate(names)}
-    return {name: matrix[order, index] for index, name in enumerate(names)}
+    some = np.any(matrix != 0, axis=0).tolist()
+    columns = {}
+    for index, name in enumerate(names):
+        if not some[index] and count:
+            columns[name] = np.broadcast_to(matrix.dtype.type(0), count)
+        elif order is None:
+            columns[name] = np.ascontiguousarray(matrix[:, index])
+        else:
+            columns[name] = matrix[order, index]
+    return columns

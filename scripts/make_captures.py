@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the captures in ``captures/`` from real programs, each with the truth beside it.
 
-    sudo scripts/make_captures.py                      all of them, about six minutes
+    sudo scripts/make_captures.py                      all of them, about a quarter of an hour
     sudo scripts/make_captures.py go-both-legs ...     some
     sudo scripts/make_captures.py --full --out DIR     the write-ups' experiment in full, ab -n 10000 -c 100
     sudo scripts/make_captures.py --bench FILE         a capture of 1.7 million packets in 100,000 connections

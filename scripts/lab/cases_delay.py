@@ -65,18 +65,15 @@ def serving(*options: str) -> Scripted:
 
 @dataclass(frozen=True)
 class Slow(Scripted):
-    """A server whose own end of the cable sends no faster than ``rate``, and queues what does not fit."""
+    """A server whose own end of the cable sends no faster than ``rate``: it queues what does not fit and drops nothing."""
 
     rate: str = "1mbit"
 
     def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
-        shape(host.run, self.rate)
+        host.run(
+            "tc", "qdisc", "add", "dev", INTERFACE, "root", "tbf", "rate", self.rate, "burst", "5000", "latency", "5s"
+        )
         return super().prepare(host, folder, go)
-
-
-def shape(run: object, rate: str) -> None:
-    """A token bucket with a queue of seconds: it delays and drops nothing."""
-    run("tc", "qdisc", "add", "dev", INTERFACE, "root", "tbf", "rate", rate, "burst", "5000", "latency", "5s")  # type: ignore[operator]
 
 
 def packets(sentence: str, what: str, low: int, high: int | None = None, port: int = 0) -> Check:
@@ -132,6 +129,16 @@ KERNEL = (
         (*HEALTHY_REUSE, packets("bare ACKs after 30 ms", LATE_ACK, 30)),
         point=Point(side="server"),
         delay_ms=1.0,
+        rest_s=1.0,
+    ),
+    Case(
+        "urllib3-nagle-distant",
+        "The same with urllib3 over 20 ms each way: the delay of the ACK comes on top of the path's.",
+        calls("urllib3", "--requests", "30"),
+        serving("--two-writes"),
+        expect("nagle-delayed-ack", owner="server"),
+        (*HEALTHY_REUSE, packets("bare ACKs after 30 ms", LATE_ACK, 20)),
+        delay_ms=20.0,
         rest_s=1.0,
     ),
     Case(
@@ -272,6 +279,27 @@ RECEIVER = (
     ),
 )
 
+SLOW_UPLINK = f"tc qdisc add dev {INTERFACE} root tbf rate 1mbit burst 5000 latency 5s"
+RECEIVER += (
+    Case(
+        "requests-slow-uplink",
+        "The same path the other way: uploads of 30 kB over 1 Mbit/s, and a server that reads all of them at once.",
+        Program(
+            ("sh", "-c", SLOW_UPLINK + " && exec {python} {programs}/delay_calls.py requests {url} --workers 2 "
+             "--requests 10 --period 0.7 --post 30000"),
+            "Python requests",
+            REQUESTS,
+        ),
+        serving(),
+        expect("healthy", not_causes=("zero-window", "slow-server", "path-loss", "nagle-delayed-ack")),
+        (*HEALTHY_REUSE, packets("zero windows", "tcp.analysis.zero_window", 0, 0)),
+        point=Point(side="server", snaplen=200),
+        rest_s=1.0,
+        count_requests=False,
+        notes="tshark needs the whole body to count a POST; the packets are cut.",
+    ),
+)  # fmt: skip
+
 DROP = "table ip lab {{ chain forward {{ type filter hook forward priority 0; {rule}; }}; }}"
 
 
@@ -323,12 +351,24 @@ PATH = (
     Case(
         "requests-path-loss-8-large",
         "A path that loses 8% with bodies of 20 kB: large segments are lost and come later, unlike in a black hole.",
-        calls("requests", "--workers", "2", "--requests", "14", "--period", "0.3", "--path", "/small", "--path", "/large"),
+        calls("requests", "--workers", "2", "--requests", "24", "--period", "0.3", "--path", "/small", "--path", "/large"),
         serving("--sized", "/large=20000"),
         expect("path-loss", not_causes=("pmtu-blackhole",)),
         (REUSED, packets("retransmissions", RETRANSMITTED, 10)),
         point=Point(snaplen=200),
         router=lost(8),
+        rest_s=2.0,
+    ),
+    Case(
+        "urllib3-path-loss-6-distant",
+        "A path of 10 ms each way that loses 6%, with bodies of 12 kB, seen at the client: holes that are filled later.",
+        calls("urllib3", "--workers", "3", "--requests", "19", "--period", "0.4"),
+        serving("--size", "12000"),
+        expect("path-loss", not_causes=("pmtu-blackhole", "slow-server")),
+        (REUSED, packets("retransmissions", RETRANSMITTED, 8)),
+        point=Point(snaplen=200),
+        delay_ms=10.0,
+        router=lost(6),
         rest_s=2.0,
     ),
     Case(

@@ -464,3 +464,51 @@ test_a_tls_hello_answered_in_plain_text = scenario(
     """,
     ours=hello(1),
 )
+
+
+# -- late or sent again
+
+test_a_packet_made_before_its_neighbors_was_late_however_long_it_took = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < . 200 (1000/9000) id 10
+        +0.001 < . "x"*1000 id 11
+        +0.001 < . "x"*1000 id 12
+        +0.001 < . "x"*1000 id 13
+        +0.001 < . 5042:6042(1000) id 15
+        +0.050 < . 4042:5042(1000) id 14
+        expect server_out_of_order 1
+        expect server_resent 0
+    """
+)
+
+test_a_packet_made_after_its_neighbors_was_sent_again_however_soon = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < . 200 (1000/9000) id 10
+        +0.001 < . "x"*1000 id 11
+        +0.001 < . "x"*1000 id 12
+        +0.001 < . "x"*1000 id 13
+        +0.001 < . 5042:6042(1000) id 15
+        +0.001 < . 4042:5042(1000) id 16
+        expect server_out_of_order 0
+        expect server_resent 1
+    """
+)
+
+test_ids_that_say_nothing_leave_it_to_the_time = scenario(
+    HANDSHAKE
+    + """
+        > P. GET /
+        +0.010 < . 200 (1000/9000) id 40000
+        +0.001 < . "x"*1000 id 111
+        +0.001 < . "x"*1000 id 9012
+        +0.001 < . "x"*1000 id 31313
+        +0.001 < . 5042:6042(1000) id 15
+        +0.001 < . 4042:5042(1000) id 1600
+        expect server_out_of_order 1
+        expect server_resent 0
+    """
+)

@@ -18,7 +18,7 @@ cdef class Half:
     cdef public bint started, fin_acked, fin_fed
     cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, window_scale
-    cdef public int largest, resent_low, resent, needless, resent_count, resent_run, stalls, stall_frame
+    cdef public int last_id, id_steps, largest, resent_low, resent, needless, resent_count, resent_run, stalls, stall_frame
     cdef public int heedless_frame, hops, rst_hops
     cdef public long long shut_at, shut_ns, missing_bytes, resent_sequence, held_at, held_ns, stall_ns, heedless_bytes
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes

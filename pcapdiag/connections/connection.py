@@ -68,6 +68,8 @@ class Half:
         self.stall_frame = 0
         self.heedless_bytes = 0  # sent after acknowledging the other side's FIN
         self.heedless_frame = 0
+        self.last_id = 0  # IP identification of the segment that went furthest
+        self.id_steps = 0  # how many in a row took the next one, or nearly
         self.hops = 0  # TTL or hop limit of its first packet
         self.rst_hops = 0
         self.fin_at = 0

@@ -55,6 +55,8 @@ _KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its
 # A delayed ACK: Linux waits 40 ms, others up to 200 ms, nobody may wait 500 ms (RFC 9293 3.8.6.3).  Below 30 ms an ACK is
 # merely slow.  What Nagle's algorithm held back leaves in the kernel, on the ACK's arrival, in far less than a
 # millisecond; half of one is for jitter.
+_ID_STEP = 32  # packets of a connection between two with data; a machine-wide or random IP identification jumps further
+_ID_STEPS = 3
 _DELAYED_ACK = 30_000_000  # ns
 _DELAYED_ACK_MOST = 500_000_000  # ns
 _RELEASED = 500_000  # ns
@@ -517,6 +519,10 @@ class Tracker(SegmentSink):
             half.captured_to = sequence
             offset = 0
         beyond = (end - half.captured_to) & _M  # new sequence space, when below half of it
+        if 0 < beyond < _HALF_SPACE and length and s.ip_id:
+            step = (s.ip_id - half.last_id) & 0xFFFF
+            half.id_steps = half.id_steps + 1 if 0 < step <= _ID_STEP else 0
+            half.last_id = s.ip_id
         if beyond < _HALF_SPACE and (offset >= _HALF_SPACE or offset <= _MAX_WINDOW):
             half.captured_to = end
             if ((end - half.next_sequence) & _M) < _HALF_SPACE:
@@ -595,7 +601,11 @@ class Tracker(SegmentSink):
     def filled(self, c: Connection, half: Half, s: Segment) -> int:
         """A segment below the highest sequence number, not seen before: late, or sent again."""
         limit = c.rtt if c.rtt > _REORDER else _REORDER
-        if half.hole_at and s.at - half.hole_at <= limit:
+        late = half.hole_at != 0 and s.at - half.hole_at <= limit
+        if half.id_steps >= _ID_STEPS and s.ip_id:
+            # A kernel that numbers its packets one by one says which was made first.
+            late = ((half.last_id - s.ip_id) & 0xFFFF) < 0x8000
+        if late:
             half.out_of_order += 1
         else:
             half.retransmitted += 1

@@ -94,6 +94,7 @@ def test_it_is_no_limit(lives: list[Life], end: float) -> None:
     [
         pytest.param(full(agent="ApacheBench/2.3"), id="a load generator"),
         pytest.param(full(agent="Mozilla/5.0 (X11; Linux x86_64)"), id="a browser"),
+        pytest.param(full(agent="Java-http-client/17.0.15"), id="a library that has no such limit"),
         pytest.param(full(service=1.0), id="long polls"),
     ],
 )

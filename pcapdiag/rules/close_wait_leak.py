@@ -105,6 +105,8 @@ def leak_finding(rule: Rule, pool: Pool, desk: Desk, seen: Unanswered) -> Findin
             "lost them. In both cases CLOSE_WAIT lasts as long as nobody asks."
         )
     settings = desk.advice(pool, Knob.CLOSE_MODE, cause, role=who)
+    if not client and not settings:
+        settings = desk.advice(pool, Knob.IDLE_TIMEOUT, cause, role=who)  # ends what the program forgot
     if client:
         own = desk.advice(pool, Knob.IDLE_TIMEOUT, cause, recommended="shorter than the server's idle timeout")
         settings = settings + own if leak else own + settings

@@ -73,12 +73,16 @@ def lifetime_finding(rule: Rule, pool: Pool, desk: Desk, seen: Replacement, age:
     else:
         severity = Severity.MEDIUM if per_second >= OFTEN else Severity.LOW
     shown = f"{seconds(seen.age_low)} to {seconds(seen.age_high)}"
+    settings = desk.advice(pool, Knob.MAX_LIFETIME, cause, role=who, inferred=shown)
+    if not settings and seen.owner == Side.CLIENT:
+        # A library without such a limit: the program replaces its client.
+        settings = desk.advice(pool, Knob.INSTANCE_PER_REQUEST, cause, recommended="one, kept for minutes or longer")
     causes = [
         CauseClaim(
             cause,
             Confidence.HIGH if seen.requests is None else Confidence.MEDIUM,
             "" if seen.requests is None else CHANGE_RATE.format(count=f"{seen.requests:,}", age=seconds(age)),
-            desk.advice(pool, Knob.MAX_LIFETIME, cause, role=who, inferred=shown),
+            settings,
         )
     ]
     if seen.requests is not None:

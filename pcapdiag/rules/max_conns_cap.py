@@ -23,8 +23,8 @@ What to change
 
 False alarms
     A load generator, a thread for each connection, a browser, a download in several parts: their number is their own
-    choice.  Long polls (answers after a second or more) and transfers that fill the path are information only: more
-    connections would not make those faster.
+    choice, and so it is with libraries that have no such limit (java.net.http, PHP, Ruby).  Long polls (answers after a
+    second or more) and transfers that fill the path are information only: more connections would not make those faster.
 
 References
     https://pkg.go.dev/net/http#Transport (MaxConnsPerHost); https://nodejs.org/api/http.html#agentmaxsockets;
@@ -69,10 +69,6 @@ class MaxConnsCap(Rule):
         agent = pool.text("user_agent") or ""
         by_design = agent.startswith((*LOAD, BROWSER))
         proven = front is not None and front.beyond >= 0.5
-        if by_design or seen.service >= HELD_BACK or seen.transfer > TRANSFER:
-            severity = Severity.INFO
-        else:
-            severity = Severity.MEDIUM if proven else Severity.LOW
         cause = Cause.MAX_CONNS_CAP
         wanted = front.peak if front is not None and proven else None
         settings = desk.advice(
@@ -83,6 +79,11 @@ class MaxConnsCap(Rule):
             recommended=None if wanted is None else f"{wanted} or more, if the server is meant to take them",
             values={} if wanted is None else {"value": str(wanted)},
         )
+        capless = desk.client_id(pool) is not None and not settings  # then its callers are the limit
+        if by_design or capless or seen.service >= HELD_BACK or seen.transfer > TRANSFER:
+            severity = Severity.INFO
+        else:
+            severity = Severity.MEDIUM if proven else Severity.LOW
         return finding(
             self,
             pool,

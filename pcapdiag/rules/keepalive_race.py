@@ -70,7 +70,7 @@ class KeepaliveRace(Rule):
         else:
             # At the client every close has a request open; what came ahead of it tells the timer just as well.
             limit = int(np.median(races.silence))
-            low, high = tightest(races.silence)
+            low, high = tightest(races.silence) if count >= SEVERAL else (shortest, longest)
             fits = count >= SEVERAL and high - low <= max(TIGHT_NS, int(TIGHT_SHARE * limit))
         cause = Cause.KEEPALIVE_RACE
         methods = method_counts(pool, races.exchange)

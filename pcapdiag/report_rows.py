@@ -33,7 +33,6 @@ from pcapdiag.pools.timers import Timer, idle_timer
 from pcapdiag.rules.rule import Desk, spoken
 from pcapdiag.settings import catalog
 
-
 # Waits that end alike: two agree by chance.
 AGREEING = 3
 

@@ -96,6 +96,10 @@ class BacklogOverflow(Rule):
     name = "backlog-overflow"
     title = "The server's accept queue overflows: dials are held up for a second or more"
     severity = Severity.HIGH
+    action = (
+        "Let the server accept faster (more workers, nothing slow between two accepts) or open fewer "
+        "connections; a longer queue only takes bursts."
+    )
     # Dials that were never answered, calls that ran out of time, and slow first answers come from the same queue.
     explains = (Cause.CONNECT_TIMEOUT, Cause.CLIENT_REQUEST_TIMEOUT, Cause.SLOW_SERVER, Cause.SERVER_ABORT)
 

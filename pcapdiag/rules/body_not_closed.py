@@ -44,7 +44,13 @@ class BodyNotClosed(Rule):
     title = "Response bodies are never closed: connections stay checked out"
     severity = Severity.HIGH
     needs = (Need.STARTS,)
-    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE)
+    explains = (
+        Cause.SERVER_IDLE_TIMEOUT,
+        Cause.IDLE_TIMEOUT_TOO_SHORT,
+        Cause.IDLE_TIMEOUT_NONE,
+        Cause.TLS_NO_REUSE,
+        Cause.ZERO_WINDOW,
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = weighed(pool, desk)

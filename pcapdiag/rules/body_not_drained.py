@@ -59,7 +59,7 @@ class BodyNotDrained(Rule):
     title = "Responses are closed before they are read: the client resets the rest"
     severity = Severity.HIGH
     needs = (Need.CLOSES,)
-    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL)
+    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_POOL_TOO_SMALL, Cause.TLS_NO_REUSE, Cause.ZERO_WINDOW)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

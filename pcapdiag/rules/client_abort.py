@@ -45,12 +45,17 @@ class ClientAbort(Rule):
     name = "client-abort"
     title = "The client's program ended with requests open"
     severity = Severity.MEDIUM
+    action = (
+        "Look at the client's log and supervisor for that moment: a crash, a kill, a deployment that "
+        "does not wait for requests in hand."
+    )
     needs = (Need.CLOSES,)
     explains = (
         Cause.CLIENT_REQUEST_TIMEOUT,
         Cause.BODY_NOT_DRAINED,
         Cause.IDLE_POOL_TOO_SMALL,
         Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
+        Cause.MAX_CONNS_CAP,
     )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -48,6 +48,10 @@ class ClientIgnoresFin(Rule):
     name = "client-ignores-fin"
     title = "The client sends requests on connections that the server had closed before"
     severity = Severity.HIGH
+    action = (
+        "Let the client look for a close before it sends: read in the background, or check the "
+        "connection when it is taken from the pool."
+    )
     needs = (Need.CLOSES,)
     explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.HALF_CLOSED)
 

@@ -66,6 +66,7 @@ class ClientMaxRequests(Rule):
     title = "The client gives up each connection after a constant number of requests"
     severity = Severity.HIGH
     needs = (Need.STARTS, Need.CLOSES)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = replacement(pool, Side.CLIENT)

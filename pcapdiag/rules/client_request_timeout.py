@@ -57,6 +57,7 @@ class ClientRequestTimeout(Rule):
     name = "client-request-timeout"
     title = "The client's timeout ends requests that the server had not answered yet"
     severity = Severity.HIGH
+    action = "Find out why these answers take so long; then set the timeout above the slowest answer you still want."
     needs = (Need.CLOSES,)
     # With TLS, a request given up may look like a connection that was idle: a session ticket came behind it.
     explains = (
@@ -64,6 +65,7 @@ class ClientRequestTimeout(Rule):
         Cause.IDLE_POOL_TOO_SMALL,
         Cause.IDLE_TIMEOUT_TOO_SHORT,
         Cause.BODY_NOT_DRAINED,
+        Cause.SLOW_SERVER,
     )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -62,6 +62,10 @@ class CloseWaitLeak(Rule):
     name = "close-wait-leak"
     title = "Closed by one side, never by the other: CLOSE_WAIT"
     severity = Severity.HIGH
+    action = (
+        "Close what the other side has closed: let the pool check idle connections from time to time, "
+        "and close each connection on every path of the code."
+    )
     needs = (Need.CLOSES,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -57,6 +57,7 @@ class ConnectRefused(Rule):
     name = "connect-refused"
     title = "Dials are refused: SYN answered by RST"
     severity = Severity.HIGH
+    action = "Start what should listen at this address and port, or correct the address. Retries only bridge a restart."
     # Idle connections that end when the server stops, and then cannot be replaced, are part of the same outage.
     explains = (Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.SERVER_IDLE_TIMEOUT)
 

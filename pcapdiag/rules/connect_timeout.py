@@ -57,6 +57,10 @@ class ConnectTimeout(Rule):
     name = "connect-timeout"
     title = "Dials time out: SYNs are repeated and never answered"
     severity = Severity.HIGH
+    action = (
+        "Find what swallows the SYNs: a firewall that drops, a route, a host that is down. A capture at "
+        "the server tells whether they arrive."
+    )
     # What ended or failed on the same service because nothing answers any more.
     explains = (Cause.CLIENT_REQUEST_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT)
 

@@ -52,6 +52,7 @@ class ConnectionLifetime(Rule):
     title = "Connections end at a constant age, in the middle of their use"
     severity = Severity.MEDIUM
     needs = (Need.STARTS, Need.CLOSES)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         for owner in (Side.CLIENT, Side.SERVER):

@@ -48,6 +48,7 @@ class Expect100Continue(Rule):
     name = "expect-100-continue"
     title = "Request bodies wait for a 100 Continue that does not come"
     severity = Severity.MEDIUM
+    action = "Let the server answer Expect: 100-continue at once, or let the client send the body without asking."
     explains = (Cause.SLOW_SERVER, Cause.NAGLE_DELAYED_ACK)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -72,7 +72,13 @@ class IdlePoolTooSmall(Rule):
     title = "The idle pool is smaller than the concurrency: connections are closed on return and dialled again"
     severity = Severity.HIGH
     needs = (Need.CLOSES,)
-    explains = (Cause.NEVER_REUSE_KEEPALIVE_DISABLED, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.SERVER_IDLE_TIMEOUT)
+    explains = (
+        Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
+        Cause.IDLE_TIMEOUT_TOO_SHORT,
+        Cause.SERVER_IDLE_TIMEOUT,
+        Cause.TLS_NO_REUSE,
+        Cause.UNUSED_CONNECTIONS,
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

@@ -46,6 +46,7 @@ class IdleTimeoutTooShort(Rule):
     title = "The client's idle timer is shorter than the time between its requests"
     severity = Severity.MEDIUM
     needs = (Need.CLOSES,)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         timer = idle_timer(pool, Side.CLIENT)

@@ -97,7 +97,17 @@ def settle(found: list[Finding], explains: Mapping[str, tuple[Cause, ...]]) -> l
         cause = one.causes[0].cause
         if cause == Cause.HEALTHY and above:
             continue  # reuse that works in part is no comfort beside a finding
-        sources = [other for other in above if other is not one and cause in explains.get(other.code, ())]
+        sources = [
+            other
+            for other in above
+            if cause in explains.get(other.code, ())
+            # Of two that explain each other the graver is the source.
+            and (
+                other.causes[0].cause not in explains.get(one.code, ())
+                or (other.severity.rank, other.confidence.rank, weight(other), other.code)
+                > (one.severity.rank, one.confidence.rank, weight(one), one.code)
+            )
+        ]
         if sources:
             source = max(sources, key=lambda other: (other.severity.rank, other.confidence.rank))
             one = replace(one, severity=Severity.INFO, follows_from=source.code)

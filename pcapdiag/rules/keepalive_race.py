@@ -52,6 +52,9 @@ class KeepaliveRace(Rule):
     name = "keepalive-race"
     title = "Requests are lost because the server closes idle connections just as they are used"
     severity = Severity.HIGH
+    action = (
+        "Let the client give connections up before the server does, and let it retry requests that may be repeated."
+    )
     needs = (Need.CLOSES,)
     explains = (Cause.SERVER_IDLE_TIMEOUT,)
 

@@ -60,6 +60,10 @@ class MaxConnsCap(Rule):
     name = "max-conns-cap"
     title = "Requests wait inside the client for one of a fixed number of connections"
     severity = Severity.MEDIUM
+    action = (
+        "Allow more connections where the server can take them, or make each request shorter; more "
+        "callers only wait longer."
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = ceiling(pool)

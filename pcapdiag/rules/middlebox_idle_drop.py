@@ -49,6 +49,10 @@ class MiddleboxIdleDrop(Rule):
     name = "middlebox-idle-drop"
     title = "Something on the way forgets idle connections"
     severity = Severity.HIGH
+    action = (
+        "Use or close connections before the path forgets them: an idle timeout in the client, or TCP "
+        "keepalive probes, shorter than the bracket."
+    )
     explains = (
         Cause.CLIENT_REQUEST_TIMEOUT,
         Cause.SLOW_SERVER,

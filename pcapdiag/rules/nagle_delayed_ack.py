@@ -50,6 +50,7 @@ class NagleDelayedAck(Rule):
     name = "nagle-delayed-ack"
     title = "Messages sent in two writes wait for a delayed ACK"
     severity = Severity.MEDIUM
+    action = "Write the message in one piece, or set TCP_NODELAY on the side that sends it."
     explains = (Cause.SLOW_SERVER,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -70,7 +70,7 @@ class NeverReuseKeepaliveDisabled(Rule):
     title = "The client closes each connection after one request"
     severity = Severity.HIGH
     needs = (Need.STARTS,)
-    explains = (Cause.IDLE_TIMEOUT_TOO_SHORT,)
+    explains = (Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.TLS_NO_REUSE)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         used = int(pool.whole.sum())

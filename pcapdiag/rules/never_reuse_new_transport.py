@@ -73,7 +73,7 @@ class NeverReuseNewTransport(Rule):
     title = "A new client (pool) for each request: connections used once, then left idle"
     severity = Severity.HIGH
     needs = (Need.STARTS,)
-    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE)
+    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE, Cause.TLS_NO_REUSE)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = weighed(pool, desk)

@@ -37,7 +37,7 @@ from __future__ import annotations
 import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
-from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
+from pcapdiag.model.words import Basis, Cause, Confidence, Severity, Side
 from pcapdiag.pools.losses import Loss, losses
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.timers import moments
@@ -62,6 +62,10 @@ class PathLoss(Rule):
     name = "path-loss"
     title = "Segments are lost on the way"
     severity = Severity.MEDIUM
+    action = (
+        "Find where on the path segments are lost: error counters of interfaces and switches, duplex, "
+        "Wi-Fi, policers, full links. Captures at both ends say on which side."
+    )
     explains = (
         Cause.CLIENT_REQUEST_TIMEOUT,
         Cause.SLOW_SERVER,
@@ -137,10 +141,7 @@ def loss_finding(rule: Rule, pool: Pool, desk: Desk, worst: Loss, both: tuple[Lo
                 Cause.PATH_LOSS,
                 Confidence.HIGH if confidence == Confidence.HIGH else Confidence.MEDIUM,
                 "",
-                desk.advice(
-                    pool, Knob.REQUEST_TIMEOUT, Cause.PATH_LOSS, recommended="longer than 1 s, room for retransmissions"
-                )
-                + desk.advice(pool, Knob.RETRANSMIT, Cause.PATH_LOSS, role="kernel"),
+                (),  # no setting: see ``action``
             )
         ],
         evidence=[

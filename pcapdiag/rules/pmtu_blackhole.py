@@ -41,6 +41,10 @@ class PmtuBlackhole(Rule):
     name = "pmtu-blackhole"
     title = "Only large segments are lost: a path MTU black hole"
     severity = Severity.HIGH
+    action = (
+        'Let ICMP "fragmentation needed" (IPv6: "packet too big") through, or keep segments small: '
+        "the smaller MTU at the ends, or MSS clamping on the router."
+    )
     explains = (
         Cause.CLIENT_REQUEST_TIMEOUT,
         Cause.SLOW_SERVER,

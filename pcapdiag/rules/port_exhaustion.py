@@ -55,6 +55,7 @@ class PortExhaustion(Rule):
     name = "port-exhaustion"
     title = "The client's ports run out in TIME_WAIT"
     severity = Severity.HIGH
+    action = "Reuse connections: then no port is needed for each request."
     needs = (Need.CLOSES,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -92,6 +92,7 @@ class ProtocolMismatch(Rule):
     name = "protocol-mismatch"
     title = "Client and server speak different protocols on this port"
     severity = Severity.HIGH
+    action = "Correct the scheme or the port: one end speaks TLS and the other does not."
     # One connection for each failing call, closed by the server after its complaint, follows from it.
     explains = (
         Cause.NEVER_REUSE_KEEPALIVE_DISABLED,

@@ -54,8 +54,18 @@ class ServerAbort(Rule):
     name = "server-abort"
     title = "The server ends connections while it owes a response"
     severity = Severity.HIGH
+    action = (
+        "Look at the server's log for the moment of these frames: a crash, a kill for memory, a "
+        "deadline, a handler that aborts."
+    )
     needs = (Need.CLOSES,)
-    explains = (Cause.CONNECT_REFUSED, Cause.SERVER_IDLE_TIMEOUT, Cause.SERVER_MAX_REQUESTS, Cause.SERVER_RESTART)
+    explains = (
+        Cause.CONNECT_REFUSED,
+        Cause.SERVER_IDLE_TIMEOUT,
+        Cause.SERVER_MAX_REQUESTS,
+        Cause.SERVER_RESTART,
+        Cause.MAX_CONNS_CAP,
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         rows = dropped(pool)

@@ -54,6 +54,7 @@ class ServerConnectionClose(Rule):
     title = "The server ends each connection after one response"
     severity = Severity.HIGH
     needs = (Need.HEADERS,)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c = pool.connections

@@ -47,6 +47,7 @@ class ServerIdleTimeout(Rule):
     title = "The server's idle timer closes connections that the client needs again"
     severity = Severity.MEDIUM
     needs = (Need.CLOSES,)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         timer = idle_timer(pool, Side.SERVER)

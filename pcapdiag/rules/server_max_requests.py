@@ -47,6 +47,7 @@ class ServerMaxRequests(Rule):
     title = "The server closes each connection after a constant number of requests"
     severity = Severity.MEDIUM
     needs = (Need.STARTS, Need.CLOSES)
+    explains = (Cause.TLS_NO_REUSE,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         cap = request_cap(pool)

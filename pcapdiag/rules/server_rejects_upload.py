@@ -52,6 +52,10 @@ class ServerRejectsUpload(Rule):
     name = "server-rejects-upload"
     title = "The server answers and closes before the request's body is through"
     severity = Severity.HIGH
+    action = (
+        "Raise the server's limit if such bodies are meant, or let the client check the size first or "
+        "ask with Expect: 100-continue."
+    )
     needs = (Need.CLOSES, Need.HEADERS)
     explains = (
         Cause.SERVER_ABORT,

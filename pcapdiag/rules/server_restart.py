@@ -45,8 +45,12 @@ class ServerRestart(Rule):
     name = "server-restart"
     title = "The server closes all connections at one moment: it is stopped or restarted"
     severity = Severity.MEDIUM
+    action = (
+        "Let the server finish what it has in hand before it goes, behind a load balancer that was "
+        "told, and let clients retry what may be repeated."
+    )
     needs = (Need.CLOSES,)
-    explains = (Cause.CONNECT_REFUSED, Cause.SERVER_IDLE_TIMEOUT, Cause.SERVER_MAX_REQUESTS)
+    explains = (Cause.CONNECT_REFUSED, Cause.SERVER_IDLE_TIMEOUT, Cause.SERVER_MAX_REQUESTS, Cause.MAX_CONNS_CAP)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         ends = [one for one in stops(pool) if not len(one.lost)]

@@ -60,6 +60,10 @@ class SlowServer(Rule):
     name = "slow-server"
     title = "The server takes long to begin its responses"
     severity = Severity.MEDIUM
+    action = (
+        "Make these requests faster on the server. No setting of the client does; its timeout only has "
+        "to be longer meanwhile."
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         if pool.protocol not in ASKED:

@@ -159,6 +159,7 @@ class TlsHandshakeFailure(Rule):
     name = "tls-handshake-failure"
     title = "TLS handshakes fail before any request"
     severity = Severity.HIGH
+    action = "Make the two ends agree: what the alert names, or what the side that broke off writes in its log."
     # A connection for each attempt, closed at once, is what failing does; nothing could have been reused.
     explains = (
         Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
@@ -329,10 +330,9 @@ def settings(
 ) -> tuple[SettingAdvice, ...]:
     """The end whose certificate, name or trust is at fault comes first."""
     cause = Cause.TLS_HANDSHAKE_FAILURE
-    judged = description in ABOUT_CERTIFICATES or description is None
-    server = desk.advice(pool, Knob.CERTIFICATE, cause, role="server", recommended=None if judged else change)
-    if not judged:
-        return server
+    if description is not None and description not in ABOUT_CERTIFICATES:
+        return ()  # versions, ciphers, names: the alert says what to change
+    server = desk.advice(pool, Knob.CERTIFICATE, cause, role="server")
     client = desk.advice(
         pool, Knob.CERTIFICATE, cause, role="client", recommended=change if who.startswith("server") else None
     )

@@ -54,6 +54,7 @@ class UnusedConnections(Rule):
     name = "unused-connections"
     title = "Connections that never carry a request"
     severity = Severity.MEDIUM
+    action = "Find who opens them and for what: a warm-up, a health check, a pool that dials ahead."
     needs = (Need.STARTS,)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

@@ -46,6 +46,7 @@ class ZeroWindow(Rule):
     name = "zero-window"
     title = "The receiver stops reading: its window is zero"
     severity = Severity.MEDIUM
+    action = "Find what keeps the receiver from reading: a slow disk or consumer, a lock, too little CPU."
     explains = (Cause.SLOW_SERVER, Cause.NAGLE_DELAYED_ACK)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
@@ -105,8 +106,7 @@ class ZeroWindow(Rule):
                         Cause.ZERO_WINDOW,
                         role=name,
                         recommended="read each message to its end, in large pieces, as fast as it comes",
-                    )
-                    + desk.advice(pool, Knob.RECEIVE_BUFFER, Cause.ZERO_WINDOW, role="kernel"),
+                    ),
                 )
             ],
             evidence=[

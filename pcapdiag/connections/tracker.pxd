@@ -85,7 +85,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(pending=list, p=Pending, offset="long long", fresh="long long", skip="long long",
                    captured="long long")
     cdef int drain(self, Connection c, Half half) except -1
-    @cython.locals(missing="long long", p=Pending, limit="long long")
+    @cython.locals(missing="long long", p=Pending, limit="long long", lost=bint)
     cdef int give_up(self, Connection c, Half half, bint everything) except -1
     @cython.locals(client=Half, server=Half)
     cdef int retire(self, Connection c) except -1

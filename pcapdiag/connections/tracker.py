@@ -870,13 +870,16 @@ class Tracker(SegmentSink):
                 # One byte at the very end is a FIN that was not captured.
                 if not (missing == 1 and not half.pending):
                     half.gap_bytes += missing
-                    if limit < 0 or ((limit - half.expected - 1) & _M) >= _HALF_SPACE:
+                    lost = limit < 0 or ((limit - half.expected - 1) & _M) >= _HALF_SPACE
+                    if lost:
                         half.missing_bytes += missing
                     self.note(c, half, _SEEN_G, "g")
                     if c.held is not None:
                         self.release(c, b"")
                     if c.framer is not None:
                         c.framer.gap(half is c.client, missing)
+                        if not lost and half is c.server:
+                            c.framer.unseen_answer()
                 half.expected = (half.expected + missing) & _M
             if half.pending:
                 self.drain(c, half)

@@ -1,7 +1,7 @@
 cimport cython
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
-cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _REQUEST_SEEN, _RESPONSE_SEEN
+cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN
 cdef int _TURNS, _CLIENT, _REDIS, _POSTGRES
 
 cdef class Framer:
@@ -14,6 +14,7 @@ cdef class Framer:
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cpdef int gap(self, bint from_client, long long length) except -1
+    cpdef int unseen_answer(self) except -1
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
     cdef int say_goodbye(self, int side, long long end) except -1
     cpdef bint open_request(self) except -1
@@ -26,6 +27,8 @@ cdef class TurnFramer(Framer):
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     @cython.locals(x=Exchange)
     cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
+    @cython.locals(x=Exchange)
+    cpdef int unseen_answer(self) except -1
     @cython.locals(x=Exchange)
     cpdef int close_turn(self) except -1
     @cython.locals(x=Exchange)

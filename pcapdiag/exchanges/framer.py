@@ -11,6 +11,7 @@ from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 _REQUEST_COMPLETE = 4
 _RESPONSE_COMPLETE = 8
 _TURN = 64
+_BOUND = 128
 _REQUEST_SEEN = 256
 _RESPONSE_SEEN = 512
 
@@ -84,6 +85,10 @@ class Framer:
     def gap(self, from_client: bool, length: int) -> int:
         """``length`` bytes of one direction were never captured."""
         raise NotImplementedError
+
+    def unseen_answer(self) -> int:
+        """Bytes of the server that the client acknowledged are not in the capture: they may have answered."""
+        return 0
 
     def end(self, from_client: bool, at: int, frame: int) -> int:
         """The FIN of one direction was seen, all bytes ahead of it fed."""
@@ -180,6 +185,17 @@ class TurnFramer(Framer):
         return 0
 
     def gap(self, from_client: bool, length: int) -> int:
+        return 0
+
+    def unseen_answer(self) -> int:
+        x = self.current
+        if x is not None and x.response_first_at == 0:
+            x.response_first_at = x.request_last_at
+            x.response_last_at = x.request_last_at
+            x.response_first_frame = x.request_last_frame
+            x.response_last_frame = x.request_last_frame
+            x.flags |= _RESPONSE_SEEN | _REQUEST_COMPLETE | _BOUND
+            self.responses += 1
         return 0
 
     def open_request(self) -> bool:

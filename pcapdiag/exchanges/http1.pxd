@@ -66,6 +66,8 @@ cdef class HttpFramer(Framer):
     @cython.locals(stream=Stream)
     cpdef int gap(self, bint from_client, long long length) except -1
     @cython.locals(x=Exchange)
+    cpdef int unseen_answer(self) except -1
+    @cython.locals(x=Exchange)
     cdef int doubt(self) except -1
     @cython.locals(x=Exchange)
     cdef bint misframed(self, Stream stream, bytes data, Py_ssize_t start, Py_ssize_t end) except -1

@@ -647,6 +647,12 @@ class HttpFramer(Framer):
             self.absent(from_client, stream, length, 0, 0)
         return 0
 
+    def unseen_answer(self) -> int:
+        if self.server.state == _LOST and self.outstanding:
+            self.answered = True
+            self.outstanding[0].flags |= _BOUND
+        return 0
+
     def misframed(self, stream: Stream, data: bytes, start: int, end: int) -> bool:
         """Whether a new status line starts where body bytes of a response to an unseen request were expected.
 

@@ -8,7 +8,7 @@ Claims
     That requests are pipelined.  Answers come in the order of the requests, so a slow one holds up all behind it.
 
 Never claims
-    A fault, unless connections were lost with several requests open: the client cannot know which of them were done.
+    A fault. Where connections were lost with several requests open, the client cannot know which of them were done.
 
 Why it matters
     No browser pipelines any more, and many proxies and servers do not expect it.
@@ -42,7 +42,7 @@ class Pipelining(Rule):
     code = "PD407"
     name = "pipelining"
     title = "Requests are sent ahead of the answers before them"
-    severity = Severity.LOW
+    severity = Severity.INFO  # what is lost with a connection, the rules on its end tell
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         c, x = pool.connections, pool.exchanges
@@ -52,7 +52,6 @@ class Pipelining(Rule):
             return None  # without the server's side nobody can tell what was answered when
         open_there = np.bincount(x.connection[x.response_first_at == 0], minlength=pool.size)
         lost = np.flatnonzero(pool.closed & (open_there >= 2) & (pool.closer != Side.CLIENT))
-        severity = Severity.LOW if len(lost) >= MIN_PIPELINED else Severity.INFO
         rows = lost if len(lost) else np.unique(x.connection[piped])
         answered = x.response_first_at > 0
         waited = int(((x.request_first_at > 0) & answered & piped).sum())
@@ -84,7 +83,7 @@ class Pipelining(Rule):
         return finding(
             self,
             pool,
-            severity=severity,
+            severity=Severity.INFO,
             confidence=by_count(count),
             basis=Basis.OBSERVED,
             title=f"{many(count, 'request')} sent ahead of the answers before them (pipelining)",

@@ -49,6 +49,9 @@ FULL = 0.95
 # A rate is a forecast for a minute only when it lasted for a good part of one.
 LASTING = 10 * SECOND
 
+# Part of the range in TIME_WAIT from which on somebody who looks at netstat asks whether it will run out.
+WORTH_A_WORD = 0.05
+
 
 class PortExhaustion(Rule):
     code = "PD503"
@@ -82,6 +85,8 @@ class PortExhaustion(Rule):
             severity = Severity.MEDIUM
         elif runs_out and seen.span_ns >= LASTING:
             severity = Severity.LOW
+        if severity is Severity.INFO and not runs_out and not recycled and seen.peak < WORTH_A_WORD * size:
+            return None
         left = size / seen.per_second if seen.per_second else None
         claim = (
             f"The client closed {many(len(seen.waits), 'connection')} first, {seen.per_second:.1f} a second, and keeps each "

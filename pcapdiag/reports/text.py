@@ -135,10 +135,7 @@ def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], ver
         if report.verdict.healthy:
             page.para("Nothing.", indent=2)
         else:
-            page.para(
-                "Nothing about connection reuse, from these packets.",
-                indent=2,
-            )
+            page.para("These packets do not tell.", indent=2)
         return
     told: dict[SettingAdvice, int] = {}
     for at, finding in enumerate(findings, 1):

@@ -9,9 +9,11 @@ import numpy as np
 from pcapdiag.model.report import Finding, Verdict
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Cause, Opening, Severity
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.losses import losses
+from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.evidence import ENOUGH_REQUESTS, better_capture
 from pcapdiag.rules.healthy import REUSED
+from pcapdiag.rules.rule import many
 
 # Loss that slows requests down whatever the pool does.
 MUCH_LOSS = 0.02
@@ -29,22 +31,18 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     requests = sum(pool.requests for pool in pools)
     connections = sum(pool.size for pool in pools)
     odd = oddities(pools, {one.causes[0].cause for one in noted})
+    if requests < ENOUGH_REQUESTS:
+        seen = [f"{many(requests, 'request')} on {many(connections, 'connection')}", *odd]
+        return Verdict(None, f"not enough evidence, {'; '.join(seen)}. {better_capture(pools)}".rstrip())
     if odd:
         return Verdict(None, "connection reuse shows no fault, but " + "; ".join(odd))
-    if requests < ENOUGH_REQUESTS:
-        return Verdict(
-            None,
-            f"not enough evidence, {requests} request{'' if requests == 1 else 's'} on {connections} "
-            f"connection{'' if connections == 1 else 's'}. {better_capture(pools)}".rstrip(),
-        )
     alone = unexplained(pools, findings)
     if alone:
         return Verdict(None, f"{alone} {better_capture(pools)}".rstrip())
     used = sum(int(pool.used.sum()) for pool in pools)
     exact = all((pool.connections.basis[pool.used] == 0).all() for pool in pools)
     summary = (
-        f"{'' if exact else 'at least '}{requests:,} requests shared {used:,} "
-        f"connection{'' if used == 1 else 's'}, every close explained"
+        f"{'' if exact else 'at least '}{requests:,} requests shared {many(used, 'connection')}, every close explained"
     )
     if noted:
         summary = f"nothing to fix. {noted[0].title}"
@@ -79,18 +77,20 @@ def oddities(pools: Sequence[Pool], told: set[Cause]) -> list[str]:
 
     opening = column("opening")
     refused = int((opening == Opening.REFUSED).sum())
-    unanswered = int((opening == Opening.UNANSWERED).sum())
+    # The answer to the last SYNs may have come behind the capture's end; they would go out again a second later.
+    waited = np.concatenate([pool.end - pool.connections.first_at >= SECOND for pool in pools])
+    unanswered = int(((opening == Opening.UNANSWERED) & waited).sum())
     lost = int(((column("open_request") != 0) & (column("close_at") > 0)).sum())
+    lossy = sum(int(loss.lost) for pool in pools for loss in losses(pool))
     sent = int(column("client_data_packets").sum() + column("server_data_packets").sum())
-    again = int(column("client_retransmitted").sum() + column("server_retransmitted").sum())
     if refused and not told & {Cause.CONNECT_REFUSED, Cause.SERVER_RESTART, Cause.SERVER_ABORT}:
-        out.append(f"{refused:,} connection{'' if refused == 1 else 's'} {'was' if refused == 1 else 'were'} refused")
+        out.append(f"{many(refused, 'connection')} {'was' if refused == 1 else 'were'} refused")
     if unanswered and Cause.CONNECT_TIMEOUT not in told:
-        out.append(f"{unanswered:,} SYN{'' if unanswered == 1 else 's'} got no answer")
+        out.append(f"{many(unanswered, 'SYN')} got no answer")
     if lost and not told & LOSES_REQUESTS:
-        out.append(f"{lost:,} connection{'' if lost == 1 else 's'} closed with a request open")
-    if sent >= 50 and again > MUCH_LOSS * sent and not told & {Cause.PATH_LOSS, Cause.PMTU_BLACKHOLE}:
-        out.append(f"{again:,} of {sent:,} segments with data were sent again (loss)")
+        out.append(f"{many(lost, 'connection')} closed with a request open")
+    if sent >= 50 and lossy > MUCH_LOSS * sent and not told & {Cause.PATH_LOSS, Cause.PMTU_BLACKHOLE}:
+        out.append(f"{lossy:,} of {sent:,} segments with data were lost and sent again")
     return out
 
 

@@ -59,7 +59,7 @@ def test_too_little_evidence_is_no_health() -> None:
     page = text.diagnosis(mock.undecided())
     assert page.startswith("NO VERDICT: ")
     assert "HEALTHY" not in page
-    assert "Nothing about connection reuse" in page
+    assert "These packets do not tell" in page
 
 
 def test_the_sections_answer_in_the_order_of_the_questions() -> None:

@@ -27,11 +27,15 @@ MILD = {
     "three times slower": variants.slower(3),
 }
 # The recorder may lose what a claim rests on, so a quieter answer is right; and these are the same claim seen less well:
-# without headers nobody can see which side asked for the close, without the end nobody sees the FIN unanswered.
+# without headers nobody can see which side asked for the close, without the end nobody sees the FIN unanswered.  The
+# dials that a restarting server refused are a fact; what ended the connections before them may not be readable.
+# SYNs that a full queue drops look like any other in vain until one of them is answered.
 LESS_WELL = {
     "server-connection-close": {"never-reuse-keepalive-disabled"},
     "body-not-closed": {"never-reuse-new-transport"},
     "never-reuse-new-transport": {"body-not-closed"},
+    "server-restart": {"connect-refused"},
+    "backlog-overflow": {"connect-timeout"},
 }
 # The largest captures repeat what a smaller one of the same kind shows.
 LARGE = {"go-ab-per-host-50", "go-ab-new-client", "go-ab-new-transport", "go-both-legs", "go-req-close-hot"}

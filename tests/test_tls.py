@@ -117,6 +117,135 @@ test_a_finished_of_the_longer_hash_is_no_request_either = scenario(
     **HELLOS,
 )
 
+test_an_alert_of_more_than_two_bytes_is_encrypted_though_its_change_of_cipher_was_cut_off = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello12 cut 30
+    < P. $reply12 {20:1} {22:40} cut 30
+    > P. {20:1} {22:40} {23:85} cut 30
+    < P. {23:657}
+    < P. {21:26}
+    < F.
+    expect requests 1 turns
+    expect responses 1
+    expect goodbye server
+    expect tls 128
+""",
+    **HELLOS,
+)
+
+test_a_goodbye_behind_a_lost_finished_is_no_alert_of_the_handshake = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello
+    < P. $reply {20:1} {23:900}
+    > P. {20:1} {23:53} {23:200} lost
+    > P. {23:19}
+    > F.
+    expect gap_bytes client 269
+    expect tls 7
+""",
+    **HELLOS,
+)
+
+test_the_first_record_behind_a_lost_finished_is_a_request = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello
+    < P. $reply {20:1} {23:900}
+    > P. {20:1} {23:53} lost
+    > P. {23:200}
+    < P. {23:500}
+    expect requests 1 turns
+""",
+    **HELLOS,
+)
+
+test_a_second_hello_behind_a_change_of_cipher_is_no_finished_of_tls12 = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello cut 30
+    < P. {22:88} cut 30
+    > P. {20:1} $hello cut 30
+    < P. {22:122} cut 30
+    > P. {23:53}
+    > P. {23:200}
+    < P. {23:500}
+    expect requests 1 turns
+""",
+    **HELLOS,
+)
+
+test_two_bytes_of_each_segment_tell_a_handshake_from_data = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello cut 2
+    < P. $reply {20:1} {23:1200} cut 2
+    > P. {20:1} {23:53} cut 2
+    < P. {23:234} cut 2
+    > P. {23:200} cut 2
+    < P. {23:500} cut 2
+    > P. {23:200} cut 2
+    < P. {23:500} cut 2
+    > P. {23:19} cut 2
+    > F.
+    expect protocol tls
+    expect requests 2 turns
+    expect exchange 1 frames 8-8 9-9
+    expect goodbye client
+    expect open_request 0
+""",
+    **HELLOS,
+)
+
+test_two_bytes_of_each_segment_show_a_request_behind_the_finished = scenario(
+    HANDSHAKE
+    + """
+    > P. $big cut 2
+    < P. $reply {20:1} {23:1200} cut 2
+    > P. {20:1} {23:53} {23:120} cut 2
+    < P. {23:500} cut 2
+    expect requests 1 turns
+    expect open_request 0
+""",
+    **HELLOS,
+)
+
+test_two_bytes_of_plain_text_answer_a_hello_as_no_tls_server_does = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello cut 2
+    < P. "HTTP/1.1 400 Bad Request\\r\\n\\r\\n" cut 2
+    expect protocol tls
+    expect mismatch 2
+""",
+    **HELLOS,
+)
+
+test_a_plain_alert_answers_what_was_no_tls_though_two_letters_are_left_of_it = scenario(
+    HANDSHAKE
+    + """
+    > P. "GET / HTTP/1.1\\r\\n\\r\\n" cut 2
+    < P. {21:2} cut 2
+    < F.
+    expect protocol opaque
+    expect requests 1 turns
+    expect mismatch 1
+""",
+)
+
+test_two_letters_of_a_method_are_turns = scenario(
+    HANDSHAKE
+    + """
+    > P. "POST / HTTP/1.1\\r\\n\\r\\n" cut 2
+    < P. "HTTP/1.1 200 OK\\r\\n\\r\\n" cut 2
+    > P. "POST / HTTP/1.1\\r\\n\\r\\n" cut 2
+    < P. "HTTP/1.1 200 OK\\r\\n\\r\\n" cut 2
+    expect protocol opaque
+    expect requests 2 turns
+""",
+)
+
 test_a_request_in_the_same_segment_as_finished_is_a_request = scenario(
     HANDSHAKE
     + """

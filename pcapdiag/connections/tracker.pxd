@@ -77,8 +77,9 @@ cdef class Tracker(SegmentSink):
     @cython.locals(held=list, half=Half, text=bytes, framer=Framer, client=bint, p=Pending)
     cdef int release(self, Connection c, bytes more) except -1
     cdef bint was_midstream(self, Connection c) except -1
-    @cython.locals(said=int, framer=Framer, client=bint)
-    cdef Framer choose_framer(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured)
+    @cython.locals(said=int, framer=Framer, client=bint, from_start=bint)
+    cdef Framer choose_framer(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured,
+                              bint cut)
     cdef int feed_end(self, Connection c, Half half) except -1
     @cython.locals(pending=list, place=Py_ssize_t, p=Pending, behind="long long")
     cdef int wait(self, Connection c, Half half, Segment s, long long sequence) except -1

@@ -722,11 +722,11 @@ class Tracker(SegmentSink):
                 self.release(c, first)
         framer = c.framer
         if framer is None or (framer.protocol == _OPAQUE and captured and self.was_midstream(c)):
-            framer = self.choose_framer(c, half, data, start, captured)
+            framer = self.choose_framer(c, half, data, start, captured, captured < length)
         framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
         if framer.protocol == _NOT_YET:
             c.framer = None
-            framer = self.choose_framer(c, half, data, start, captured)
+            framer = self.choose_framer(c, half, data, start, captured, captured < length)
             framer.feed(half is c.client, data, start, captured, length, at, frame, sequence, acknowledgment)
         return 0
 
@@ -745,7 +745,7 @@ class Tracker(SegmentSink):
         text = self.held_bytes(c) + more
         c.held = None
         c.held_half = None  # type: ignore[assignment]
-        framer = self.choose_framer(c, half, text, 0, len(text))
+        framer = self.choose_framer(c, half, text, 0, len(text), False)
         client = half is c.client
         for p in held:
             framer.feed(client, p.data, 0, p.length, p.length, p.at, p.frame, p.sequence, p.acknowledgment)
@@ -754,7 +754,7 @@ class Tracker(SegmentSink):
     def was_midstream(self, c: Connection) -> bool:
         return c.client.isn < 0 or c.client.gap_bytes > 0 or c.server.gap_bytes > 0
 
-    def choose_framer(self, c: Connection, half: Half, data: bytes, start: int, captured: int) -> Framer:
+    def choose_framer(self, c: Connection, half: Half, data: bytes, start: int, captured: int, cut: bool) -> Framer:
         """Pick a framer from the first bytes; where the start was missed, again when a head shows up later."""
         framer = c.framer
         said = speaker(data, start, captured) if c.roles_inferred or framer is not None else _NONE
@@ -765,7 +765,8 @@ class Tracker(SegmentSink):
             c.client, c.server = c.server, c.client
             c.history = c.history.swapcase()
             client = not client
-        framer = choose(self.exchanges, c.number, self.heads, client, not self.was_midstream(c), data, start, captured)
+        from_start = not self.was_midstream(c)
+        framer = choose(self.exchanges, c.number, self.heads, client, from_start, data, start, captured, cut)
         if framer.basis == 0 and self.was_midstream(c):
             framer.basis = 1
         # What was missing before there was a framer is missing still.

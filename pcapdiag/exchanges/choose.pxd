@@ -10,6 +10,6 @@ cdef int _OPAQUE, _HTTP1, _HTTP2, _REDIS, _POSTGRES, _NONE, _CLIENT, _SERVER
 cpdef bint undecided(bytes text) except -1
 @cython.locals(end=Py_ssize_t)
 cpdef int speaker(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
-@cython.locals(end=Py_ssize_t)
+@cython.locals(end=Py_ssize_t, record=bint)
 cpdef Framer choose(ExchangeRows rows, int connection, dict heads, bint from_client, bint from_start, bytes data,
-                    Py_ssize_t start, Py_ssize_t captured)
+                    Py_ssize_t start, Py_ssize_t captured, bint cut=*)

@@ -61,10 +61,13 @@ def choose(
     data: bytes,
     start: int,
     captured: int,
+    cut: bool = False,
 ) -> Framer:
     """The framer for a connection whose first payload this is.
 
-    ``from_start``: the connection's opening was captured, so this is the first byte of its direction.
+    ``from_start``: the connection's opening was captured, so this is the first byte of its direction.  ``cut``: the
+    snaplen left out the rest of the segment; then two letters of a method are no HTTP that could be read, and turns
+    count more of it.
     """
     end = start + captured
     if from_client:
@@ -72,7 +75,7 @@ def choose(
             return HttpFramer(rows, connection, _HTTP1, heads)
         if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
             return TurnFramer(rows, connection, _HTTP2)
-        if 0 < captured < 24 and plausible(True, data, start, end):
+        if 0 < captured < 24 and not cut and plausible(True, data, start, end):
             return HttpFramer(rows, connection, _HTTP1, heads)
         if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
             return TurnFramer(rows, connection, _REDIS)
@@ -80,6 +83,8 @@ def choose(
             return TurnFramer(rows, connection, _POSTGRES)
     elif starts_response(data, start, end):
         return HttpFramer(rows, connection, _HTTP1, heads)
-    if captured >= 3 and 20 <= data[start] <= 23 and data[start + 1] == 3 and data[start + 2] <= 4:
+    # A snaplen of 68 leaves two bytes behind Ethernet, IPv4 and TCP with timestamps.
+    record = captured >= 2 and 20 <= data[start] <= 23 and data[start + 1] == 3
+    if record and (captured == 2 or data[start + 2] <= 4):
         return TlsFramer(rows, connection, from_start)
     return TurnFramer(rows, connection, _OPAQUE)

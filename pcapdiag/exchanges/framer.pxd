@@ -2,7 +2,7 @@ cimport cython
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN
-cdef int _TURNS, _CLIENT, _REDIS, _POSTGRES
+cdef int _TURNS, _CLIENT, _OPAQUE, _REDIS, _POSTGRES, _TLS_SERVER
 
 cdef class Framer:
     cdef public ExchangeRows rows

@@ -20,8 +20,11 @@ _TURNS = 2  # a value of Framer.basis, as model.words.Count
 _CLIENT = 1  # a value of Framer.goodbye, as model.words.Side
 
 # Values of Framer.protocol, as model.words.Protocol.
+_OPAQUE = 1
 _REDIS = 5
 _POSTGRES = 6
+
+_TLS_SERVER = 1  # a value of Framer.mismatch, as model.words.Mismatch
 
 
 class Framer:
@@ -142,6 +145,18 @@ class TurnFramer(Framer):
             and data[start : start + 14].upper() == b"*1\r\n$4\r\nQUIT\r\n"
         ):
             return self.say_goodbye(_CLIENT, sequence + length)
+        elif (
+            self.protocol == _OPAQUE
+            and not from_client
+            and self.requests == 1
+            and self.responses == 0
+            and length == 7
+            and captured >= 2
+            and data[start] == 21
+            and data[start + 1] == 3
+        ):
+            # A TLS alert in plain text: to that server the client's first bytes were no TLS.
+            self.mismatch = _TLS_SERVER
         self.turn(from_client, length, at, frame)
         return 0
 

@@ -30,6 +30,12 @@ _TLS_SERVER_ALERT = 64
 _TLS_FINISHED = 128
 # Largest record: 2^14 of content and 2048 of expansion (RFC 5246 6.2.3).
 _MAX_RECORD = 18_432
+# The longest Finished record up to TLS 1.2: CBC with SHA-384.  A second ClientHello behind a ChangeCipherSpec (RFC 8446
+# D.4) is longer.
+_MAX_FINISHED = 96
+# ChangeCipherSpec 6, Finished 5 and 69: 80 bytes.  A request behind them in its segment is a record of 22 at least.
+_WITH_REQUEST = 102
+_ALERT_SEGMENT = 24  # an encrypted alert of TLS 1.3 alone: 5 and 19
 # Hellos larger than this are cut: post-quantum key shares make about 1,800 bytes.
 _MAX_HELLO = 16_384
 
@@ -56,6 +62,7 @@ class TlsFramer(TurnFramer):
         version13: TLS 1.3 was negotiated, or only offered while the server's hello is not seen.
         version_known: a hello was read whole, or the client's Finished was a handshake record, which it is up to 1.2.
         finished: the client's handshake flight is over.
+        blurred: bytes of the client's flight are not in the capture; its Finished may be among them.
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, from_start: bool) -> None:
@@ -65,6 +72,7 @@ class TlsFramer(TurnFramer):
         self.version13 = False
         self.version_known = False
         self.finished = not from_start
+        self.blurred = False
 
     def feed(
         self,
@@ -92,6 +100,8 @@ class TlsFramer(TurnFramer):
                     self.mismatch = _PLAIN_SERVER
         if from_client:
             side.begun = True
+        if captured < 5 and missing > 0 and (side.lost or (side.skip == 0 and not side.header)):
+            return self.glimpse(from_client, side, data, pos, captured, length, at, frame, sequence)
         if side.lost:
             if captured >= 3 and 20 <= data[pos] <= 23 and data[pos + 1] == 3 and data[pos + 2] <= 4:
                 side.lost = False
@@ -131,9 +141,54 @@ class TlsFramer(TurnFramer):
             self.absent(side, missing)
         return 0
 
+    def glimpse(
+        self,
+        from_client: bool,
+        side: Records,
+        data: bytes,
+        pos: int,
+        captured: int,
+        length: int,
+        at: int,
+        frame: int,
+        sequence: int,
+    ) -> int:
+        """A segment cut within its first record's header, as by a snaplen of 68: the record's type and version at most.
+
+        A handshake is told from data by that, an alert of TLS 1.3 by the segment's size; what an alert says by nothing.
+        """
+        kind = data[pos] if captured >= 2 and 20 <= data[pos] <= 23 and data[pos + 1] == 3 else 0
+        side.lost = True
+        side.skip = 0
+        side.header = b""
+        side.hello_done = True
+        if kind == 0 and side.kind == _HANDSHAKE:
+            return 0  # the rest of a flight: certificates, large hellos
+        side.kind = kind
+        if kind == _HANDSHAKE:
+            return 0
+        if kind == _CHANGE_CIPHER:
+            if from_client:
+                self.finished = True
+                if length >= _WITH_REQUEST:
+                    self.turn(True, length - _WITH_REQUEST + 22, at, frame)
+            return 0
+        if kind == _ALERT or (kind == _APPLICATION and length == _ALERT_SEGMENT):
+            if self.requests > 0:
+                self.say_goodbye(_CLIENT if from_client else _SERVER, sequence + length)
+            return 0
+        if from_client and not self.finished:
+            self.finished = True
+            if length == 58 or length == 74:
+                return 0  # a Finished of TLS 1.3 without a ChangeCipherSpec ahead of it
+        self.turn(from_client, length, at, frame)
+        return 0
+
     def absent(self, side: Records, missing: int) -> int:
         """Bytes that are not in the capture: inside a record they cost nothing, else the record framing."""
         if side.header or missing > side.skip:
+            if side is self.client and not self.finished:
+                self.blurred = True
             side.lost = True
             side.skip = 0
             side.header = b""
@@ -154,29 +209,36 @@ class TlsFramer(TurnFramer):
             if from_client and not self.version13 and self.version_known:
                 self.tls |= _TLS_FINISHED
         elif kind == _ALERT:
+            if side.length != 2:
+                side.encrypted = True  # its ChangeCipherSpec was cut off: an alert is two bytes, more are ciphertext
             if self.requests == 0 and not side.encrypted:
                 self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
             # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
             if side.encrypted and self.requests > 0:
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
         elif kind == _HANDSHAKE:
-            if from_client and side.encrypted and not self.version_known:
+            if from_client and side.encrypted and side.length <= _MAX_FINISHED:
+                # A Finished that is a handshake record: up to TLS 1.2, whatever the hello offered.
+                self.version13 = False
                 self.version_known = True
+                self.finished = True
+                self.tls |= _TLS_FINISHED
         elif kind == _APPLICATION:
             if self.version_known and not self.version13:
                 self.finished = True
             if side.length == 19 and (self.version13 or not self.version_known):
-                if not self.finished and self.requests == 0:
+                if not self.finished and not self.blurred and self.requests == 0:
                     self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
                 self.say_goodbye(_CLIENT if from_client else _SERVER, end)
                 side.kind = 0  # its content is no turn
             elif from_client and not self.finished:
-                # Hellos that the snaplen cut leave the version open: then only a record of a Finished's length is one.
+                # Hellos that the snaplen cut leave the version open, and a flight with a hole its end: then only a record
+                # of a Finished's length is one.
                 if side.length == 53 or side.length == 69:
                     side.kind = 0
                     self.finished = True
                     self.tls |= _TLS_FINISHED
-                elif self.version_known:
+                elif self.version_known and not self.blurred:
                     side.kind = 0
                 else:
                     self.finished = True

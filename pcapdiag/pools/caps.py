@@ -37,8 +37,9 @@ def request_cap(pool: Pool) -> Cap | None:
     Measured on 172 real captures: 8 caps given, all 8 exact.
     """
     counts = pool.connections.requests
-    # Turns of TLS records whose headers the snaplen cut are no count at all.
-    hidden = pool.heads_hidden & ~(pool.encrypted & (pool.connections.truncated_bytes > 0))
+    # Turns of bytes that the snaplen cut are no count: a handshake, a login or an answer in parts is among them.
+    turns = pool.connections.basis == Count.TURNS
+    hidden = pool.heads_hidden & ~(turns & (pool.connections.truncated_bytes > 0))
     exact = pool.whole & ((pool.connections.basis == Count.EXACT) | hidden)
     announced = exact & pool.server_said & pool.closed
     rows = np.flatnonzero(announced)

@@ -31,7 +31,7 @@ import numpy as np
 
 from pcapdiag.model.flags import RESPONSE_COMPLETE, RESPONSE_SEEN
 from pcapdiag.model.report import CauseClaim, Finding
-from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
+from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity, Side
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import (
     Desk,
@@ -75,11 +75,14 @@ class BodyNotDrained(Rule):
         quick = (c.close_at - began <= pool.immediate_limit) | (whole & (pool.linger <= pool.immediate_limit))
         by_client = pool.closed & (pool.closer == Side.CLIENT) & answered & ~pool.client_asked
         reset = by_client & quick & (c.client_rst_at > 0) & (c.client_rst_at - c.close_at <= pool.immediate_limit)
+        size = np.zeros(pool.size, dtype=np.int64)
+        size[there] = pool.exchanges.response_bytes[last]
         if pool.encrypted:
             # A server answers the client's close_notify with its own, which a closed socket meets with RST.
-            size = np.zeros(pool.size, dtype=np.int64)
-            size[there] = pool.exchanges.response_bytes[last]
             reset &= size >= TLS_RECORD
+        # Where the snaplen cut off the heads, a response of one segment may be whole and the close asked for; proxies that
+        # keep nothing close by RST.
+        reset &= ~((c.protocol == Protocol.OPAQUE) & (c.truncated_bytes > 0) & (size <= c.server_largest))
         cut = by_client & quick & (c.open_request != 0)
         rows = np.flatnonzero(reset | cut)
         ended = int((pool.closed & pool.used).sum())

@@ -25,6 +25,7 @@ False alarms
     A load generator, a thread for each connection, a browser, a download in several parts: their number is their own
     choice, and so it is with libraries that have no such limit (java.net.http, PHP, Ruby).  Long polls (answers after a
     second or more) and transfers that fill the path are information only: more connections would not make those faster.
+    So it is where the snaplen cut off the client's name and the other leg does not show that requests wait.
 
 References
     https://pkg.go.dev/net/http#Transport (MaxConnsPerHost); https://nodejs.org/api/http.html#agentmaxsockets;
@@ -84,7 +85,9 @@ class MaxConnsCap(Rule):
             values={} if wanted is None else {"value": str(wanted)},
         )
         capless = desk.client_id(pool) is not None and not settings  # then its callers are the limit
-        if by_design or capless or seen.service >= HELD_BACK or seen.transfer > TRANSFER:
+        # The snaplen cut off who asks: a load generator's connections look the same, and so does a library without a limit.
+        nameless = not agent and bool((pool.connections.truncated_bytes > 0).mean() > 0.5)
+        if by_design or capless or (nameless and not proven) or seen.service >= HELD_BACK or seen.transfer > TRANSFER:
             severity = Severity.INFO
         else:
             severity = Severity.MEDIUM if proven else Severity.LOW

@@ -21,7 +21,8 @@ What to change
 False alarms
     An idle pool that is too small also closes at once, but some connections survive and are reused.  When responses,
     not requests, announce the close it is the server's doing: server-connection-close.  With TLS or a small snaplen the
-    headers cannot be seen: then both are said.  A server's Keep-Alive: timeout=1 makes Node.js close at once: then the
+    headers cannot be seen: then both are said; where not even a status is, and the server closes, it is information: the
+    answers may be errors (protocol-mismatch).  A server's Keep-Alive: timeout=1 makes Node.js close at once: then the
     server's idle timeout leads.
 
 References
@@ -94,6 +95,10 @@ class NeverReuseKeepaliveDisabled(Rule):
         severity = churn_severity(rate)
         if regular(pool):
             severity = Severity.INFO
+        # Where the snaplen left no status, those answers may be errors, after which servers close on purpose.
+        mute = int((blind & ~unprompted & (c.protocol == Protocol.OPAQUE)).sum()) >= len(rows) / 2
+        if mute:
+            severity = Severity.INFO
         tunnels = int((x.flags & UPGRADED != 0).sum()) > len(x) // 2
         if tunnels:
             severity = Severity.INFO
@@ -117,7 +122,7 @@ class NeverReuseKeepaliveDisabled(Rule):
         rare = severity == Severity.INFO
         single = int((c.requests[pool.whole] == 1).sum())
         title = f"{'Each connection serves one request' if hidden else 'The client uses each connection once'}: {why}"
-        if rare:
+        if rare and not mute:
             title += ". At this rate that may be wanted"
         claim = (
             f"{share(len(rows), used).capitalize()} connections were closed after their only piece of work: {why}. "
@@ -137,6 +142,8 @@ class NeverReuseKeepaliveDisabled(Rule):
             )
         elif not hidden:
             claim += "No connection was kept for reuse: the client, its session or its process ends with each request."
+        if mute:
+            claim += " Not even the status is in the capture: after an error a server closes on purpose."
         if regular(pool):
             claim += (
                 " They come at a constant interval, one at a time: a health check or a scheduled job looks like this."

@@ -415,3 +415,92 @@ test_a_midstream_close_tells_its_closer = scenario("""
     expect client CLOSED server TIME_WAIT
     expect requests 0 at least
 """)
+
+
+# -- what was not captured
+
+test_a_fin_that_was_not_captured_is_known_from_the_one_that_answers_it = scenario(
+    USED
+    + """
+    +5 < F. lost
+    > F.
+    < .
+    expect initiator server
+    expect client CLOSED server CLOSED
+    expect closer client fin
+    expect fin_unseen server 1
+    expect open_request 0
+"""
+)
+
+test_an_answer_that_was_not_captured_is_known_from_the_ack_of_its_number = scenario(
+    USED
+    + """
+    +5 < F.
+    > F. lost
+    < .
+    expect closer server fin
+    expect initiator server
+    expect client CLOSED server CLOSED
+    expect fin_unseen client 1
+"""
+)
+
+test_an_acknowledged_fin_without_an_answer_stays_in_close_wait = scenario(
+    USED
+    + """
+    +5 < F.
+    > .
+    +5 > .
+    expect client CLOSE_WAIT server FIN_WAIT_2
+"""
+)
+
+test_a_fin_that_was_not_captured_is_no_byte_that_crossed_the_close = scenario(
+    USED
+    + """
+    +5 < F.
+    > F. lost
+    < .
+    expect crossed_bytes 0
+"""
+)
+
+test_one_byte_that_was_not_captured_is_no_fin_when_more_follows = scenario(
+    HANDSHAKE
+    + """
+    > P. "a" lost
+    < .
+    +1 > P. "bcd"
+    < P. "efg"
+    +1 < F.
+    > .
+    expect client CLOSE_WAIT server FIN_WAIT_2
+"""
+)
+
+test_a_request_is_answered_by_bytes_that_the_client_acknowledged_ahead_of_the_servers_fin = scenario(
+    USED
+    + """
+    > P. GET /
+    < P. 200 (30) lost
+    > .
+    +2 < F.
+    > F.
+    < .
+    expect closer server fin
+    expect open_request 0
+"""
+)
+
+test_a_request_stays_open_where_the_server_closes_without_a_byte = scenario(
+    USED
+    + """
+    > P. GET /
+    < .
+    +2 < F.
+    > F.
+    < .
+    expect open_request 1
+"""
+)

@@ -15,7 +15,7 @@ cdef class Half:
     cdef public bytes key
     cdef public unsigned long long addresses
     cdef public long long ports, serial
-    cdef public bint started, fin_acked, fin_fed
+    cdef public bint started, fin_acked, fin_fed, fin_unseen
     cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, window_scale
     cdef public int last_id, id_steps, largest, resent_low, resent, needless, resent_count, resent_run, stalls, stall_frame

@@ -78,6 +78,7 @@ class Half:
         self.fin_acknowledgment = -1
         self.fin_acked = False
         self.fin_fed = False
+        self.fin_unseen = False  # never captured, but the other side acknowledged one byte behind the last one
         self.rst_at = 0
         self.rst_frame = 0
         self.rst_acknowledgment = -1

@@ -127,10 +127,12 @@ NARROW = (
     "server_resent",
     "client_needless",  # of them those that the receiver said it had already (duplicate SACK, RFC 2883)
     "server_needless",
+    "client_fin_unseen",  # never captured, but the other side acknowledged it
+    "server_fin_unseen",
 )
 
 _WIDE = 26
-_NARROW = 82
+_NARROW = 84
 
 
 class Strings:
@@ -152,7 +154,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 536 bytes a connection."""
+    """The connection table while it grows: 544 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -289,6 +291,8 @@ class ConnectionRows:
         n[i + 79] = server.resent
         n[i + 80] = client.needless
         n[i + 81] = server.needless
+        n[i + 82] = client.fin_unseen
+        n[i + 83] = server.fin_unseen
         if framer is None:
             n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
             # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.
@@ -398,7 +402,7 @@ def crossed(c: Connection) -> int:
     left = (client.next_sequence - server.fin_acknowledgment) & 0xFFFFFFFF
     if left >= 0x40000000:
         return 0
-    if left and client.fin_at and client.next_sequence == client.fin_sequence:
+    if left and (client.fin_unseen or (client.fin_at and client.next_sequence == client.fin_sequence)):
         left -= 1
     left -= client.heedless_bytes
     return left if left > 0 else 0

@@ -59,6 +59,8 @@ def implied_state(half: Half, other: Half) -> int:
         return _UNKNOWN  # a SYN that nobody answered says nothing of the other end
     if half.packets == 0 and other.packets and c.synack_count == 0 and not c.roles_inferred:
         return _UNKNOWN
+    if (half.fin_unseen and other.fin_at) or (other.fin_unseen and half.fin_at):
+        return _CLOSED  # both have sent their FIN, though one was not captured
     if half.fin_at == 0:
         if other.fin_at:
             return _CLOSE_WAIT
@@ -90,6 +92,9 @@ def initiator(c: Connection) -> int:
     second = first.other
     other = _SERVER if c.closer == _CLIENT else _CLIENT
     if second.fin_at == 0 and second.rst_at == 0:
+        # A FIN that was not captured takes a number all the same: who acknowledges it with a FIN only answers.
+        if second.fin_unseen and first.fin_acknowledgment == second.next_sequence:
+            return other
         return c.closer
     if c.close_kind == 2:
         # A FIN behind a RST was sent before the RST arrived.

@@ -508,6 +508,7 @@ class Tracker(SegmentSink):
             if length > half.largest:
                 half.largest = length
             half.data_packets += 1
+            half.fin_unseen = False
             half.other.held_at = 0  # what it sends next may answer this
             c.completeness |= 8
             if not half.seen & _SEEN_D:
@@ -584,6 +585,7 @@ class Tracker(SegmentSink):
                 self.wait(c, half, s, sequence)
         if flags & _FIN and half.fin_at == 0:
             half.fin_at = s.at
+            half.fin_unseen = False
             half.fin_frame = s.frame
             half.fin_sequence = (end + 1) & _M
             half.fin_acknowledgment = s.acknowledgment if flags & _ACK else -1
@@ -869,7 +871,9 @@ class Tracker(SegmentSink):
                     missing = (missing - 1) & _M
             if missing and missing < _HALF_SPACE:
                 # One byte at the very end is a FIN that was not captured.
-                if not (missing == 1 and not half.pending):
+                if missing == 1 and not half.pending:
+                    half.fin_unseen = half.fin_at == 0 and (half.isn >= 0 or half.data_packets > 0)
+                else:
                     half.gap_bytes += missing
                     lost = limit < 0 or ((limit - half.expected - 1) & _M) >= _HALF_SPACE
                     if lost:
@@ -881,6 +885,9 @@ class Tracker(SegmentSink):
                         c.framer.gap(half is c.client, missing)
                         if not lost and half is c.server:
                             c.framer.unseen_answer()
+                            if c.open_request and c.closer == _SERVER:
+                                # The server's FIN came behind bytes that were acknowledged later and never captured.
+                                c.open_request = c.framer.open_request()
                 half.expected = (half.expected + missing) & _M
             if half.pending:
                 self.drain(c, half)

@@ -38,7 +38,8 @@ def fin_answers(pool: Pool) -> FinAnswers:
     answered = closed & (answered_at > 0)
     delay = answered_at - c.server_fin_at
     prompt = answered & (delay <= PROMPT + pool.rtt)
-    never = closed & (answered_at == 0) & (pool.end - c.server_fin_at >= WATCH)
+    unseen = c.client_fin_unseen != 0  # answered, nobody knows when
+    never = closed & (answered_at == 0) & ~unseen & (pool.end - c.server_fin_at >= WATCH)
     tardy = answered & ~prompt & (delay >= WATCH)
     return FinAnswers(
         np.flatnonzero(prompt), np.flatnonzero(answered & ~prompt), np.flatnonzero(never), np.flatnonzero(tardy)

@@ -54,6 +54,15 @@ def pooled_at_overflow(pool: Pool) -> Column:
     return timeline.level(pool.connections.close_at[rows], start, end)
 
 
+@once_per_pool
+def most_kept(pool: Pool) -> int:
+    """The most connections that sat in the pool together, and for longer than one takes to be taken, or thrown away."""
+    start, end = _pooled(pool)
+    end = end - pool.guard
+    long_enough = end > start
+    return timeline.peak(start[long_enough], end[long_enough])
+
+
 def _pooled(pool: Pool) -> tuple[Column, Column]:
     """Idle intervals of connections that were in the pool: all but the last ones of those on their way out."""
     idle = pool.idle

@@ -279,7 +279,9 @@ def endings(pool: Pool, side: Side) -> tuple[Ending, ...]:
     Nothing that was there before is there after: a pool that overflows, a timer, a timeout leave others alone.
     """
     c = pool.connections
-    mine = np.flatnonzero(pool.closed & (pool.closer == side) & pool.usable & (c.requests > 0))
+    # A snaplen may leave no request to count, yet both sides spoke.
+    spoken = (c.requests > 0) | ((c.client_bytes > 0) & (c.server_bytes > 0))
+    mine = np.flatnonzero(pool.closed & (pool.closer == side) & pool.usable & spoken)
     if not len(mine):
         return ()
     mine = mine[np.argsort(c.close_at[mine], kind="stable")]
@@ -549,8 +551,9 @@ def round_number(wait: int) -> bool:
 def dropped(pool: Pool) -> Column:
     """Rows that the server closed or reset while a request that it had was unanswered or answered in part.
 
-    Left out: requests that crossed its FIN (it never had them), and ones whose sender had stopped in mid-request (the
-    server's own timer ends those).  Of opaque protocols only resets count: some say goodbye in a turn of their own.
+    Left out: requests that crossed its FIN (it never had them), or came behind one that was not captured, and ones
+    whose sender had stopped in mid-request (the server's own timer ends those).  Of opaque protocols only resets count:
+    some say goodbye in a turn of their own.
     """
     c = pool.connections
     mine = unanswered(pool) & (pool.closer == Side.SERVER)
@@ -560,6 +563,7 @@ def dropped(pool: Pool) -> Column:
     since = c.close_at - last_of(pool, "request_last_at")
     mine &= (complete | (since <= pool.immediate_limit)) & (since >= 0)
     mine &= (c.crossed_bytes == 0) | (last_of(pool, "response_first_at") > 0)
+    mine &= c.server_fin_unseen == 0  # it had closed before, and resets what comes then
     if pool.protocol == Protocol.OPAQUE:
         mine &= c.close_kind == CloseKind.RST
     return np.flatnonzero(mine)

@@ -185,7 +185,8 @@ def idle_drop(pool: Pool) -> IdleDrop | None:
     unheard = (c.client_unacked_bytes > 0) & (c.client_resent_run >= 2) & (c.synacks_late == 0)
     gone = unheard[owner] & (c.server_last_data_at[owner] < x.request_first_at)
     reset_at = c.server_rst_at[owner]
-    reset = (reset_at > 0) & (c.server_fin_at[owner] == 0) & (reset_at >= x.request_first_at)
+    closed = (c.server_fin_at > 0) | (c.server_fin_unseen != 0)
+    reset = (reset_at > 0) & ~closed[owner] & (reset_at >= x.request_first_at)
     reset &= reset_at - x.request_last_at <= PROMPTLY + 2 * pool.rtt
     failed = np.flatnonzero(~answered & last & (gone | reset) & (gap >= SHORTEST_MEMORY))
     if len(failed) < 2:

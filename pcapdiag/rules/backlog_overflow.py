@@ -110,8 +110,9 @@ class BacklogOverflow(Rule):
         if len(marked) < MIN_HELD:
             return None
         by_reset = len(held.reset) > len(held.syn) + len(held.ack)
-        if by_reset and len(seen.answered) - len(marked) < MIN_HELD:
-            return None  # all are reset: an access list, or a proxy that has nobody behind it
+        served = (pool.connections.server_bytes > 0) | (pool.connections.responses > 0)
+        if by_reset and int((pool.dialled & served).sum()) < MIN_HELD:
+            return None  # none is served: an access list, or a proxy that has nobody behind it
         again, sent = data_loss(pool)
         if not by_reset and lossy(pool, held):
             return None

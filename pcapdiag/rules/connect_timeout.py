@@ -113,8 +113,8 @@ class ConnectTimeout(Rule):
             )
         elif alive:
             claim += (
-                "Connections that were open already were still answered: the host is up, and a firewall, or a limit on new "
-                "connections, drops the SYNs. "
+                "Connections that were open already were still answered: the host is up, and a firewall, a limit on new "
+                "connections or the server's full queue drops the SYNs. "
             )
         elif near:
             claim += (

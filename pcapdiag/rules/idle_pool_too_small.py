@@ -38,6 +38,7 @@ from pcapdiag.pools.capacity import (
     Capacity,
     capacity_with_busy,
     idle_capacity,
+    most_kept,
     overflow_rows,
     pooled_at_overflow,
     replaced_by_age,
@@ -92,11 +93,14 @@ class IdlePoolTooSmall(Rule):
         if followed < REOPENED * len(rows):
             return None
         capacity = idle_capacity(pool)
-        if capacity is None and desk.client_id(pool) in COUNTS_BUSY:
+        counts_busy = desk.client_id(pool) in COUNTS_BUSY
+        if capacity is None and counts_busy:
             capacity = capacity_with_busy(pool)
         if replaced_by_age(pool) or (capacity is None and resting_level(pool) is not None):
             return None
         pooled_then = pooled_at_overflow(pool)
+        if capacity is None and not counts_busy and float((pooled_then >= most_kept(pool)).mean()) < SHARE:
+            return None  # it holds more at other times: what it threw away met a pool with room
         limit = known_limit(capacity, pooled_then)
         reused = int((c.requests[pool.used] > 1).sum())
         kept = limit if limit is not None else int(pooled_then.max())
@@ -105,7 +109,8 @@ class IdlePoolTooSmall(Rule):
             return None
         # A pool overflows only when more connections exist than it keeps.
         others = np.median(timeline.level(times, c.first_at[pool.usable], pool.gone_at[pool.usable]))
-        if pool.peak_busy <= kept or others < kept:
+        # Requests that overlap on one connection, since their answers were not captured, are no demand for a second one.
+        if min(pool.peak_busy, int(pool.used.sum())) <= kept or others < kept:
             return None
         # Counted only in the rush of closes, the size may be off by the ones on their way.
         rested = limit is not None and capacity is not None and capacity.value is not None

@@ -102,6 +102,13 @@ def test_a_limit_by_design_is_information(lives: list[Life]) -> None:
     assert expected("max-conns-cap", pool(lives, end=60)).severity == Severity.INFO
 
 
+def test_where_the_snaplen_cut_off_who_asks_it_is_information() -> None:
+    """A load generator, and a library without a limit, would be known by their name."""
+    cut = {"truncated_bytes": 4000}
+    assert expected("max-conns-cap", pool(full(**cut), end=10)).severity == Severity.INFO
+    assert expected("max-conns-cap", pool(full(agent="axios/1.7", **cut), end=10)).severity == Severity.LOW
+
+
 def test_batches_with_rests_of_their_own_are_a_limit_too() -> None:
     assert expected("max-conns-cap", pool(full(4, 60, rest=30), end=20)).measured["limit"] == 4
 

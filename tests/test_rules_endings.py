@@ -116,3 +116,15 @@ def test_over_tls_a_reset_behind_a_small_response_is_no_unread_body(size: int, f
     ]
     finding = judged("body-not-drained", pool(lives, end=10, protocol=Protocol.TLS))
     assert (finding is not None) == fires
+
+
+@pytest.mark.parametrize(("size", "fires"), [(1_448, False), (1_449, True)])
+def test_a_reset_behind_one_segment_that_the_snaplen_cut_is_no_unread_body(size: int, fires: bool) -> None:
+    """The heads are gone: the response may be whole and the close asked for, which some proxies do by RST."""
+    columns: dict[str, int | str] = {"truncated_bytes": 5_000, "server_largest": 1_448}
+    lives = [
+        Life(0.1 * n, [Use(0.1 * n + 0.003, 0.1 * n + 0.01, size=size)], 0.1 * n + 0.0101, kind="rst", columns=columns)
+        for n in range(20)
+    ]
+    finding = judged("body-not-drained", pool(lives, end=10, protocol=Protocol.OPAQUE))
+    assert (finding is not None) == fires

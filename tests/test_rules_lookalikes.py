@@ -480,6 +480,16 @@ def test_where_the_snaplen_cut_the_headers_either_side_may_have_asked_for_the_cl
     ]
 
 
+@pytest.mark.parametrize(("by", "severity"), [("server", Severity.INFO), ("client", Severity.MEDIUM)])
+def test_where_not_even_a_status_was_kept_the_servers_close_may_follow_an_error(by: str, severity: Severity) -> None:
+    lives = one_each(silence=0.001, by=by)
+    for one in lives:
+        one.columns |= {"basis": int(Count.TURNS), "client_bytes": 100, "server_bytes": 300, "truncated_bytes": 396}
+    finding = found("never-reuse-keepalive-disabled", of(lives, protocol=Protocol.OPAQUE))
+    assert finding is not None
+    assert finding.severity is severity
+
+
 @pytest.mark.parametrize(("every", "severity"), [(2.2, Severity.INFO), (0.2, Severity.MEDIUM), (0.01, Severity.HIGH)])
 def test_short_connections_on_purpose_are_a_fault_only_at_high_rates(every: float, severity: Severity) -> None:
     lives = one_each(200, every=every, silence=0.001, request_close=True)

@@ -685,6 +685,24 @@ def test_a_connection_that_goes_on_makes_it_no_moment() -> None:
     assert endings.endings(one, Side.SERVER) == ()
 
 
+def test_what_came_behind_a_fin_that_was_not_captured_was_not_dropped() -> None:
+    lives = resets(12)
+    assert len(endings.dropped(of(lives))) == 12
+    for one in lives[:5]:
+        one.columns |= {"server_fin_unseen": 1}
+    assert len(endings.dropped(of(lives))) == 7
+
+
+def test_connections_whose_requests_nobody_could_read_end_together_like_others() -> None:
+    lives = [Life(0.1 * n, [], 5.0 + 0.001 * n, "server") for n in range(4)]
+    assert not endings.endings(of(lives), Side.SERVER)  # never used
+    for one in lives:
+        one.columns |= {"client_bytes": 500, "server_bytes": 900}
+    (moment,) = endings.endings(of(lives), Side.SERVER)
+    assert len(moment.rows) == 4
+    assert not len(moment.lost)
+
+
 def test_what_crossed_a_fin_was_not_dropped() -> None:
     one = of(race(4), rtt=0.05)
     assert len(endings.raced(one).rows) == 4

@@ -14,6 +14,7 @@ from pcapdiag.model.flags import METHODS, UPGRADED
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Confidence, Count, Protocol, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
+from pcapdiag.pools.capacity import most_kept, pooled_at_overflow
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.replacing import replacement
@@ -33,6 +34,39 @@ def expected(rule: str, one: Pool) -> Finding:
     finding = found(rule, one)
     assert finding is not None
     return finding
+
+
+# -- idle-pool-too-small
+
+
+def thrown_away(at: float, keep: int = 2, rounds: int = 20) -> list[Life]:
+    """Two connections work 0.3 of every 0.5 s, a third all the time; others are used once, until ``at`` in each round.
+
+    The pool is never at rest.
+    """
+    kept = [Life(0.0, [(0.5 * n + 0.01, 0.5 * n + 0.3) for n in range(rounds)]) for _ in range(keep)]
+    kept.append(Life(0.0, [(0.5 * n + 0.011, 0.5 * n + 0.5) for n in range(rounds)]))
+    return kept + [
+        Life(0.5 * n + 0.15, [(0.5 * n + 0.16, 0.5 * n + at)], 0.5 * n + at + 0.0005) for n in range(rounds)
+    ]
+
+
+@pytest.mark.parametrize(("at", "met"), [(0.33, 2), (0.2, 0)])
+def test_a_pool_that_held_more_at_other_times_was_not_full(at: float, met: int) -> None:
+    one = pool(thrown_away(at), end=9.99)
+    assert most_kept(one) == 2
+    assert set(pooled_at_overflow(one).tolist()) == {met}
+    assert (found("idle-pool-too-small", one) is not None) is (met == 2)
+
+
+@pytest.mark.parametrize(("used", "fires"), [(2, False), (3, True)])
+def test_requests_that_overlap_on_one_connection_need_no_second(used: int, fires: bool) -> None:
+    kept = [Life(0.0, [(0.5 * n + 0.01, 0.5 * n + 0.03) for n in range(20)]) for _ in range(2)]
+    # An answer that was not captured: the next request on the same connection overlaps with it.
+    kept[0].uses = sorted([*kept[0].uses, (4.511, 4.52)])
+    unused = [Life(0.5 * n + 0.2, [], 0.5 * n + 0.2002) for n in range(20)]
+    more = [Life(5.0, [(5.012, 5.031)], 5.0315)] * (used - 2)
+    assert (found("idle-pool-too-small", pool(kept + unused + more, end=12)) is not None) is fires
 
 
 # -- max-conns-cap

@@ -455,6 +455,16 @@ def test_a_reset_with_another_hop_limit_is_not_the_servers(hops: int, leads: int
     assert len(finding.causes) == leads
 
 
+def test_a_reset_behind_a_fin_that_was_not_captured_is_the_servers_answer() -> None:
+    lives = pausing([60, 400, 400, 50, 400], 350, server_rst_frame=9)
+    for life in lives[:-1]:
+        life.columns["server_rst_at"] = ns(life.all_uses()[-1].request + 0.01)
+    assert found("middlebox-idle-drop", of(lives, end=4000)) is not None
+    for life in lives[:-1]:
+        life.columns["server_fin_unseen"] = 1
+    assert found("middlebox-idle-drop", of(lives, end=4000)) is None
+
+
 NOT_DROPPED = {
     "once": pausing([8, 1, 2], 5.0),
     "silences as long did no harm": [*pausing([8, 8, 8], 5.0), calls([0.01] * 9, pause=9.0, opened=50)],

@@ -339,6 +339,18 @@ def test_resets_at_the_handshakes_end_are_said_with_the_alternative() -> None:
     assert found("backlog-overflow", of(lives[10:])) is None  # all of them: an access list
 
 
+def test_resets_of_which_some_come_late_are_no_full_queue_where_nobody_is_served() -> None:
+    lives = []
+    for n in range(9):
+        at = 0.1 + 0.2 * n
+        turned = Life(at, [], at + (0.002 if n < 5 else 0.06), "server", "rst")
+        turned.columns |= {"syn_count": 1, "synack_count": 1}
+        lives.append(turned)
+    assert found("backlog-overflow", of(lives)) is None
+    assert found("backlog-overflow", of(lives + answered(2))) is None
+    assert found("backlog-overflow", of(lives + answered(3))) is not None
+
+
 @pytest.mark.parametrize(
     ("why", "lives"),
     [

@@ -46,9 +46,7 @@ def thrown_away(at: float, keep: int = 2, rounds: int = 20) -> list[Life]:
     """
     kept = [Life(0.0, [(0.5 * n + 0.01, 0.5 * n + 0.3) for n in range(rounds)]) for _ in range(keep)]
     kept.append(Life(0.0, [(0.5 * n + 0.011, 0.5 * n + 0.5) for n in range(rounds)]))
-    return kept + [
-        Life(0.5 * n + 0.15, [(0.5 * n + 0.16, 0.5 * n + at)], 0.5 * n + at + 0.0005) for n in range(rounds)
-    ]
+    return kept + [Life(0.5 * n + 0.15, [(0.5 * n + 0.16, 0.5 * n + at)], 0.5 * n + at + 0.0005) for n in range(rounds)]
 
 
 @pytest.mark.parametrize(("at", "met"), [(0.33, 2), (0.2, 0)])

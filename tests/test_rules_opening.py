@@ -339,6 +339,19 @@ def test_resets_at_the_handshakes_end_are_said_with_the_alternative() -> None:
     assert found("backlog-overflow", of(lives[10:])) is None  # all of them: an access list
 
 
+def test_resets_behind_requests_that_were_acknowledged_are_no_full_queue() -> None:
+    lives = answered(10)
+    for n in range(5):
+        at = 0.1 + 0.2 * n
+        turned = Life(at, [Use(at + 0.001, None)], at + 0.002, "server", "rst")
+        turned.columns |= {"syn_count": 1, "synack_count": 1, "client_bytes": 70, "client_unacked_bytes": 70}
+        lives.append(turned)
+    assert found("backlog-overflow", of(lives)) is not None
+    for one in lives[10:]:
+        one.columns["client_unacked_bytes"] = 0
+    assert found("backlog-overflow", of(lives)) is None
+
+
 def test_resets_of_which_some_come_late_are_no_full_queue_where_nobody_is_served() -> None:
     lives = []
     for n in range(9):

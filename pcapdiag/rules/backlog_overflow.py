@@ -86,6 +86,8 @@ def held_up(pool: Pool) -> Held:
     after = c.server_rst_at - c.established_at
     reset = dialled & (c.server_rst_at > 0) & (c.established_at > 0) & (c.server_bytes == 0) & (c.server_fin_at == 0)
     reset &= (c.client_fin_at == 0) & (after <= AT_ONCE + pool.rtt)
+    # A request that was acknowledged had a place in the queue.
+    reset &= (c.client_bytes == 0) | (c.client_unacked_bytes >= c.client_bytes)
     return Held(
         seen.late[opened + answers > 0], np.flatnonzero(ack), np.flatnonzero(reset), seen.unanswered[lost_opened > 0]
     )

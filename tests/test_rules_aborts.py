@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,6 +136,25 @@ def test_a_silence_in_mid_body_is_a_read_timeout() -> None:
 )
 def test_closes_that_are_no_timeout(why: str, lives: list[Life]) -> None:
     silent("client-request-timeout", of(lives))
+
+
+IMPATIENT = (0.30, 0.301, 0.335, 0.35, 0.381, 0.39)
+
+
+def test_short_waits_of_many_lengths_agree_by_chance() -> None:
+    lives = [shift(timed_out(1, after=wait)[0], 1.3 * n) for n, wait in enumerate(IMPATIENT)]
+    others = [shift(timed_out(1, after=wait)[0], 9.0 + n) for n, wait in enumerate((0.06, 0.14, 0.19))]
+    assert endings.given_up(of(lives)) is not None  # nothing contradicts
+    assert endings.given_up(of(lives + others)) is None
+    silent("client-request-timeout", of(lives + others))
+
+
+def shift(one: Life, by: float) -> Life:
+    """The same connection, later."""
+    one.opened += by
+    one.uses = [replace(use, request=use.request + by) for use in one.all_uses()]
+    one.closed = (one.closed or 0.0) + by
+    return one
 
 
 def test_a_request_that_never_arrived_is_the_paths_fault() -> None:

@@ -491,6 +491,9 @@ def given_up(pool: Pool) -> GivenUp | None:
     chosen = rows[inside]
     kept = waits[inside]
     median = int(np.median(kept))
+    # Of waits below a second a window of 120 ms holds many by chance: users who lose patience, at any time.
+    if int(np.ptp(kept)) > AGREE_SHARE * median and 10 * len(chosen) < 9 * len(rows):
+        return None
     done = ((x.flags & (RESPONSE_COMPLETE | TURN)) != 0) & (x.response_first_at > 0) & ((x.flags & BOUND) == 0)
     done[last] = False
     if since is Since.SILENCE:

@@ -383,7 +383,7 @@ def test_pipelined_requests_are_information() -> None:
     assert finding.severity is Severity.INFO
 
 
-def test_connections_lost_with_several_requests_open_are_more() -> None:
+def test_connections_lost_with_several_requests_open_are_counted() -> None:
     lives = [
         Life(
             5.0 * n,
@@ -397,7 +397,7 @@ def test_connections_lost_with_several_requests_open_are_more() -> None:
     one.exchanges.columns["flags"] = one.exchanges.flags | PIPELINED
     finding = found("pipelining", one)
     assert finding is not None
-    assert finding.severity is Severity.LOW
+    assert finding.severity is Severity.INFO
     assert finding.measured["lost_with_several_open"] == 4
 
 

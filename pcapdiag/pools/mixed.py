@@ -41,8 +41,10 @@ def never_used_again(pool: Pool) -> Mask | None:
     kinds = pool.close_class
     left = once & ((kinds == CloseClass.OPEN) | (kinds == CloseClass.SILENT))
     closed = once & ((kinds == CloseClass.IMMEDIATE) | (kinds == CloseClass.SIGNALLED)) & (pool.closer != Side.NONE)
-    passing = pool.passed_over | pool.missed
-    for kind in (left, closed):
+    # Those left open are passed over themselves.  Where all are closed, one idle connection that nobody ever uses would
+    # make a miss of every dial: only those of the kind that is reused count.
+    reused = pool.idle_nearby((c.requests >= REUSED)[pool.idle.connection])
+    for kind, passing in ((left, pool.passed_over | pool.missed), (closed, reused)):
         if int(kind.sum()) < MIN_DIALS or float(passing[kind].mean()) < MISSED or not _one_host(c.host[kind]):
             continue
         if kind is left and abandoned(part(pool, np.flatnonzero(kind))) is None:

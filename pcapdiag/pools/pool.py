@@ -350,14 +350,15 @@ class Pool:
         Idle since half the guard before the SYN and for a whole guard after it; without the guard two thirds of the
         dials in an overflow burst would look like misses.
         """
-        return self._idle_nearby(self.idle.fate != Fate.REUSED)
+        return self.idle_nearby(self.idle.fate != Fate.REUSED)
 
     @cached_property
     def passed_over(self) -> Mask:
         """Likewise, but the idle one was used again later: somebody else's, behind the same address."""
-        return self._idle_nearby(self.idle.fate == Fate.REUSED) & ~self.missed
+        return self.idle_nearby(self.idle.fate == Fate.REUSED) & ~self.missed
 
-    def _idle_nearby(self, which: Mask) -> Mask:
+    def idle_nearby(self, which: Mask) -> Mask:
+        """For each dialled connection: whether one of these idle intervals spans its dial, with the guard."""
         opened = self.connections.first_at
         start = self.idle.start[which] + self.guard // 2
         end = self.idle.end[which] - self.guard

@@ -67,9 +67,7 @@ class Result:
         """Everything that is not zero, for a failed test."""
         lines = []
         for row in self.connections:
-            lines.append(
-                " ".join(f"{key}={value}" for key, value in row.items() if value not in (0, -1, None))
-            )
+            lines.append(" ".join(f"{key}={value}" for key, value in row.items() if value not in (0, -1, None)))
             lines += ["  " + " ".join(f"{k}={v}" for k, v in x.items()) for x in self.of(row["number"])]
         return "\n".join(lines)
 
@@ -123,9 +121,7 @@ def result_of(tables: pipeline.Tables) -> Result:
 
 
 def flag_names(value: int) -> set[str]:
-    names = {
-        name.lower(): bit for name, bit in vars(flags).items() if name.isupper() and isinstance(bit, int)
-    }
+    names = {name.lower(): bit for name, bit in vars(flags).items() if name.isupper() and isinstance(bit, int)}
     return {name for name, bit in names.items() if value & bit}
 
 

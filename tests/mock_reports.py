@@ -157,13 +157,11 @@ def finding(**changes: object) -> Finding:
             Evidence(8400, frames(60200, 60204), "a new connection 1.2 ms after such a close"),
         ),
         would_refute=(
-            "More than 2 connections idle at the same time in this pool, "
-            "or a Connection: close on these responses."
+            "More than 2 connections idle at the same time in this pool, or a Connection: close on these responses."
         ),
         not_the_fix=(
             "MaxIdleConns alone: the limit per host stays 2.",
-            "TCP keepalive (Dialer.KeepAlive, tcp_keepalive_time): "
-            "it probes dead peers, it keeps nothing for reuse.",
+            "TCP keepalive (Dialer.KeepAlive, tcp_keepalive_time): it probes dead peers, it keeps nothing for reuse.",
         ),
         predicted={"connections": 103, "time_wait": 0},
     )
@@ -241,9 +239,7 @@ def report(**changes: object) -> Report:
             linktypes=("ETHERNET",),
             quality=Quality(undecoded={"ARP": 14}),
         ),
-        verdict=Verdict(
-            False, "The client keeps only 2 idle connections, but up to 100 requests run at once."
-        ),
+        verdict=Verdict(False, "The client keeps only 2 idle connections, but up to 100 requests run at once."),
         findings=(finding(),),
         pools=(pool(),),
         connections=(),
@@ -312,9 +308,7 @@ def new_transport_or_body() -> Report:
         inferred=(),
     )
     return report(
-        verdict=Verdict(
-            False, "No connection is ever reused: 1,200 connections for 1,200 requests, none closed."
-        ),
+        verdict=Verdict(False, "No connection is ever reused: 1,200 connections for 1,200 requests, none closed."),
         findings=(rival,),
         pools=(row,),
         connection_count=1200,
@@ -377,11 +371,7 @@ def several() -> Report:
         severity=Severity.MEDIUM,
         pools=("p2",),
         title="The client drops idle connections after 2.000 s, but a request comes every 5 s.",
-        evidence=(
-            Evidence(
-                9, (*frames(5, 9, file="a.pcap"), *frames(3, file="b.pcap")), "idle 2.000 s, then closed"
-            ),
-        ),
+        evidence=(Evidence(9, (*frames(5, 9, file="a.pcap"), *frames(3, file="b.pcap")), "idle 2.000 s, then closed"),),
         not_the_fix=(),
         predicted={},
     )
@@ -413,10 +403,7 @@ def poisoned(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(poisoned(item) for item in value)
     if isinstance(value, Mapping):
-        return {
-            poisoned(key) if key in ("ARP", "connections") else key: poisoned(item)
-            for key, item in value.items()
-        }
+        return {poisoned(key) if key in ("ARP", "connections") else key: poisoned(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{field.name: poisoned(getattr(value, field.name)) for field in fields(value)})
     return value

@@ -136,9 +136,7 @@ def test_filters_reach_the_pipeline(pipeline: Pipeline, command: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("level", "code"), [("never", 0), ("info", 1), ("low", 1), ("medium", 1), ("high", 0)]
-)
+@pytest.mark.parametrize(("level", "code"), [("never", 0), ("info", 1), ("low", 1), ("medium", 1), ("high", 0)])
 def test_fail_on_exits_with_1_at_or_above_the_level(pipeline: Pipeline, level: str, code: int) -> None:
     pipeline.answer = mock.report(findings=(mock.finding(severity=Severity.MEDIUM),))
     assert main(["diagnose", "--fail-on", level, "a"]) == code
@@ -192,9 +190,7 @@ def test_a_wrong_command_is_one_line_and_2(
     assert printed.err.count("\n") == 1
 
 
-def test_the_output_goes_to_a_file(
-    pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_output_goes_to_a_file(pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "report.txt"
     assert main(["diagnose", "-o", str(target), "a"]) == 0
     assert capsys.readouterr().out == ""
@@ -286,17 +282,12 @@ def test_a_rule_is_explained_by_code_or_name(rules: None, capsys: pytest.Capture
 
 def test_an_unknown_rule_gets_a_suggestion(rules: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "idle-pool-to-small"]) == 2
-    assert (
-        capsys.readouterr().err
-        == "pcapdiag: no rule 'idle-pool-to-small'; did you mean idle-pool-too-small\n"
-    )
+    assert capsys.readouterr().err == "pcapdiag: no rule 'idle-pool-to-small'; did you mean idle-pool-too-small\n"
     assert main(["explain", "zzz"]) == 2
     assert "pcapdiag rules lists them" in capsys.readouterr().err
 
 
-def test_the_rules_are_listed_by_code(
-    rules: None, pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_rules_are_listed_by_code(rules: None, pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].startswith("PD201  never-reuse")
@@ -343,9 +334,7 @@ def test_a_reader_that_leaves_is_no_error_and_the_exit_code_stays(tmp_path: Path
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
-        run = subprocess.run(
-            [sys.executable, "-c", script], stdout=closed, stderr=subprocess.PIPE, timeout=60
-        )
+        run = subprocess.run([sys.executable, "-c", script], stdout=closed, stderr=subprocess.PIPE, timeout=60)
     assert run.stderr == b""
     assert run.returncode == 1
 
@@ -357,9 +346,7 @@ def test_a_signal_while_reading_ends_quietly() -> None:
         "module.analyze = wait\n"
         "sys.exit(main(['diagnose', 'a']))"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as run:
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"reading\n"
         run.send_signal(signal.SIGINT)

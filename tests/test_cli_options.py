@@ -41,9 +41,7 @@ def test_a_plus_counts_from_the_start_of_the_capture(text: str, after_start: int
     assert (when.at, when.after_start) == (None, after_start)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "3.5", "-3", "+", "+x", "yesterday", "2026-11-20T13:28:30", "2026-02-30T00:00Z"]
-)
+@pytest.mark.parametrize("text", ["", "3.5", "-3", "+", "+x", "yesterday", "2026-11-20T13:28:30", "2026-02-30T00:00Z"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is no time"):
         moment(CONTEXT, PARAM, text)

@@ -33,9 +33,7 @@ GLOSSARY = (ROOT / "docs" / "GLOSSARY.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 # The modules with C types, as dotted names.
-PACKET_PATH = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCE.glob("**/*.pxd")
-)
+PACKET_PATH = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCE.glob("**/*.pxd"))
 
 
 def update_readme(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -113,8 +111,7 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
     for first, others in re.findall(r"`(pcapdiag/\w+/)\w+\.py`((?:, `\w+\.py`)+)", text):
         named |= {first + other for other in re.findall(r"\w+\.py", others)}
     linked = {
-        str((page.parent / target).relative_to(ROOT))
-        for target in re.findall(r"\]\(([\w./-]+\.md|LICENSE)\)", text)
+        str((page.parent / target).relative_to(ROOT)) for target in re.findall(r"\]\(([\w./-]+\.md|LICENSE)\)", text)
     }
     named.discard("pcapdiag/1")  # the JSON's schema
     assert [path for path in sorted(named | linked) if not (ROOT / path).exists()] == []

@@ -325,9 +325,7 @@ test_a_head_over_many_segments_is_one_request_that_starts_at_the_first = scenari
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND"])
 def test_a_conversation_byte_by_byte_is_the_same_conversation(method: str) -> None:
-    request = (
-        f"{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n"
-    )
+    request = f"{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n"
     response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (
         "" if method == "HEAD" else "A\r\n0123456789\r\n0\r\n\r\n"
     )

@@ -178,9 +178,7 @@ def test_a_response_to_an_unseen_request_has_its_row_while_a_late_request_is_awa
     request, response = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
     framer.feed(True, request, 0, len(request), len(request), 1, 1, 0, 0)
     for place, acknowledged in enumerate((len(request), 2 * len(request), len(request))):
-        framer.feed(
-            False, response, 0, len(response), len(response), 2, 2, place * len(response), acknowledged
-        )
+        framer.feed(False, response, 0, len(response), len(response), 2, 2, place * len(response), acknowledged)
     framer.finish()
     assert framer.requests == 3
     assert rows.count == 3

@@ -142,9 +142,7 @@ def test_a_wrong_byte_order_magic_is_an_error() -> None:
 def test_a_section_header_with_an_absurd_length_is_an_error(length: int) -> None:
     data = bytearray(wire.pcapng(Section(PACKETS)))
     data[4:8] = struct.pack("<I", length)
-    with pytest.raises(
-        CaptureError, match=f"pcapng section header of {length} bytes; expected 28 bytes or more"
-    ):
+    with pytest.raises(CaptureError, match=f"pcapng section header of {length} bytes; expected 28 bytes or more"):
         read(bytes(data))
 
 

@@ -83,10 +83,7 @@ def test_a_gzip_that_breaks_before_its_first_byte_is_an_error(tmp_path: Path) ->
 def test_a_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_EXPANSION", 2)
     path = saved(tmp_path, "a.pcap.gz", gzip.compress(wire.pcap(PACKETS) + bytes(1_000_000)))
-    assert (
-        str(error_of(path))
-        == f"{path}: expands more than 2 times; expected a capture; try: gunzip it and look"
-    )
+    assert str(error_of(path)) == f"{path}: expands more than 2 times; expected a capture; try: gunzip it and look"
 
 
 def test_several_files_are_read_in_time_order_with_frames_numbered_through(tmp_path: Path) -> None:
@@ -194,9 +191,7 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
-    assert str(error_of(path)) == (
-        f"{path}: no permission to read it; try: sudo chmod a+r on it, or run as its owner"
-    )
+    assert str(error_of(path)) == (f"{path}: no permission to read it; try: sudo chmod a+r on it, or run as its owner")
 
 
 def test_text(tmp_path: Path) -> None:

@@ -30,9 +30,7 @@ def test_frames_that_do_not_fit_are_counted_and_never_cut_a_number() -> None:
 
 def test_a_filter_stays_on_one_line_and_frames_of_several_files_are_told_apart() -> None:
     page = Page(60)
-    page.frames(
-        [FrameRef(3, "b.pcap"), FrameRef(5, "a.pcap"), *(FrameRef(at, "a.pcap") for at in range(9, 99, 2))]
-    )
+    page.frames([FrameRef(3, "b.pcap"), FrameRef(5, "a.pcap"), *(FrameRef(at, "a.pcap") for at in range(9, 99, 2))])
     lines = page.text().splitlines()
     assert lines[0] == "in b.pcap:"
     assert lines[1] == "frame.number == 3"

@@ -121,9 +121,7 @@ def test_a_damaged_capture_is_said_on_the_first_screen() -> None:
 
 def test_an_unknown_client_gets_one_snippet_and_the_other_names() -> None:
     products = tuple(
-        dataclasses.replace(
-            mock.IDLE_PER_HOST, product=product, name=f"{product}.limit", snippet=f"{product}!"
-        )
+        dataclasses.replace(mock.IDLE_PER_HOST, product=product, name=f"{product}.limit", snippet=f"{product}!")
         for product in ("Go", "requests", "undici")
     )
     claim = dataclasses.replace(mock.finding().causes[0], settings=products)
@@ -157,9 +155,7 @@ def test_a_second_setting_of_the_same_knob_is_one_line() -> None:
     claim = dataclasses.replace(mock.finding().causes[0], settings=(mock.IDLE_PER_HOST, total))
     report = mock.report(findings=(mock.finding(causes=(claim,)),))
     page = text.diagnosis(report, width=100)
-    assert (
-        "Also look at: http.Transport.MaxIdleConns, not visible in these packets; the default is 100" in page
-    )
+    assert "Also look at: http.Transport.MaxIdleConns, not visible in these packets; the default is 100" in page
     assert "second" not in page.split("THE PROOF")[0]
     assert "second" in text.diagnosis(report, verbose=True)
 
@@ -181,9 +177,7 @@ def test_every_cause_above_health_has_plain_words() -> None:
 
 def test_time_wait_is_what_is_left_of_it_and_closed_connections_are_in_no_netstat() -> None:
     row = mock.pool(client_states={"TIME_WAIT": 8398, "CLOSED": 2}, server_states={"CLOSED": 8400})
-    page = text.diagnosis(
-        mock.report(pools=(dataclasses.replace(row, time_wait={"client": 5000, "server": 0}),))
-    )
+    page = text.diagnosis(mock.report(pools=(dataclasses.replace(row, time_wait={"client": 5000, "server": 0}),)))
     table = page[page.index("AT THE END") : page.index("CAPTURE\n")]
     assert "5,000" in table
     assert "8,398" not in table
@@ -292,9 +286,7 @@ def test_connections_are_grouped_by_who_talks_to_whom() -> None:
             requests_basis="lower_bound",
             opened_at=mock.FIRST_AT + 1_500_000_000,
         ),
-        mock.connection(
-            number=4, opening="refused", closer="server", close_kind="none", client_state="CLOSED"
-        ),
+        mock.connection(number=4, opening="refused", closer="server", close_kind="none", client_state="CLOSED"),
     )
     page = "".join(text_connections.connections(mock.report(connections=rows, connection_count=4)))
     assert page.count("10.9.0.1 -> 10.9.0.2:8081 (pool p1)") == 1

@@ -27,9 +27,7 @@ def handshake(kind: int, body: bytes) -> bytes:
     return record(22, bytes((kind,)) + len(body).to_bytes(3) + body)
 
 
-def client_hello(
-    name: bytes = b"", alpn: tuple[bytes, ...] = (), tls13: bool = True, padding: int = 0
-) -> bytes:
+def client_hello(name: bytes = b"", alpn: tuple[bytes, ...] = (), tls13: bool = True, padding: int = 0) -> bytes:
     extensions = b""
     if name:
         entry = b"\0" + struct.pack(">H", len(name)) + name

@@ -121,9 +121,7 @@ def link(
 # -- files
 
 
-def pcap_header(
-    order: str = "<", magic: int = 0xA1B23C4D, linktype: int = ETHERNET, snaplen: int = 262_144
-) -> bytes:
+def pcap_header(order: str = "<", magic: int = 0xA1B23C4D, linktype: int = ETHERNET, snaplen: int = 262_144) -> bytes:
     return struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, linktype)
 
 
@@ -143,9 +141,7 @@ def pcap(
     """A pcap file; ``modified`` writes Kuznetzov's longer record headers."""
     magic = 0xA1B2CD34 if modified else 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
     tick = 1 if nanoseconds and not modified else 1000
-    return pcap_header(order, magic, linktype) + b"".join(
-        pcap_record(p, order, tick, modified) for p in packets
-    )
+    return pcap_header(order, magic, linktype) + b"".join(pcap_record(p, order, tick, modified) for p in packets)
 
 
 @dataclass
@@ -175,9 +171,7 @@ def option(code: int, value: bytes, order: str = "<") -> bytes:
 
 
 def section_block(order: str = "<") -> bytes:
-    return block(
-        0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + option(4, b"test", order), order
-    )
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + option(4, b"test", order), order)
 
 
 def interface_block(interface: Interface, order: str = "<") -> bytes:

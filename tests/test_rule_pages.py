@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import ladder
 import make_rule_pages
 
-
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)
 FIN, SYN, RST, PUSH, ACK = 1, 2, 4, 8, 16
 

@@ -26,7 +26,7 @@ from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.endings import given_up
 from pcapdiag.pools.losses import idle_drop
-from pcapdiag.pools.openings import given_up as dials_given_up
+from pcapdiag.pools.openings import dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.replacing import Replacement, both_agree, replacement, told_by_count
 from pcapdiag.pools.timers import Timer, idle_timer

@@ -12,7 +12,7 @@ from tables import Life, Use, ns, pool, pools
 from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Confidence, Mismatch, Opening, Protocol, Severity, Side
-from pcapdiag.pools.openings import by_chance, data_loss, given_up, openings, syn_loss, unheard
+from pcapdiag.pools.openings import by_chance, data_loss, dials_given_up, openings, syn_loss, unheard
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.ports import ports, visible_range
 from pcapdiag.rules import all_rules
@@ -239,18 +239,18 @@ def test_syns_that_nobody_answers_bracket_the_connect_timeout() -> None:
 
 
 def test_two_callers_that_dial_together_are_bracketed_as_one() -> None:
-    seen = given_up(of([*unanswered(4, every=2.5), *unanswered(4, every=2.5, start=0.001)]))
+    seen = dials_given_up(of([*unanswered(4, every=2.5), *unanswered(4, every=2.5, start=0.001)]))
     assert seen is not None
     assert seen.high is not None
     assert 1.0 <= seen.low / SECOND <= 2.499 <= seen.high / SECOND <= 2.6
 
 
 def test_linux_repeats_each_second_at_first() -> None:
-    seen = given_up(of(unanswered(1, syns=4, last=3.07)))
+    seen = dials_given_up(of(unanswered(1, syns=4, last=3.07)))
     assert seen is not None
     assert seen.high is not None
     assert 4.0 < seen.high / SECOND < 4.3  # the fifth SYN would have come
-    old = given_up(of(unanswered(1, syns=3, last=3.0)))
+    old = dials_given_up(of(unanswered(1, syns=3, last=3.0)))
     assert old is not None
     assert old.high is not None
     assert old.high / SECOND == pytest.approx(7.0)  # 0, 1, 3, then 7 s

@@ -218,7 +218,7 @@ def fallback(pool: Pool, pools: Iterable[Pool], rows: Column) -> Pool | None:
 
 
 @dataclass(frozen=True)
-class GivenUp:
+class DialsGivenUp:
     """How long clients waited for a handshake that never came, in nanoseconds.
 
     Attributes:
@@ -236,7 +236,7 @@ class GivenUp:
 
 
 @once_per_pool
-def given_up(pool: Pool) -> GivenUp | None:
+def dials_given_up(pool: Pool) -> DialsGivenUp | None:
     """The connect timeout's bracket, from dials that were never answered; None where there are none."""
     o = openings(pool)
     c = pool.connections
@@ -251,7 +251,7 @@ def given_up(pool: Pool) -> GivenUp | None:
     due = np.where(linear, tried + SECOND + SECOND // 8, np.where(syns >= 2, 2 * tried + SECOND, 3 * SECOND))
     over = c.first_at[rows] + due <= pool.end
     if not over.any():
-        return GivenUp(int(tried.max()), None, int(syns.max()), len(rows))
+        return DialsGivenUp(int(tried.max()), None, int(syns.max()), len(rows))
     high = int(np.median(due[over]))
     # A client that dials again when it gave up shows its patience better: the next dial behind the last SYN.
     following = np.sort(c.first_at[o.dials])
@@ -261,4 +261,4 @@ def given_up(pool: Pool) -> GivenUp | None:
     if len(waits) >= 2 and float(np.ptp(waits)) <= 0.25 * float(np.median(waits)):
         high = min(high, int(waits.min()))
     low = int(np.median(tried[over]))
-    return GivenUp(min(low, high), high, int(syns[over].max()), int(over.sum()))
+    return DialsGivenUp(min(low, high), high, int(syns[over].max()), int(over.sum()))

@@ -37,8 +37,8 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Opening, Severi
 from pcapdiag.pools.openings import (
     Openings,
     data_loss,
+    dials_given_up,
     fallback,
-    given_up,
     looks_like_loss,
     openings,
     server_alive_elsewhere,
@@ -92,7 +92,7 @@ class ConnectTimeout(Rule):
         first, last = int(c.first_at[rows[0]]), int(c.last_at[rows].max())
         opened, spoken = signs_of_life(pool, rows)
         when, selective = story(pool, seen)
-        patience = given_up(pool)
+        patience = dials_given_up(pool)
         bracket, low, high = None, None, None
         if patience is not None and patience.high is not None:
             low, high = patience.low, patience.high

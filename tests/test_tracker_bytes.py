@@ -57,9 +57,9 @@ test_a_segment_that_comes_late_within_a_round_trip_is_out_of_order = scenario(
     HANDSHAKE
     + """
     > P. POST / (1000)
-    < . 42:1042(1000)
-    < P. 1:42(41) 200 (0/2000)
-    < . 1042:2042(1000)
+    < . 42:1042(1000) id 9
+    < P. 1:42(41) 200 (0/2000) id 8
+    < . 1042:2042(1000) id 10
     expect out_of_order server 1
     expect retransmitted server 0
     expect gap_bytes client 0

@@ -12,7 +12,7 @@ cdef long long _M, _HALF_SPACE, _MAX_WINDOW
 cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE, _DELAYED_ACK, _DELAYED_ACK_MOST, _RELEASED
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
-cdef int _ID_STEP, _ID_STEPS
+cdef int _ID_STEP, _ID_STEPS, _ID_NEAR
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
 cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
@@ -59,7 +59,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(flags=int, length="long long", sequence="long long", end="long long", beyond="long long",
                    offset="long long", fresh="long long", skip="long long", captured="long long", step=int)
     cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
-    @cython.locals(limit="long long", late=bint)
+    @cython.locals(limit="long long", late=bint, ahead=int)
     cdef int filled(self, Connection c, Half half, Segment s) except -1
     cdef int resent(self, Half half, long long sequence, int length) except -1
     @cython.locals(waited="long long", way="long long")

@@ -57,6 +57,7 @@ _KEPT = 1_000_000_000  # ns a closed connection stays whole for what crosses its
 # millisecond; half of one is for jitter.
 _ID_STEP = 32  # packets of a connection between two with data; a machine-wide or random IP identification jumps further
 _ID_STEPS = 3
+_ID_NEAR = 64
 _DELAYED_ACK = 30_000_000  # ns
 _DELAYED_ACK_MOST = 500_000_000  # ns
 _RELEASED = 500_000  # ns
@@ -604,9 +605,12 @@ class Tracker(SegmentSink):
         """A segment below the highest sequence number, not seen before: late, or sent again."""
         limit = c.rtt if c.rtt > _REORDER else _REORDER
         late = half.hole_at != 0 and s.at - half.hole_at <= limit
-        if half.id_steps >= _ID_STEPS and s.ip_id:
-            # A kernel that numbers its packets one by one says which was made first.
-            late = ((half.last_id - s.ip_id) & 0xFFFF) < 0x8000
+        ahead = (s.ip_id - half.last_id) & 0xFFFF
+        if s.ip_id and half.last_id and ahead:
+            # A kernel that numbers its packets one by one says which was made first.  Random numbers so near each other
+            # are one in five hundred.
+            if half.id_steps >= _ID_STEPS or ahead <= _ID_NEAR or ahead >= 0x10000 - _ID_NEAR:
+                late = ahead >= 0x8000
         if late:
             half.out_of_order += 1
         else:

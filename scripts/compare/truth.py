@@ -55,8 +55,14 @@ def judge_capture(path: Path, document: dict[str, Any]) -> Verdict:
     )
     began = truth["initiator_by_port"]
     pairs = [(began.get(str(row.client[1]), "none"), row.initiator.word) for row in rows]
-    wrong = [pair for pair in pairs if pair[1] not in (pair[0], "undecidable")]
-    undecided = any(word == "undecidable" for _, word in pairs)
+    # A FIN that waits behind unacknowledged bytes is the kernel's, and on no wire.
+    unheard = {str(row.client[1]) for row in rows if row.initiator.word == "none"} & set(truth.get("unheard", ()))
+    wrong = [
+        pair
+        for row, pair in zip(rows, pairs, strict=True)
+        if pair[1] not in (pair[0], "undecidable") and str(row.client[1]) not in unheard
+    ]
+    undecided = bool(unheard) or any(word == "undecidable" for _, word in pairs)
     outcome = "violation" if wrong else "bound" if undecided else "equal"
     verdict.tell("initiator", outcome, f"(truth, ours): {Counter(wrong)}")
     return verdict

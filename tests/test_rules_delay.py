@@ -596,3 +596,17 @@ def test_pools_without_an_exchange_break_nothing() -> None:
     for rule in RULES:
         assert judged(rule, empty) is None or isinstance(judged(rule, empty), NotJudged)
     assert np.array_equal(empty.connections.requests, np.zeros(5))
+
+
+def test_what_shows_on_a_single_message_is_judged_on_a_single_connection() -> None:
+    uses = [(2.0 * n + 0.01, 2.0 * n + 1.03) for n in range(6)]
+    waiting = of([Life(0.0, uses, columns={"expect_waits": 6, "expect_wait_ns": 6_000_000_000})])
+    assert not waiting.tiny
+    assert of([Life(0.0, uses)]).tiny
+    assert of([Life(0.0, uses, columns={"expect_waits": 2})]).tiny
+
+
+def test_nothing_is_called_healthy_that_no_rule_could_judge() -> None:
+    few = judgement([of([Life(0.0, [(2.0 * n + 0.01, 2.0 * n + 0.02) for n in range(6)])])]).verdict
+    assert few.healthy is None
+    assert few.summary.startswith("not enough evidence, 6 requests on 1 connection")

@@ -92,11 +92,14 @@ class Pool:
     def tiny(self) -> bool:
         """Too small for any pattern: nearly every rule wants three connections or ten requests.  A scan makes thousands.
 
-        Only a reader that stops its sender shows on a single transfer.
+        What shows on a single message needs no more than a few of those: a reader that stops its sender, bodies that wait
+        for a 100 Continue, segments that wait for a delayed ACK.
         """
         if self.size >= 3 or self.requests >= 10:
             return False
-        return not (self.connections.client_zero_window.any() or self.connections.server_zero_window.any())
+        c = self.connections
+        shown = int(c.expect_waits.sum() + c.client_stalls.sum() + c.server_stalls.sum())
+        return not (c.client_zero_window.any() or c.server_zero_window.any() or shown >= 3)
 
     @cached_property
     def dialled(self) -> Mask:

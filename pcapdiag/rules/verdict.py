@@ -31,7 +31,7 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     requests = sum(pool.requests for pool in pools)
     connections = sum(pool.size for pool in pools)
     odd = oddities(pools, {one.causes[0].cause for one in noted})
-    if requests < ENOUGH_REQUESTS:
+    if requests < ENOUGH_REQUESTS or all(pool.tiny for pool in pools):
         seen = [f"{many(requests, 'request')} on {many(connections, 'connection')}", *odd]
         return Verdict(None, f"not enough evidence, {'; '.join(seen)}. {better_capture(pools)}".rstrip())
     if odd:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from tables import Life, pool
 
-from pcapdiag.pools.capacity import Capacity, idle_capacity, overflow_rows, pooled_at_overflow, resting_level
+from pcapdiag.pools.capacity import (
+    Capacity,
+    evicting_capacity,
+    idle_capacity,
+    overflow_rows,
+    pooled_at_overflow,
+    resting_level,
+)
 from pcapdiag.pools.pool import Pool
 
 
@@ -39,6 +46,47 @@ def bursts(
     return lives
 
 
+def evicting(keep: int, width: int, count: int = 10, every: float = 0.5, leave: float | None = None) -> list[Life]:
+    """Bursts of ``width`` requests at once over a pool that closes the one idle longest when more than ``keep`` are idle.
+
+    ``leave``: all that stayed are closed then, at the program's end.
+    """
+    lives: list[Life] = []
+    resting: list[Life] = []
+    for n in range(count):
+        at = n * every
+        busy = resting + [Life(at + 0.005 + 0.0001 * k) for k in range(width - len(resting))]
+        lives += busy[len(resting) :]
+        resting = []
+        for k, one in enumerate(busy):
+            end = at + 0.02 + 0.001 * k
+            one.uses = [*one.uses, (at + 0.01 + 0.0001 * k, end)]
+            resting.append(one)
+            if len(resting) > keep:
+                resting.pop(0).closed = end + 0.0005
+    for one in resting:
+        one.closed = leave
+    return lives
+
+
+def sessions(uses: list[int], workers: int, takes: float = 0.02, count: int = 12) -> list[Life]:
+    """``workers`` that run at the same times, each in sessions of so many requests in turn, closed after the last one."""
+    lives = []
+    for w in range(workers):
+        turn, left = w, 0
+        for n in range(count):
+            at = n * 0.5 + 0.001 * w
+            if left == 0:
+                left = uses[turn % len(uses)]
+                turn += 1
+                lives.append(Life(at))
+            lives[-1].uses = [*lives[-1].uses, (at + 0.01, at + 0.01 + takes)]
+            left -= 1
+            if left == 0:
+                lives[-1].closed = at + 0.0105 + takes
+    return lives
+
+
 def capacity_of(lives: list[Life], end: float = 10.0) -> Capacity | None:
     return idle_capacity(pool(lives, end=end))
 
@@ -50,6 +98,51 @@ def test_the_resting_level_is_the_capacity(keep: int, width: int) -> None:
     assert (capacity.value, capacity.low, capacity.high) == (keep, keep, keep)
     assert capacity.overflow == 10 * (width - keep)
     assert capacity.rest_ns > 8_000_000_000
+
+
+@pytest.mark.parametrize(("keep", "width"), [(1, 6), (2, 12), (3, 10), (8, 20)])
+@pytest.mark.parametrize("leave", [None, 4.6])
+def test_a_pool_that_closes_the_one_idle_longest_is_told_by_its_rests(
+    keep: int, width: int, leave: float | None
+) -> None:
+    p = pool(evicting(keep, width, leave=leave), end=10)
+    capacity = evicting_capacity(p)
+    assert idle_capacity(p) is None  # what sits idle at a close is on its way out, too
+    assert capacity is not None
+    assert (capacity.value, capacity.rests) == (keep, 9)
+
+
+@pytest.mark.parametrize(("count", "rests"), [(3, None), (4, 3), (5, 4)])
+def test_two_rests_may_be_alike_by_chance_three_are_not(count: int, rests: int | None) -> None:
+    capacity = evicting_capacity(pool(evicting(3, 10, count), end=10))
+    assert (capacity.rests if capacity is not None else None) == rests
+
+
+def test_a_rest_in_ten_may_differ_but_not_two_in_twelve() -> None:
+    lives = evicting(3, 10, 13)
+    extra = [Life(1.02, [(1.025, 1.03)], 1.2), Life(2.02, [(2.025, 2.03)], 2.2)]
+    for number, told in ((0, True), (1, True), (2, False)):
+        p = pool(lives + extra[:number], end=10)
+        assert resting_level(p) is not None
+        assert (evicting_capacity(p) is not None) is told
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(
+            sessions([1], 8) + sessions([12], 4), id="callers with their own beside one connection per request"
+        ),
+        pytest.param(sessions([2], 6), id="sessions of two requests, in step"),
+        pytest.param(sessions([1, 2], 2), id="sessions of one and two requests"),
+        pytest.param(sessions([1, 2, 3, 4], 8), id="sessions of one to four requests"),
+        pytest.param(sessions([3, 1, 4, 1, 5], 4), id="sessions of several lengths"),
+        pytest.param(evicting(10, 10, leave=4.6), id="a pool with room, and the program's end"),
+        pytest.param(evicting(0, 10), id="no pool"),
+    ],
+)
+def test_what_leaves_no_level_or_always_the_same_ones_is_no_pool_that_evicts(lives: list[Life]) -> None:
+    assert evicting_capacity(pool(lives, end=10)) is None
 
 
 def test_speculative_dials_that_carry_nothing_belong_to_the_overflow() -> None:

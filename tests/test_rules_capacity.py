@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from analyses import above_info, judged, judgement
 from tables import Life, pool, pools
-from test_capacity import bursts
+from test_capacity import bursts, evicting, sessions
 
 from pcapdiag.model.flags import METHODS, UPGRADED
 from pcapdiag.model.report import Finding
@@ -65,6 +65,36 @@ def test_requests_that_overlap_on_one_connection_need_no_second(used: int, fires
     unused = [Life(0.5 * n + 0.2, [], 0.5 * n + 0.2002) for n in range(20)]
     more = [Life(5.0, [(5.012, 5.031)], 5.0315)] * (used - 2)
     assert (found("idle-pool-too-small", pool(kept + unused + more, end=12)) is not None) is fires
+
+
+@pytest.mark.parametrize(
+    ("count", "confidence"),
+    [(3, None), (4, Confidence.LOW), (6, Confidence.MEDIUM), (10, Confidence.MEDIUM), (11, Confidence.HIGH)],
+)
+def test_a_pool_that_closes_the_one_idle_longest_is_told_by_bursts_that_agree(
+    count: int, confidence: Confidence | None
+) -> None:
+    finding = found("idle-pool-too-small", pool(evicting(3, 12, count, leave=0.5 * count), end=10))
+    assert (finding.confidence if finding is not None else None) == confidence
+    if finding is not None:
+        assert finding.measured["idle_capacity"] == 3
+        assert f"(so before {count - 1} bursts)" in finding.claim
+        assert "the one idle longest" in finding.claim
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(
+            sessions([1], 8) + sessions([12], 4, takes=0.05), id="callers with their own beside one per request"
+        ),
+        pytest.param(sessions([2], 6), id="sessions of two requests, in step"),
+        pytest.param(evicting(12, 12, leave=4.6), id="a pool with room, and the program's end"),
+        pytest.param(evicting(0, 12), id="nothing is kept"),
+    ],
+)
+def test_what_leaves_no_level_or_always_the_same_ones_tells_no_idle_pool(lives: list[Life]) -> None:
+    assert found("idle-pool-too-small", pool(lives, end=10)) is None
 
 
 # -- max-conns-cap

@@ -8,7 +8,7 @@ import pytest
 import test_rules_opening as opening
 from analyses import above_info, judged, judgement
 from tables import Life, Use, pool, pools
-from test_capacity import bursts
+from test_capacity import bursts, evicting
 from test_caps import capped
 from test_rules_aborts import back, cut, dying, idle_stop, ignored, killed, race, refused, resets, timed_out, upload
 from test_rules_capacity import aged, careless, counted, full, halves, keeping, left, tunnels
@@ -129,6 +129,7 @@ FIRES: dict[str, list[tuple[str, Pool]]] = {
         ("bursts of 20 over a pool of 2", of(bursts(2, 20))),
         ("a pool of 10", of(bursts(10, 20))),
         ("speculative dials", of(bursts(2, 10, unused=3))),
+        ("a pool that closes the one idle longest", of(evicting(3, 12, leave=4.9))),
         ("TLS", of(bursts(2, 20), protocol=Protocol.TLS)),
     ],
     "idle-timeout-too-short": [

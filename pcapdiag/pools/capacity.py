@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from pcapdiag.pools.pool import MILLISECOND, SECOND, Fate, Pool, once_per_pool
 # Rest begins when no request has been open for this long, or four round trips: closes that overflow caused are over.
 SETTLE = 50 * MILLISECOND
 HOLDS = 0.5
+# Fewer rests, or fewer closes of either kind, may agree by chance.
+AGREE = 3
+# Part of the rests, or of the closes, that must agree where a size follows from them alone: an instant's blur is allowed.
+NEARLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Capacity:
         rest_ns: how long the pool was seen at rest.
         overflow: connections that the client closed at once, and unused ones of the same burst.
         rows: those connections.
+        rests: how many rests agree, where the size follows from them alone; else 0.
     """
 
     value: int | None
@@ -34,6 +39,7 @@ class Capacity:
     rest_ns: int
     overflow: int
     rows: Column
+    rests: int = 0
 
 
 @once_per_pool
@@ -112,7 +118,52 @@ def capacity_with_busy(pool: Pool) -> Capacity | None:
         return None
     c = pool.connections
     others = timeline.level(c.close_at[overflow_rows(pool)], c.first_at[pool.usable], pool.gone_at[pool.usable])
-    return level if float((others >= level.value).mean()) >= 0.9 else None
+    return level if float((others >= level.value).mean()) >= NEARLY else None
+
+
+@once_per_pool
+def evicting_capacity(pool: Pool) -> Capacity | None:
+    """The idle pool's size of a client that makes room by closing the one idle longest, None where it is not clear.
+
+    Such a pool (Mojo::UserAgent, libcurl, nginx's upstream keepalive) keeps the connections that came back last, so what
+    sits idle when it closes one is soon to leave too, and is no pooled one for :func:`pooled_at_overflow`.  What tells it:
+
+    - at three rests or more, each after a burst that overflowed and before another request, the same number is open;
+    - the ones that stay change: some rested and are closed at once after their next use, some are closed before they
+      ever rested.  Callers with connections of their own beside others that use one per request (a mixed pool) keep
+      the same ones; sessions that end after some requests all rest first, and leave a gap;
+    - at nine of ten of the closes as many others were open: the pool had no room.  What is closed after the last request
+      does not count, since a program's end closes everything.
+    """
+    level = resting_level(pool)
+    rested = _open_at_rests(pool)
+    if level is None or not level.value or len(rested) < AGREE or replaced_by_age(pool):
+        return None
+    c = pool.connections
+    at, heights, overflowed = rested.T
+    same = heights[overflowed > 0] == level.value
+    if int(same.sum()) < AGREE or float(same.mean()) < NEARLY:
+        return None
+    rows = overflow_rows(pool)
+    rows = rows[c.close_at[rows] < at[-1]]
+    through = np.searchsorted(at, c.close_at[rows]) - np.searchsorted(at, c.first_at[rows])
+    if int((through > 0).sum()) < AGREE or int((through == 0).sum()) < AGREE:
+        return None
+    others = timeline.level(c.close_at[rows], c.first_at[pool.usable], pool.gone_at[pool.usable])
+    return replace(level, rests=int(same.sum())) if float((others >= level.value).mean()) >= NEARLY else None
+
+
+def _open_at_rests(pool: Pool) -> Column:
+    """Per rest that a request ended: its moment, the open connections, the overflow since the last one; shape (n, 3)."""
+    busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
+    settle = max(SETTLE, 4 * pool.rtt)
+    quiet = np.flatnonzero(busy[:-1] == 0)
+    begin = busy_at[quiet] + settle
+    begin = begin[begin < busy_at[quiet + 1]]
+    c = pool.connections
+    heights = timeline.level(begin, c.first_at[pool.usable], pool.gone_at[pool.usable])
+    closed = np.searchsorted(np.sort(c.close_at[overflow_rows(pool)]), begin)
+    return np.stack([begin, heights, np.diff(closed, prepend=0)], axis=1)
 
 
 @once_per_pool

@@ -2,7 +2,8 @@
 
 What it looks at
     Connections that the client closed at once and unasked after a response (or without having used them: speculative
-    dials), while others stayed; how many stay when no request is open; how many are needed at once.
+    dials), while others stayed; how many stay when no request is open; how many are needed at once.  Where the pool
+    makes room by closing the one idle longest, so that none stays for good: whether as many are open before each burst.
 
 Claims
     The idle pool holds K connections, the level at which it rests, and demand is higher, so connections that come back
@@ -20,7 +21,9 @@ What to change
 
 False alarms
     A server's request cap also gives small counts, but constant ones, announced by Connection: close.  A lifetime limit
-    closes at a constant age.  A program's exit closes everything at one moment, with no dials after it.
+    closes at a constant age.  A program's exit closes everything at one moment, with no dials after it.  Callers with
+    connections of their own beside others that use one per request (mixed-pool) leave as many open before each burst
+    too, but always the same ones.
 
 References
     https://pkg.go.dev/net/http#Transport (MaxIdleConnsPerHost; DefaultMaxIdleConnsPerHost is 2)
@@ -37,6 +40,7 @@ from pcapdiag.pools import timeline
 from pcapdiag.pools.capacity import (
     Capacity,
     capacity_with_busy,
+    evicting_capacity,
     idle_capacity,
     most_kept,
     overflow_rows,
@@ -96,6 +100,9 @@ class IdlePoolTooSmall(Rule):
         counts_busy = desk.client_id(pool) in COUNTS_BUSY
         if capacity is None and counts_busy:
             capacity = capacity_with_busy(pool)
+        if capacity is None:
+            capacity = evicting_capacity(pool)
+        rests = capacity.rests if capacity is not None else 0
         if replaced_by_age(pool) or (capacity is None and resting_level(pool) is not None):
             return None
         pooled_then = pooled_at_overflow(pool)
@@ -136,6 +143,7 @@ class IdlePoolTooSmall(Rule):
         mean = pool.mean_requests or 0.0
         rest = (
             f"At rest, {seconds(capacity.rest_ns)} in all, {shown} stayed"
+            + (f" (so before {rests:,} bursts)" if rests else "")
             if capacity is not None and limit == capacity.value and limit is not None
             else f"When connections were thrown away, {shown} others sat idle"
         )
@@ -166,6 +174,7 @@ class IdlePoolTooSmall(Rule):
             severity=churn_severity(pool.opens_per_second, Severity.LOW),
             confidence=min(
                 by_count(len(rows)),
+                by_count(rests, 10) if rests else Confidence.HIGH,
                 Confidence.HIGH if rested else Confidence.MEDIUM,
                 key=lambda confidence: confidence.rank,
             ),
@@ -175,8 +184,9 @@ class IdlePoolTooSmall(Rule):
             claim=(
                 f"The client closed {many(len(rows), 'connection')} of {pool.size:,} at once after a response "
                 f"(median {seconds(linger)}), unasked, and dialled again. {rest}: that is what its idle pool holds; "
-                f"a connection that comes back to a full pool is thrown away. So {many(pool.requests, 'request')} took "
-                f"{many(pool.size, 'connection')}, {mean:.1f} requests each."
+                "a connection that comes back to a full pool is thrown away"
+                + (", or the one idle longest in its place" if rests else "")
+                + f". So {many(pool.requests, 'request')} took {many(pool.size, 'connection')}, {mean:.1f} requests each."
                 + (
                     f" {many(unused, 'connection')} carried no request: dialled in advance, then not needed."
                     if unused

@@ -14,8 +14,18 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Count, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.caps import request_cap
-from pcapdiag.pools.pool import SECOND, Fate, Pool, once_per_pool
-from pcapdiag.pools.timers import LAZY_BEFORE, TIGHT_NS, TIGHT_SHARE, moments, tightest
+from pcapdiag.pools.pool import SECOND, Fate, Mask, Pool, once_per_pool
+from pcapdiag.pools.timers import (
+    BY_CHANCE,
+    LAZY_BEFORE,
+    TIGHT_NS,
+    TIGHT_SHARE,
+    by_chance,
+    dial_beside,
+    last_demand,
+    moments,
+    tightest,
+)
 
 # Nothing announces these: fewer than five that agree can be a program that had so much to do.
 MIN_COUNTED = 5
@@ -28,6 +38,9 @@ LOGIN_TURNS = 10
 USUAL = 1.5
 # Programs end after a second of work, lifetimes are set in seconds.
 YOUNGEST = SECOND
+# Whoever looks at the age at the next use closes up to one pause late.  Of pauses up to a quarter of the age there are
+# four or more in a life, and it is the age that ends it in one of them; of longer ones any number of uses would do.
+FEW_USES = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,8 @@ class Replacement:
 
     Attributes:
         requests: the number that nine of ten carried, None where they differ.
-        age: the age that eight of ten had, None where they differ; ``age_low`` to ``age_high`` holds them.
+        age: the age that eight of ten had, or the lowest where each was closed at its first use past one age; None where
+            they differ.  ``age_low`` to ``age_high`` holds them.
         request_spread, age_spread: coefficient of variation.
         pause: a usual one between two requests, the longest but for one in twenty.
         renewed: closes with a dial by the time that the next request was due: the work went on.
@@ -63,6 +77,8 @@ class Replacement:
 def replacement(pool: Pool, owner: Side) -> Replacement | None:
     """What one side's closes of connections in use agree on, None where that is nothing.
 
+    Most closes must be renewed: programs that each have as much to do and then leave look like a limit, and nobody dials.
+
     The client's closes are those it made without being told by a response; the server's are those it announced, and
     those it made without being asked.
     """
@@ -84,13 +100,25 @@ def replacement(pool: Pool, owner: Side) -> Replacement | None:
     if len(rows) < max(MIN_AGED, AGREE * int(own.sum())) or moments(c.close_at[rows]) < MIN_AGED:
         return None
     requests = _agreed_count(pool, rows) if owner == Side.CLIENT else None
+    latest_use = 0
     ages = pool.age[rows]
     low, high = tightest(ages)
     age = _agreed_age(pool, ages, low, high, pause)
     near = ages[np.abs(ages - int(np.median(ages))) <= tolerance(int(np.median(ages)), pause)]
     low, high = (int(near.min()), int(near.max())) if age is not None else (low, high)
     if requests is None and age is None:
+        rows, latest_use = _renewed_at_first_use_past_an_age(pool, own)
+        if not len(rows):
+            return None
+        ages = pool.age[rows]
+        age = low = int(ages.min())
+        high = int(ages.max())
+    renewed = _renewed(pool, rows, pause)
+    if 2 * renewed < len(rows):
         return None
+    request_spread, age_spread = _spread(c.requests[rows]), _spread(ages)
+    if owner == Side.CLIENT and requests is None and request_spread <= age_spread:
+        return None  # the ages vary more than what was done: a few programs that each have as much to do
     return Replacement(
         owner,
         rows,
@@ -98,12 +126,12 @@ def replacement(pool: Pool, owner: Side) -> Replacement | None:
         age,
         low,
         high,
-        _spread(c.requests[rows]),
-        _spread(ages),
+        request_spread,
+        age_spread,
         pause,
-        _renewed(pool, rows, pause),
+        renewed,
         bool(pool.heads_hidden[rows].mean() > 0.5),
-        _age_survived(pool, low, pause),
+        max(latest_use, _age_survived(pool, low, pause)),
     )
 
 
@@ -142,6 +170,30 @@ def _agreed_age(pool: Pool, ages: Column, low: int, high: int, pause: int) -> in
     lived = pool.exchanges.request_first_at[pool.last_exchange[used]] - pool.connections.first_at[used]
     older = int((lived > high + width).sum())
     return middle if older <= len(ages) // 10 else None
+
+
+def _renewed_at_first_use_past_an_age(pool: Pool, own: Mask) -> tuple[Column, int]:
+    """Closes on the way to a dial that one limit on age explains, and the greatest age at a use, in nanoseconds.
+
+    No rows where the limit does not explain nearly all.
+
+    Programs that ask at different rates close at ages further apart than a tolerance, each up to its own pause late.  But
+    no connection is used past the limit, and none is closed ahead of it: the latest use lies below the earliest close.
+    """
+    none = np.zeros(0, dtype=np.int64), 0
+    c = pool.connections
+    own = own & (pool.closer == Side.CLIENT)
+    wanted = np.flatnonzero(own & (c.close_at <= last_demand(pool) + LAZY_BEFORE))
+    rows = wanted[(dial_beside(pool, c.close_at[wanted]) > 0) & (c.requests[wanted] > 1)]
+    if len(rows) < max(MIN_COUNTED, AGREE * len(wanted)) or by_chance(pool, 2 * LAZY_BEFORE) > BY_CHANCE:
+        return none
+    ages = pool.age[rows]
+    earliest = int(ages.min())
+    if moments(c.close_at[rows]) < MIN_AGED or earliest < YOUNGEST or (FEW_USES * pool.linger[rows] > ages).any():
+        return none
+    used = np.flatnonzero(pool.used & pool.dialled & (pool.last_exchange >= 0))
+    latest = int((pool.exchanges.request_first_at[pool.last_exchange[used]] - c.first_at[used]).max())
+    return (rows, latest) if latest < earliest else none
 
 
 def tolerance(age: int, pause: int) -> int:

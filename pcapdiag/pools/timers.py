@@ -23,9 +23,12 @@ TIGHT_SHARE = 0.05
 EARLY = 5 * MILLISECOND
 LATE = 20 * MILLISECOND
 LATE_SHARE = 0.015
-# A lazy client closes the old connection on its way to dial the new one.
+# A lazy client closes the old connection on its way to dial the new one; between the two calls lie microseconds, and a
+# name's resolution at most.  Where it is to be told from other programs behind the address, the window is the narrow one.
 LAZY_BEFORE = 5 * MILLISECOND
 LAZY_AFTER = 50 * MILLISECOND
+# Part of such pairs that may be there by chance: dials of one program beside closes of another.
+BY_CHANCE = 0.1
 # No common library's idle timeout is shorter by default or by habit; closes sooner than that are a busy program's.
 SHORTEST = 250 * MILLISECOND
 # Nor has one that looks only ahead of a dial a default below a second: sooner, the program replaces its client.
@@ -35,6 +38,8 @@ EPISODE = 100 * MILLISECOND
 # Sweepers close anywhere in [T, T + period] with a period of at most T (HttpURLConnection 5 to 10 s for 5), or a little
 # below T: the largest linger is at most two and a half times the smallest.
 SWEEP_RATIO = 2.5
+# With a period of at most T the longest silence is at most two timeouts.
+SWEPT_BY = 2
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Timer:
     Attributes:
         owner: whose timer.  lifetime: counts from the connection's start instead of its last use.
         value: the point estimate, None where only a bracket is known.
-        low: the largest silence that a connection survived; None when none came near ("not tested").
+        low: the largest silence that a connection survived; None when none came near ("not tested").  For sweepers half
+            the longest silence, below every close: they pass over silences longer than their setting.
         high: the smallest silence that closed one; for sweepers the largest, since some close below their setting.
         count: closes it rests on.  spread: of their silences.  episodes: moments of closing.
         lazy: the client closes when it next looks, so ``high`` is only an upper bound.
@@ -83,11 +89,12 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     if episodes < 2:
         return None
     cluster = tightest(lingers)
-    lazy = owner == Side.CLIENT and closes_on_the_way_to_a_dial(pool, rows)
+    asked = on_the_way_to_a_dial(pool, rows) if owner == Side.CLIENT else None
     survived = pool.idle.end - pool.idle.start
     survived = survived[(pool.idle.fate == Fate.REUSED) & ~pool.idle.fresh]
     near, far = client_leg(pool) if owner == Side.CLIENT else (0, 0)
-    if lazy:
+    if asked is not None:
+        rows, lingers, episodes = asked, pool.linger[asked], moments(pool.connections.close_at[asked])
         if int(lingers.min()) < SHORTEST_LAZY:
             return None
         high = int(lingers.min())
@@ -143,8 +150,8 @@ def idle_timer(pool: Pool, owner: Side) -> Timer | None:
     if largest <= SWEEP_RATIO * smallest and episodes >= MIN_CLOSES:
         if int((survived > largest).sum()) > max(1, len(rows) // 10):
             return None
-        below = survived[survived < largest]
-        low = int(below.max()) - far if len(below) else None
+        # It passes over silences longer than its setting, so that those survived tell nothing of the lower end.
+        low = max(0, min(largest // SWEPT_BY, smallest - LATE) - far)
         return Timer(owner, False, None, low, largest, len(rows), largest - smallest, episodes, False, True, rows)
     return None
 
@@ -190,15 +197,68 @@ def tightest(values: Column) -> tuple[int, int]:
     return int(ordered[at]), int(ordered[at + need - 1])
 
 
-def closes_on_the_way_to_a_dial(pool: Pool, rows: Column) -> bool:
-    """Whether nearly every close comes with a dial of the same pool, more often than chance would have it."""
+def on_the_way_to_a_dial(pool: Pool, rows: Column) -> Column | None:
+    """Those of the closes that show a lazy client, None where there is none.
+
+    Nearly every close comes with a dial of the same pool, more often than chance would have it.  Connections that nobody
+    asks for again stay until the program ends, and are left out: then the dial must be nearer.
+    """
     dials = np.sort(pool.connections.first_at[pool.dialled])
     at = pool.connections.close_at[rows]
     near = np.searchsorted(dials, at + LAZY_AFTER, side="right") - np.searchsorted(dials, at - LAZY_BEFORE)
-    share = float((near > 0).mean())
-    rate = (pool.opens_per_second or 0.0) / 1e9
-    by_chance = 1 - np.exp(-rate * (LAZY_AFTER + LAZY_BEFORE))
-    return share >= AGREE and by_chance < 0.5
+    if float((near > 0).mean()) >= AGREE and by_chance(pool, LAZY_AFTER + LAZY_BEFORE) < 0.5:
+        return rows
+    wanted = rows[at <= last_demand(pool) + LAZY_BEFORE]
+    renewed = wanted[dial_beside(pool, pool.connections.close_at[wanted]) > 0]
+    if len(renewed) < max(MIN_CLOSES, AGREE * len(wanted)) or by_chance(pool, 2 * LAZY_BEFORE) > BY_CHANCE:
+        return None
+    return renewed if moments(pool.connections.close_at[renewed]) >= MIN_CLOSES else None
+
+
+def dial_beside(pool: Pool, at: Column) -> Column:
+    """For each moment the time of the pool's nearest dial, 0 where there is none within 5 ms before or after."""
+    dials = np.sort(pool.connections.first_at[pool.dialled])
+    if not len(dials):
+        return np.zeros(len(at), dtype=np.int64)
+    after = np.minimum(np.searchsorted(dials, at), len(dials) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(np.abs(dials[before] - at) < np.abs(dials[after] - at), dials[before], dials[after])
+    return np.where(np.abs(nearest - at) <= LAZY_BEFORE, nearest, 0)
+
+
+def by_chance(pool: Pool, window: int) -> float:
+    """The part of all moments that have a dial of the pool within a window of so many nanoseconds around them."""
+    return float(1 - np.exp(-(pool.opens_per_second or 0.0) / 1e9 * window))
+
+
+def last_demand(pool: Pool) -> int:
+    """When the last request or dial began; what closes later was not asked for again."""
+    return int(max(pool.busy_from.max(initial=0), pool.connections.first_at[pool.dialled].max(initial=0)))
+
+
+def asked_again(pool: Pool, rows: Column) -> Column:
+    """For each connection the dial that replaced it, told by its own packets; 0 where they do not tell.
+
+    A client that does not read in the background sees the server's FIN only when it wants the connection again: its own
+    FIN comes late, and a SYN within milliseconds.  A lazy client closes and dials in one step.  Both hold whatever other
+    programs behind the same address have idle.
+    """
+    c = pool.connections
+    if by_chance(pool, 2 * LAZY_BEFORE) > BY_CHANCE:
+        return np.zeros(len(rows), dtype=np.int64)
+    fin, rst = c.client_fin_at[rows], c.client_rst_at[rows]
+    answer = np.where((fin > 0) & ((rst == 0) | (fin < rst)), fin, rst)
+    late = (pool.closer[rows] == Side.CLIENT) | (answer > c.close_at[rows] + pool.immediate_limit)
+    return np.where(late & (answer > 0), dial_beside(pool, answer), 0)
+
+
+def reopened(pool: Pool, timer: Timer) -> int:
+    """Dials that the timer's closes cost, by whichever sign shows more."""
+    cost = reopened_after(pool, timer.rows)
+    if timer.owner == Side.CLIENT and not timer.lazy:
+        return cost  # a timer that fires by itself has no step in common with a dial
+    again = asked_again(pool, timer.rows)
+    return max(cost, len(np.unique(again[again > 0])))
 
 
 def reopened_after(pool: Pool, rows: Column) -> int:

@@ -2,7 +2,8 @@
 
 What it looks at
     Connections seen from their start that one side gave up while they were in use: how alike their ages are, how alike
-    the numbers of requests, and whether any connection lived longer.
+    the numbers of requests, whether any connection lived longer, and whether a dial followed.  Where programs behind one
+    address ask at different rates, the latest use of any connection must lie below the earliest close on the way to a dial.
 
 Claims
     Whose limit it is, and the age as a bracket.  Most programs look at the age at the next use, so closes come up to one
@@ -22,7 +23,8 @@ What to change
 False alarms
     A limit on the number of requests gives constant counts: client-max-requests, or server-max-requests where a response
     announces the close.  An idle timer closes after a silence longer than those survived: idle-timeout-too-short,
-    server-idle-timeout.
+    server-idle-timeout.  Programs that each have as much to do and then leave end at like ages too: then hardly a dial
+    follows, or the numbers of requests agree better than the ages.
 
 References
     https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_time;

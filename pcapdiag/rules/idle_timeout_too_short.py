@@ -2,7 +2,7 @@
 
 What it looks at
     Closes by the client after a silence, with no signal and no request open; how alike the silences are; whether the
-    client dialled again afterwards with nothing idle at hand.
+    client dialled again afterwards with nothing idle at hand, or within 5 ms of its own close.
 
 Claims
     An idle timer of the client, as a bracket: the largest silence a connection survived, the smallest that closed one.
@@ -34,7 +34,7 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import Timer, idle_timer, reopened_after
+from pcapdiag.pools.timers import LAZY_BEFORE, Timer, asked_again, idle_timer, reopened
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
 MIN_REOPENED = 3
@@ -54,7 +54,7 @@ class IdleTimeoutTooShort(Rule):
             return None
         if abandoned(pool) is not None:
             return None
-        cost = reopened_after(pool, timer.rows)
+        cost = reopened(pool, timer)
         if cost < MIN_REOPENED:
             return None
         gap = gap_between_uses(pool, timer)
@@ -88,7 +88,11 @@ class IdleTimeoutTooShort(Rule):
             ),
             claim=(
                 f"The client closed {many(timer.count, 'idle connection')} after {shown} of silence, and "
-                f"{many(cost, 'time')} dialled a new one when nothing was left to reuse. "
+                + (
+                    f"{many(cost, 'time')} dialled a new one within milliseconds. "
+                    if timer.lazy
+                    else f"{many(cost, 'time')} dialled a new one when nothing was left to reuse. "
+                )
                 + (
                     "It closes only when the next request comes, so this is an upper bound of its idle timeout."
                     if timer.lazy
@@ -130,10 +134,16 @@ class IdleTimeoutTooShort(Rule):
 
 
 def gap_between_uses(pool: Pool, timer: Timer) -> int:
-    """From the last byte on a connection that the timer closed to the next dial, the median."""
+    """From the last byte on a connection that the timer closed to the next dial, the median.
+
+    Where the connections' own packets tell which dial replaced them, that one: the next may be another program's.
+    """
     dials = np.sort(pool.connections.first_at[pool.dialled])
     quiet_from = pool.connections.close_at[timer.rows] - pool.linger[timer.rows]
-    at = np.searchsorted(dials, pool.connections.close_at[timer.rows] - 5_000_000)
+    again = asked_again(pool, timer.rows) if timer.owner == Side.SERVER or timer.lazy else np.zeros(0, dtype=np.int64)
+    if int((again > 0).sum()) >= MIN_REOPENED:
+        return int(np.median((again - quiet_from)[again > 0]))
+    at = np.searchsorted(dials, pool.connections.close_at[timer.rows] - LAZY_BEFORE)
     there = at < len(dials)
     return int(np.median(dials[at[there]] - quiet_from[there])) if there.any() else timer.high
 

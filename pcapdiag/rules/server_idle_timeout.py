@@ -2,7 +2,8 @@
 
 What it looks at
     Closes by the server after a silence, with no signal and no request open; how alike the silences are; whether the
-    client then needed a connection and had none.
+    client then needed a connection and had none: at its dial nothing was idle, or its late answer to the server's FIN came
+    within 5 ms of the dial.
 
 Claims
     The server's idle timer, as a bracket, and the products whose default lies in it.
@@ -33,7 +34,7 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import idle_timer, reopened_after
+from pcapdiag.pools.timers import idle_timer, reopened
 from pcapdiag.rules.idle_timeout_too_short import bracket, gap_between_uses
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds, spoken
 from pcapdiag.settings import catalog
@@ -53,7 +54,7 @@ class ServerIdleTimeout(Rule):
         timer = idle_timer(pool, Side.SERVER)
         if timer is None or timer.lifetime:
             return None
-        cost = reopened_after(pool, timer.rows)
+        cost = reopened(pool, timer)
         costly = cost >= MIN_REOPENED and abandoned(pool) is None
         gap = gap_between_uses(pool, timer)
         cause = Cause.SERVER_IDLE_TIMEOUT

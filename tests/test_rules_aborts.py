@@ -15,7 +15,9 @@ from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import CloseKind, Opening, Protocol, Severity, Side
 from pcapdiag.pools import endings
+from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.timers import idle_timer
 from pcapdiag.rules.rule import NotJudged
 
 END = 60.0
@@ -363,7 +365,163 @@ def test_a_server_that_has_only_finished_sending_is_not_ignored() -> None:
     lives = ignored()
     for one in lives:
         del one.columns["server_rst_at"]
-    assert found("client-ignores-fin", of(lives)) is None
+    assert found("client-ignores-fin", of(lives, protocol=Protocol.OPAQUE)) is None
+
+
+def unread_by_server(count: int = 5, again: bool = False, answer: float = 3.001) -> list[Life]:
+    """Requests after an idle timer's FIN that the server's kernel acknowledges, without RST and without an answer."""
+    lives = ignored(count)
+    for one in list(lives):
+        del one.columns["server_rst_at"]
+        assert one.closed is not None
+        late = one.closed + 3.0
+        one.answer = one.closed + answer
+        if again:
+            lives.append(Life(late + 0.002, [(late + 0.004, late + 0.014)], late + 2.014, "server"))
+    return lives
+
+
+def test_no_response_can_follow_a_fin_so_a_request_is_lost_without_a_reset_too() -> None:
+    one = of(unread_by_server())
+    finding = sure("client-ignores-fin", one)
+    assert finding.severity is Severity.HIGH
+    assert finding.measured["lost_requests"] == 5
+    assert finding.measured["repeated"] == 0
+    assert found("half-closed", one) is None
+
+
+def test_a_stream_that_the_server_goes_on_reading_is_half_closed() -> None:
+    lives = unread_by_server()
+    for one in lives:
+        one.columns["client_last_data_at"] = ns(one.all_uses()[-1].request)
+    assert found("half-closed", of(lives, protocol=Protocol.OPAQUE)) is not None
+
+
+def test_a_client_that_repeats_each_request_pays_a_delay_and_the_servers_timer_leads() -> None:
+    finding = sure("client-ignores-fin", of(unread_by_server(again=True)))
+    assert finding.measured["repeated"] == 5
+    assert finding.severity is Severity.INFO
+    assert above_info(judgement([of(unread_by_server(again=True))]).findings) == ["server-idle-timeout"]
+    # Without a timer to lead it is told here, and a POST may have been carried out.
+    assert sure("client-ignores-fin", of(unread_by_server(3, again=True)[:2] + steady())).severity is Severity.LOW
+    post = with_method(of(unread_by_server(again=True)), "POST")
+    assert sure("client-ignores-fin", post).severity is Severity.HIGH
+
+
+def test_a_request_after_the_fin_survived_no_silence() -> None:
+    """The server's timer is 2 s, though requests went out 5 s after the last response."""
+    timer = idle_timer(of(ignored()), Side.SERVER)
+    assert timer is not None
+    assert timer.high == pytest.approx(2.0 * SECOND, abs=0.05 * SECOND)
+
+
+def test_late_requests_on_what_a_restart_closed_are_the_restarts() -> None:
+    lives = []
+    for n in range(8):
+        uses: list[Use | tuple[float, float]] = [(0.1 + 0.5 * k, 0.11 + 0.5 * k) for k in range(1 + n % 3)]
+        one = Life(0.0, [*uses, Use(4.5, None)], 4.1 + 0.0001 * n, "server", answer=4.501)
+        one.columns |= {"heedless_bytes": 100, "heedless_frame": 4, "server_rst_at": ns(4.502), "open_request": 0}
+        one.columns["last_exchange_at"] = ns(0.11 + 0.5 * (n % 3))
+        lives.append(one)
+    one_pool = of([*lives, refused(4.51), refused(4.7), *[Life(5.0, [(5.1, 5.2)]) for _ in range(3)]])
+    assert found("client-ignores-fin", one_pool) is None
+    finding = sure("server-restart", one_pool)
+    assert finding.severity is Severity.MEDIUM
+    assert finding.measured["sent_after_fin"] == 8
+    assert above_info(judgement([one_pool]).findings)[0] == "server-restart"
+
+
+# -- an idle timer's reset in place of its FIN
+
+
+def reset_unread(silence: float, count: int = 2, fins: int = 5) -> list[Life]:
+    """A server's timer of 2 s; some requests meet a RST without a FIN ``silence`` after the response ahead of them."""
+    lives = race(fins, timer=2.0, every=3.0)
+    for n in range(count):
+        at = 3.0 * n + 1.0
+        uses: list[Use | tuple[float, float]] = [(at + 0.05, at + 0.06), (at + 1.06, at + 1.07)]
+        gone = at + 1.07 + silence
+        one = Life(at, [*uses, Use(gone - 0.05, None)], gone, "server", "rst")
+        one.columns |= {"server_rst_frame": 9}
+        lives.append(one)
+    return [*lives, Life(20.0, [(20.1, 20.2)])]
+
+
+def test_a_reset_at_the_silence_of_the_servers_fins_is_the_servers() -> None:
+    one = of(reset_unread(2.0), rtt=0.05)
+    assert len(endings.reset_by_timer(one)) == 2
+    assert found("middlebox-idle-drop", one) is None
+    assert found("server-abort", one) is None
+    assert sure("keepalive-race", one).measured["reset_unread"] == 2
+    assert above_info(judgement([one]).findings)[0] == "keepalive-race"
+
+
+@pytest.mark.parametrize(
+    ("why", "lives"),
+    [
+        ("after a longer silence", reset_unread(3.0)),
+        ("too few FINs to show a timer", reset_unread(2.0, fins=2)),
+        ("more resets than FINs", reset_unread(2.0, count=4, fins=3)),
+    ],
+)
+def test_other_resets_are_not_the_servers_timer(why: str, lives: list[Life]) -> None:
+    assert not len(endings.reset_by_timer(of(lives, rtt=0.05)))
+
+
+# -- a server that closes after each response and does not say so
+
+
+def unsaid(count: int = 8, late: int = 8, after: float = 0.18, served: int = 1, crossing: bool = False) -> list[Life]:
+    """A FIN with the end of each connection's last response; the next request comes on it all the same."""
+    lives = []
+    for n in range(count):
+        at = 0.5 * n
+        uses: list[Use | tuple[float, float]] = [(at + 0.01 + 0.02 * k, at + 0.02 + 0.02 * k) for k in range(served)]
+        fin = at + 0.0001 + 0.02 * served
+        columns: dict[str, int | str] = {}
+        if n < late:
+            uses.append(Use(fin + after, None))
+            columns = {"heedless_bytes": 0 if crossing else 100, "crossed_bytes": 100 if crossing else 0}
+            columns |= {"open_request": int(crossing), "server_rst_at": ns(fin + after + 0.01)}
+            columns["last_exchange_at"] = ns(fin - 0.0001)
+        lives.append(Life(at, uses, fin, "server", answer=fin + after + 0.001, columns=columns))
+    return lives
+
+
+@pytest.mark.parametrize("crossing", [False, True])
+def test_a_close_after_each_response_without_a_word_is_the_servers(crossing: bool) -> None:
+    one = of(unsaid(after=0.001 if crossing else 0.18, crossing=crossing))
+    finding = sure("server-connection-close", one)
+    assert finding.severity is Severity.HIGH
+    assert finding.measured["lost_requests"] == 8
+    assert above_info(judgement([one]).findings) == ["server-connection-close"]
+
+
+@pytest.mark.parametrize(
+    ("why", "lives"),
+    [
+        ("nobody used one again", unsaid(late=0)),
+        ("one or two did", unsaid(late=2)),
+        ("two requests each", unsaid(served=2)),
+        ("three connections", unsaid(3, 3)),
+    ],
+)
+def test_other_closes_are_not_an_unsaid_one(why: str, lives: list[Life]) -> None:
+    assert found("server-connection-close", of(lives)) is None
+
+
+def test_what_is_sent_after_the_fin_does_not_count_towards_a_cap() -> None:
+    assert request_cap(of(unsaid())) is None
+    cap = request_cap(of(unsaid(served=3)))
+    assert cap is not None
+    assert cap.value == 3
+
+
+def test_equal_counts_at_one_moment_are_no_cap() -> None:
+    lives = [
+        Life(0.0, [(0.1 + 0.2 * k, 0.11 + 0.2 * k) for k in range(5)], 0.92 + 0.001 * n, "server") for n in range(6)
+    ]
+    assert request_cap(of(lives)) is None
 
 
 def test_an_answer_to_the_servers_close_notify_is_no_request() -> None:

@@ -568,8 +568,56 @@ def test_answers_that_are_no_http() -> None:
         one.columns["server_gap_bytes"] = 400  # a hole may have held the response's first line
     assert found("protocol-mismatch", of(lives)) is None
     for one in lives:
-        one.columns |= {"server_gap_bytes": 0, "server_bytes": 0}  # never answered: another rule's
+        one.columns |= {
+            "server_gap_bytes": 0,
+            "server_bytes": 0,
+            "client_bytes": 100,
+        }  # never answered: it may be either
+    assert [str(claim.cause) for claim in expected("protocol-mismatch", of(lives)).causes][1:] == ["server-abort"]
+
+
+def closed_unread(count: int = 12, wait: float = 0.001, kind: str = "fin", **columns: int) -> list[Life]:
+    """Each connection's first request is met by the server's close, without a byte."""
+    lives = []
+    for n in range(count):
+        at = 0.3 * n
+        one = Life(at, [Use(at + 0.002, None)], at + 0.002 + wait, "server", kind)
+        one.columns |= {"client_bytes": 131, "server_port": 8443, **columns}
+        lives.append(one)
+    return lives
+
+
+@pytest.mark.parametrize(("port", "confidence"), [(8443, "medium"), (443, "medium"), (8080, "low")])
+def test_plain_requests_that_a_port_closes_at_once_leave_two_causes(port: int, confidence: str) -> None:
+    finding = expected("protocol-mismatch", of(closed_unread(server_port=port)))
+    assert [str(claim.cause) for claim in finding.causes] == ["protocol-mismatch", "server-abort"]
+    assert str(finding.confidence) == confidence
+    assert finding.severity is Severity.MEDIUM
+    assert finding.causes[0].tell_apart
+
+
+@pytest.mark.parametrize(
+    ("why", "lives"),
+    [
+        ("by reset", closed_unread(kind="rst")),
+        ("after a while", closed_unread(wait=0.2)),
+        ("once or twice", closed_unread(2)),
+        (
+            "another connection was answered",
+            [*closed_unread(), *answered(1, start=9.0, server_port=8443, client_bytes=100)],
+        ),
+        ("the request crossed the close", closed_unread(crossed_bytes=131)),
+    ],
+)
+def test_other_closes_without_a_byte_are_no_mismatch(why: str, lives: list[Life]) -> None:
     assert found("protocol-mismatch", of(lives)) is None
+
+
+def test_a_port_that_answers_others_in_http_speaks_it() -> None:
+    others = answered(4, server_port=8443)
+    for one in others:
+        one.columns["client_ip"] = 2
+    assert beside("protocol-mismatch", pools([*closed_unread(), *others], end=END)) is None
 
 
 def test_http2_that_a_server_does_not_speak() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Count, Side
-from pcapdiag.pools.pool import Pool, once_per_pool
+from pcapdiag.pools.pool import Mask, Pool, once_per_pool
+from pcapdiag.pools.timers import moments
 
 MIN_CLOSES = 3
 AGREE = 0.9
@@ -25,6 +26,25 @@ class Cap:
 
 
 @once_per_pool
+def too_late(pool: Pool) -> Mask:
+    """For each exchange: whether its request came after the server's FIN and got no answer.
+
+    Only on connections whose client had acknowledged that FIN before it sent.  The connection served nothing of it.
+    """
+    c, x = pool.connections, pool.exchanges
+    fin_at = c.server_fin_at[x.connection]
+    after = (fin_at > 0) & (x.request_first_at > fin_at) & (x.response_first_at == 0)
+    return np.asarray(after & (c.heedless_bytes[x.connection] > 0))
+
+
+@once_per_pool
+def served(pool: Pool) -> Column:
+    """Requests of each connection that it could serve: those sent after the server's FIN left out."""
+    late = np.bincount(pool.exchanges.connection[too_late(pool)], minlength=pool.size)
+    return np.asarray(np.maximum(pool.connections.requests - late, 0))
+
+
+@once_per_pool
 def request_cap(pool: Pool) -> Cap | None:
     """The server's request cap.
 
@@ -36,7 +56,7 @@ def request_cap(pool: Pool) -> Cap | None:
 
     Measured on 172 real captures: 8 caps given, all 8 exact.
     """
-    counts = pool.connections.requests
+    counts = served(pool)
     # Turns of bytes that the snaplen cut are no count: a handshake, a login or an answer in parts is among them.
     turns = pool.connections.basis == Count.TURNS
     hidden = pool.heads_hidden & ~(turns & (pool.connections.truncated_bytes > 0))
@@ -50,8 +70,10 @@ def request_cap(pool: Pool) -> Cap | None:
         rows = np.flatnonzero(by_server | (at_once & hidden))
         if len(rows) < MIN_CLOSES or int(by_server.sum()) < len(rows) / 2:
             return None
-    served = counts[rows]
-    value = int(np.bincount(served).argmax())
-    if value < 2 or float((served == value).mean()) < AGREE or int(counts[exact].max()) > value:
+        if moments(pool.connections.close_at[rows]) < 2:
+            return None  # all at one moment: the server stopped, and a burst had given all the same count
+    done = counts[rows]
+    value = int(np.bincount(done).argmax())
+    if value < 2 or float((done == value).mean()) < AGREE or int(counts[exact].max()) > value:
         return None
-    return Cap(value, int((served == value).sum()), by_header, rows[served == value])
+    return Cap(value, int((done == value).sum()), by_header, rows[done == value])

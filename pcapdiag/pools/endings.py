@@ -12,7 +12,15 @@ from enum import Enum
 
 import numpy as np
 
-from pcapdiag.model.flags import BOUND, METHODS, REQUEST_COMPLETE, RESPONSE_COMPLETE, RESPONSE_SEEN, TURN
+from pcapdiag.model.flags import (
+    BOUND,
+    METHODS,
+    REQUEST_COMPLETE,
+    REQUEST_SEEN,
+    RESPONSE_COMPLETE,
+    RESPONSE_SEEN,
+    TURN,
+)
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, CloseKind, Opening, Protocol, Side
 from pcapdiag.pools import timeline
@@ -171,6 +179,58 @@ def heedless(pool: Pool) -> Column:
     if not answers_expected(pool):
         found[:] = False
     return np.flatnonzero(found)
+
+
+@once_per_pool
+def ignored_fin(pool: Pool) -> Column:
+    """Those of :func:`heedless` whose request was lost for certain: met by RST, never acknowledged, or HTTP.
+
+    A server whose FIN was sent cannot send a response any more, so a new HTTP request is lost even where its kernel
+    acknowledges it and no RST comes.  Bytes that nobody can read may be the rest of a stream that it goes on reading.
+    """
+    c = pool.connections
+    rows = heedless(pool)
+    refused = (c.server_rst_at[rows] > 0) | (c.client_unacked_bytes[rows] > 0)
+    http = (c.protocol[rows] == Protocol.HTTP1) & ((last_of(pool, "flags")[rows] & REQUEST_SEEN) != 0)
+    return np.asarray(rows[refused | http])
+
+
+def during(rows: Column, at: Column, moments_of: tuple[Ending, ...]) -> Mask:
+    """Which of these rows were closed (``at``, parallel) at one of the moments."""
+    found = np.zeros(len(rows), dtype=bool)
+    for one in moments_of:
+        found |= (at >= one.at) & (at <= one.until)
+    return found
+
+
+@once_per_pool
+def reset_by_timer(pool: Pool) -> Column:
+    """Rows that the server reset without a FIN after the silence after which it sends FINs to others.
+
+    A request that arrives between the timer's end and the close is in the receive buffer, and a kernel that closes a
+    socket with unread data sends RST in place of the FIN (RFC 9293 3.6.1, RFC 2525 2.17).  Both silences are counted
+    to the server's packet, so it does not matter where the capture was taken.  Three FINs or more, and no fewer than
+    these resets, show the timer.
+    """
+    c = pool.connections
+    none = np.empty(0, dtype=np.int64)
+    if not answers_expected(pool):
+        return none
+    idle = np.flatnonzero(
+        (pool.close_class == CloseClass.SILENT) & (pool.closer == Side.SERVER) & (c.server_fin_at > 0)
+    )
+    races = raced(pool)
+    fins = np.concatenate([pool.linger[np.setdiff1d(idle, races.rows)], races.silence])
+    silence = c.server_rst_at - quiet_before_last(pool)
+    met = pool.usable & (c.server_rst_at > 0) & (c.server_fin_at == 0) & (c.server_fin_unseen == 0)
+    met &= (pool.last_exchange > pool.first_exchange) & (last_of(pool, "response_first_at") == 0)
+    met &= c.server_rst_at - last_of(pool, "request_last_at") <= pool.immediate_limit
+    if len(fins) < MIN_AGREEING or not met.any():
+        return none
+    shortest, longest = int(fins.min()), int(fins.max())
+    slack = max(TIGHT_NS, int(LATE_SHARE * longest)) + pool.rtt
+    rows = np.flatnonzero(met & (silence >= shortest - slack) & (silence <= longest + slack))
+    return rows if len(rows) <= len(fins) else none
 
 
 @dataclass(frozen=True)
@@ -554,13 +614,14 @@ def round_number(wait: int) -> bool:
 def dropped(pool: Pool) -> Column:
     """Rows that the server closed or reset while a request that it had was unanswered or answered in part.
 
-    Left out: requests that crossed its FIN (it never had them), or came behind one that was not captured, and ones
-    whose sender had stopped in mid-request (the server's own timer ends those).  Of opaque protocols only resets count:
-    some say goodbye in a turn of their own.
+    Left out: requests that crossed its FIN or met its idle timer's RST (it never read them), or came behind one that
+    was not captured, and ones whose sender had stopped in mid-request (the server's own timer ends those).  Of opaque
+    protocols only resets count: some say goodbye in a turn of their own.
     """
     c = pool.connections
     mine = unanswered(pool) & (pool.closer == Side.SERVER)
     mine[crossed(pool).rows] = False
+    mine[reset_by_timer(pool)] = False
     flags = last_of(pool, "flags")
     complete = (flags & (REQUEST_COMPLETE | TURN | BOUND | RESPONSE_SEEN)) != 0
     since = c.close_at - last_of(pool, "request_last_at")

@@ -9,6 +9,7 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
+from pcapdiag.pools.endings import reset_by_timer
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
 from pcapdiag.pools.timers import moments
 
@@ -168,6 +169,7 @@ def idle_drop(pool: Pool) -> IdleDrop | None:
 
     The request must have been sent twice again or more without even an ACK, or have been reset by an end that sent no
     FIN; the service must have answered somebody afterwards; and no silence as long may have done well, but for a tenth.
+    A RST after the silence after which the server itself closes other connections is its own timer's.
     """
     c, x = pool.connections, pool.exchanges
     owner = x.connection
@@ -188,6 +190,7 @@ def idle_drop(pool: Pool) -> IdleDrop | None:
     closed = (c.server_fin_at > 0) | (c.server_fin_unseen != 0)
     reset = (reset_at > 0) & ~closed[owner] & (reset_at >= x.request_first_at)
     reset &= reset_at - x.request_last_at <= PROMPTLY + 2 * pool.rtt
+    reset &= ~np.isin(owner, reset_by_timer(pool))
     failed = np.flatnonzero(~answered & last & (gone | reset) & (gap >= SHORTEST_MEMORY))
     if len(failed) < 2:
         return None

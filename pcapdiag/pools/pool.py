@@ -294,7 +294,8 @@ class Pool:
             same = connection[1:] == connection[:-1]
             following[:-1][same] = x.request_first_at[1:][same]
         gone = self.gone_at[connection]
-        reused = following >= 0
+        # What is sent after the close does not use the connection, and no silence was survived.
+        reused = (following >= 0) & (following <= gone)
         end = np.where(reused, following, gone)
         fate = np.where(reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)).astype(
             np.int64

@@ -19,9 +19,10 @@ What to change
     library repeat what failed on a used connection.
 
 False alarms
-    keepalive-race: the FIN and the request crossed.  half-closed: a server that has finished sending but goes on
-    reading answers nothing either, and acknowledges; it does not reset.  A close_notify that answers the server's is
-    no request.
+    keepalive-race: the FIN and the request crossed.  half-closed: a server that has finished sending may go on reading
+    a stream, acknowledges it and does not reset; a new HTTP request is lost with or without RST, since no response can
+    follow a FIN.  server-restart: all connections were closed at one moment.  A close_notify that answers the server's
+    is no request.  Where a client repeats each one at once and the server's timer is known, server-idle-timeout leads.
 
 References
     RFC 9112 9.5; RFC 9293 3.6
@@ -33,9 +34,10 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.endings import heedless, last_of
+from pcapdiag.pools.abandoned import abandoned
+from pcapdiag.pools.endings import IDEMPOTENT, during, ignored_fin, last_of, method_counts, sent_again, stops
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import idle_timer
+from pcapdiag.pools.timers import idle_timer, reopened_after
 from pcapdiag.rules.keepalive_race import below
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
@@ -56,10 +58,10 @@ class ClientIgnoresFin(Rule):
     explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.HALF_CLOSED)
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
-        rows = heedless(pool)
+        rows = ignored_fin(pool)
         c = pool.connections
-        # Without a reset the server may have read the request: it has only finished sending.
-        rows = rows[(c.server_rst_at[rows] > 0) | (c.client_unacked_bytes[rows] > 0)]
+        # What a stop of the server took along is lost once, and no habit: server-restart tells of it.
+        rows = rows[~during(rows, c.server_fin_at[rows], stops(pool))]
         if not len(rows):
             return None
         count = len(rows)
@@ -72,6 +74,15 @@ class ClientIgnoresFin(Rule):
         severity = Severity.LOW
         if count >= MIN_LOST:
             severity = Severity.HIGH if 10 * count >= pool.requests else Severity.MEDIUM
+        again = sent_again(pool, pool.last_exchange[rows], last_of(pool, "request_last_at")[rows])
+        methods = method_counts(pool, pool.last_exchange[rows])
+        mended = again.certain and again.found == count and all(method in IDEMPOTENT for method in methods)
+        if mended:
+            # Each went out again at once: the caller sees a delay, no error.  Where the server's timer is known and
+            # costs dials, that is the same delay, told there.
+            costly = timer is not None and not timer.lifetime and reopened_after(pool, timer.rows) >= MIN_LOST
+            costly = costly and abandoned(pool) is None
+            severity = Severity.INFO if costly else Severity.LOW
         advice = desk.advice(pool, Knob.VALIDATION, cause) + desk.advice(pool, Knob.RETRY, cause)
         return finding(
             self,
@@ -84,6 +95,7 @@ class ClientIgnoresFin(Rule):
                 f"{many(count, 'request')} went out on connections whose FIN the client's side had acknowledged "
                 f"{spread(waited.tolist())} before. This is no race: the FIN had arrived, and the client did not look. "
                 f"The server met {'it' if count == 1 else 'them'} with RST or silence. "
+                + ("Each went out again on another connection. " if mended else "")
                 + (f"The server closes after {seconds(limit)} of silence. " if limit else "")
                 + "Until its next use such a connection stands in CLOSE_WAIT on the client's host."
             ),
@@ -91,6 +103,7 @@ class ClientIgnoresFin(Rule):
                 "connections": pool.size,
                 "requests": pool.requests,
                 "lost_requests": count,
+                "repeated": again.found if again.certain else 0 if again.absent else None,
                 "after_fin_low_s": int(waited.min()) / SECOND,
                 "after_fin_median_s": typical / SECOND,
                 "after_fin_high_s": int(waited.max()) / SECOND,

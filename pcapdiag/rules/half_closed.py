@@ -19,8 +19,8 @@ What to change
 
 False alarms
     A client that looks at its connections late answers the FIN of a server's idle timer late: that FIN comes after a
-    silence, and is left to server-idle-timeout.  One that never answers is close-wait-leak.  A client that sends a request
-    after the FIN is answered by RST.
+    silence, and is left to server-idle-timeout.  One that never answers is close-wait-leak.  A client that sends a new
+    request after the FIN gets no response to it, with or without a RST: client-ignores-fin.
 
 References
     RFC 9293 3.6; RFC 9112 9.6
@@ -32,6 +32,7 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Severity, Side
+from pcapdiag.pools.endings import ignored_fin
 from pcapdiag.pools.pool import SECOND, Mask, Pool
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
@@ -98,6 +99,7 @@ def half_closed(pool: Pool, first: Side) -> Mask:
     c = pool.connections
     fin, other = (c.server_fin_at, c.client_fin_at) if first == Side.SERVER else (c.client_fin_at, c.server_fin_at)
     orderly = pool.used & (fin > 0) & (other > fin) & (c.client_rst_at == 0) & (c.server_rst_at == 0)
+    orderly[ignored_fin(pool)] = False
     behind_data = (pool.close_class == CloseClass.IMMEDIATE) & (pool.closer == first) & (other - fin >= APART)
     return np.asarray(orderly & (behind_data | went_on(pool, first)))
 

@@ -24,6 +24,8 @@ What to change
 
 False alarms
     server-restart and server-abort end all connections at one moment, and cross requests too: those are theirs.
+    middlebox-idle-drop resets without a FIN at any time past its limit; a RST at the very silence after which the
+    server sends FINs to others is the server's, which closed with the request unread.
     client-ignores-fin sends after the FIN had arrived.  server-rejects-upload answers first, and the FIN acknowledges
     a part of the body.  A close_notify or Terminate that crosses a FIN is no request.
 
@@ -38,7 +40,7 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, sent_again
+from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, reset_by_timer, sent_again
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, idle_timer, tightest
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
@@ -112,6 +114,12 @@ class KeepaliveRace(Rule):
                 + (f" to {seconds(longest)}" if longest - shortest > SECOND // 100 else "")
                 + "; too few closes show the server's timer. "
             )
+        unread = len(reset_by_timer(pool))
+        if unread:
+            claim += (
+                f"{many(unread, 'more request')} arrived as that timer ran out and met RST in place of the FIN: the server "
+                f"closed with {'it' if unread == 1 else 'them'} unread. "
+            )
         claim += told_again(again, count, unsafe, unknown)
         return finding(
             self,
@@ -130,6 +138,7 @@ class KeepaliveRace(Rule):
                 "connections": pool.size,
                 "requests": pool.requests,
                 "lost_requests": count,
+                "reset_unread": unread,
                 "repeated": repeated if again.certain or again.absent else None,
                 "not_idempotent": unsafe,
                 "server_idle_timeout_s": limit / SECOND if fits else None,

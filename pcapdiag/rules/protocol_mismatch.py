@@ -2,14 +2,16 @@
 
 What it looks at
     What the first bytes of each side are: a request answered by a TLS alert, or by a 400 that asks for HTTPS; a TLS hello
-    answered by what is no TLS; HTTP/2 from its first byte answered by HTTP/1; requests whose answers are no HTTP.
+    answered by what is no TLS; HTTP/2 from its first byte answered by HTTP/1; requests whose answers are no HTTP, or
+    that every connection's server meets with an orderly close at once, without a byte.
 
 Claims
     The client's idea of the port and the server's differ, so no request can succeed there.
 
 Never claims
     Which of the two is wrong.  Nor a mismatch from a 400 alone, which any bad request gets: where the snaplen cut the
-    reason off, other connections to the port that do speak TLS have to show it.
+    reason off, other connections to the port that do speak TLS have to show it.  Closes without a byte may be a server
+    that aborts each request, and both are said.
 
 Why it matters
     Every call fails at once, and a client that retries makes hundreds a second.
@@ -18,8 +20,9 @@ What to change
     The scheme or the port of the client's URL, the backend's protocol in a proxy, or the server's listener.
 
 False alarms
-    A server that answers 400 to bad requests, and goes on speaking HTTP.  A handshake that begins as TLS and fails as
-    TLS is tls-handshake-failure.  STARTTLS and HTTP upgrades change the protocol on purpose.
+    A server that answers 400 to bad requests, and goes on speaking HTTP.  server-abort: a server that has answered
+    anybody on this port in the client's protocol, that resets, or that thinks before it closes.  A handshake that
+    begins as TLS and fails as TLS is tls-handshake-failure.  STARTTLS and HTTP upgrades change the protocol on purpose.
 
 References
     RFC 9110 4.2 (http and https); RFC 9113 3.3 and 3.4 (HTTP/2 with prior knowledge)
@@ -34,13 +37,27 @@ import numpy as np
 from pcapdiag.model.flags import BOUND, RESPONSE_SEEN
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
-from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Knob, Mismatch, Protocol, Severity, Side
+from pcapdiag.model.words import (
+    Basis,
+    Cause,
+    CloseClass,
+    CloseKind,
+    Confidence,
+    Knob,
+    Mismatch,
+    Protocol,
+    Severity,
+    Side,
+)
 from pcapdiag.pools.pool import Mask, Pool
+from pcapdiag.pools.timers import moments
 from pcapdiag.rules.connect_refused import MOST, SOME, sample
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, share
 
 # Somebody who types a wrong URL tries once or twice.
 MIN_MISMATCHES = 3
+# https, and the port that servers without privileges use for it.
+TLS_PORTS = frozenset({443, 8443})
 BAD_REQUEST = 400
 
 
@@ -78,6 +95,14 @@ HTTP2 = Kind(
     "The client begins with the HTTP/2 preface, and the server answers in HTTP/1 or not at all, and closes.",
     "the HTTP/2 preface, answered with HTTP/1 or a close",
     "HTTP/1.1, or HTTP/2 switched on at the server",
+)
+UNHEARD = Kind(
+    "Plain HTTP is closed at once, without a byte",
+    "The client sends HTTP in plain text, and the server closes at once with a FIN and without a byte; nobody on this "
+    "port was ever answered in HTTP. A server that expects TLS may do so (lighttpd), or one of another protocol; a "
+    "server that aborts each request looks the same.",
+    "a plain HTTP request, met by the server's FIN at once, no byte of a response",
+    "https:// for this port, or the port on which the server speaks HTTP",
 )
 NO_HTTP = Kind(
     "HTTP is sent to a port that speaks something else",
@@ -120,13 +145,22 @@ class ProtocolMismatch(Rule):
         if not certain:
             severity = min(severity, Severity.MEDIUM, key=lambda one: one.rank)
         cause = Cause.PROTOCOL_MISMATCH
+        known_port = int(pool.connections.server_port[0]) in TLS_PORTS
+        likely = (
+            Confidence.HIGH if certain else Confidence.LOW if kind is UNHEARD and not known_port else Confidence.MEDIUM
+        )
         client = desk.advice(pool, Knob.SCHEME, cause, recommended=kind.recommended)
         server = desk.advice(pool, Knob.SCHEME, cause, role="server")
+        tell = "ask the port with curl -v over http and https: one is answered if the protocol is wrong"
+        causes = [CauseClaim(cause, likely, tell if kind is UNHEARD else "", client + server)]
+        if kind is UNHEARD:
+            abort = desk.advice(pool, Knob.CLOSE_MODE, Cause.SERVER_ABORT, role="server")
+            causes.append(CauseClaim(Cause.SERVER_ABORT, Confidence.LOW, "", abort))
         return finding(
             self,
             pool,
             severity=severity,
-            confidence=by_count(count, 10) if certain else Confidence.MEDIUM,
+            confidence=by_count(count, 10) if certain else likely,
             basis=Basis.OBSERVED if certain else Basis.INFERRED,
             title=f"{kind.title}: {share(count, spoken)} connections",
             claim=f"{kind.claim} That is so on {share(count, spoken)} connections; no such call can succeed.",
@@ -137,7 +171,7 @@ class ProtocolMismatch(Rule):
                 "mismatched_share": round(part, 3),
                 "spoken": spoken,
             },
-            causes=[CauseClaim(cause, Confidence.HIGH if certain else Confidence.MEDIUM, "", client + server)],
+            causes=causes,
             evidence=[desk.evidence(pool, row, life_frames(pool, row), kind.shows) for row in sample(rows)],
             would_refute="A request on one of these connections that was answered with a 2xx or 3xx status.",
             not_the_fix=desk.not_the_fix(pool, cause),
@@ -158,6 +192,9 @@ def mismatched(pool: Pool, desk: Desk) -> tuple[Kind | None, Column]:
         cut = refused_in_plain_text(pool)
         if cut.any() and speaks_tls(pool, desk):
             return CUT_TLS_PORT, np.flatnonzero(cut)
+        unheard = closed_unheard(pool)
+        if int(unheard.sum()) >= MIN_MISMATCHES and not speaks_http(pool, desk):
+            return UNHEARD, np.flatnonzero(unheard)
         return None, np.empty(0, dtype=np.int64)
     return max(found, key=lambda one: len(one[1]))
 
@@ -176,6 +213,32 @@ def speaks_tls(pool: Pool, desk: Desk) -> bool:
     return any(
         (int(other.connections.server_ip[0]), int(other.connections.server_port[0])) == place
         and bool(((other.connections.protocol == Protocol.TLS) & (other.connections.requests > 0)).any())
+        for other in (pool, *desk.pools)
+    )
+
+
+def closed_unheard(pool: Pool) -> Mask:
+    """Connections whose first request met the server's FIN at once and not a byte; none at all if any request did better.
+
+    A process that ends closes several at one moment, and a handler that fails takes its time or resets.
+    """
+    c = pool.connections
+    spoke = pool.usable & (c.client_bytes > 0)
+    mask = spoke & pool.dialled & (c.protocol == Protocol.HTTP1) & (c.requests == 1) & (c.server_bytes == 0)
+    mask &= (pool.closer == Side.SERVER) & (c.close_kind == CloseKind.FIN) & (pool.linger <= pool.immediate_limit)
+    mask &= (c.crossed_bytes == 0) & (c.server_gap_bytes + c.client_gap_bytes == 0)
+    if (spoke & ~mask).any() or moments(c.close_at[mask]) < MIN_MISMATCHES:
+        mask[:] = False
+    return np.asarray(mask)
+
+
+def speaks_http(pool: Pool, desk: Desk) -> bool:
+    """Whether anybody on the same address and port got an HTTP response."""
+    c = pool.connections
+    place = (int(c.server_ip[0]), int(c.server_port[0]))
+    return any(
+        (int(other.connections.server_ip[0]), int(other.connections.server_port[0])) == place
+        and bool(((other.connections.protocol == Protocol.HTTP1) & (other.connections.responses > 0)).any())
         for other in (pool, *desk.pools)
     )
 

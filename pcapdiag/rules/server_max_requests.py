@@ -19,7 +19,8 @@ What to change
 
 False alarms
     An idle pool that overflows also gives small counts, but scattered ones, closed by the client without a signal.
-    Either side may send the first FIN after the announcement.
+    Either side may send the first FIN after the announcement.  A stop of the server takes connections of equal counts
+    at one moment: server-restart.  A request that the client sends after the server's FIN counts for nothing.
 
 References
     https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_requests;

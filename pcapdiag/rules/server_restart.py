@@ -33,7 +33,7 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
-from pcapdiag.pools.endings import MIN_AGREEING, crossed, stops
+from pcapdiag.pools.endings import MIN_AGREEING, crossed, ignored_fin, stops
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import EPISODE
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, life_frames, many, seconds
@@ -63,13 +63,14 @@ class ServerRestart(Rule):
             return None
         races = crossed(pool).rows
         lost = sum(len(np.intersect1d(races, one.rows)) for one in ends)
+        late = sum(len(np.intersect1d(ignored_fin(pool), one.rows)) for one in ends)
         refused = sum(one.refused for one in ends if one.resumed_at)
         worst = max(ends, key=lambda one: (one.refused > 0 and one.resumed_at > 0, len(one.rows)))
         stopped = not worst.resumed_at and worst.refused > 0
         cause = Cause.SERVER_RESTART
         silences = pool.linger[worst.rows]
         together = len(worst.rows) > 1 and int(np.ptp(c.first_at[worst.rows])) <= EPISODE
-        severity = Severity.MEDIUM if refused or lost else Severity.INFO
+        severity = Severity.MEDIUM if refused or lost or late else Severity.INFO
         few = len(worst.rows) + others < MIN_AGREEING
         claim = (
             f"{many(len(worst.rows), 'connection')}, all there were, "
@@ -80,9 +81,16 @@ class ServerRestart(Rule):
                 f"No request that it had was left unanswered; {many(lost, 'request')} on the way to it "
                 f"{'was' if lost == 1 else 'were'} lost. "
                 if lost
+                else ""
+                if late
                 else "No request was lost. "
             )
         )
+        if late:
+            claim += (
+                f"{many(late, 'request')} {'was' if late == 1 else 'were'} sent on these connections after their FIN had "
+                "arrived, and lost: the client does not look for a close before it sends. "
+            )
         if others:
             claim += f"{many(others, 'other client')} of this server lost all connections at the same moment. "
         if len(ends) > 1:
@@ -126,6 +134,7 @@ class ServerRestart(Rule):
                 "ended_together": ended,
                 "moments": len(ends),
                 "lost_requests": lost,
+                "sent_after_fin": late,
                 "refused_after": sum(one.refused for one in ends),
                 "away_s": (worst.resumed_at - worst.at) / SECOND if worst.resumed_at else None,
                 "silence_low_s": int(silences.min()) / SECOND,

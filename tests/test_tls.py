@@ -294,6 +294,179 @@ test_a_server_that_answers_a_goodbye_with_its_fin_left_established_first = scena
     **HELLOS,
 )
 
+# A GOAWAY of HTTP/2 is 17 bytes and 17 of encryption: 34; with curl's reason of nine bytes 43.
+
+test_a_goaway_that_nobody_asked_for_is_no_response = scenario(
+    TLS13
+    + """
+    > P. {23:230}
+    < P. {23:800}
+    +3 < P. {23:34}
+    < P. {23:19}
+    +2 > P. {23:43}
+    < F.
+    > P. {23:19}
+    > F.
+    expect requests 1 turns
+    expect responses 1
+    expect exchange 1 frames 7-7 8-8
+    expect goodbye server
+    expect open_request 0
+    expect linger 5.002
+""",
+    **HELLOS,
+)
+
+test_a_goaway_of_the_client_is_no_request = scenario(
+    TLS13
+    + """
+    > P. {23:230}
+    < P. {23:800}
+    +1 > P. {23:43}
+    > P. {23:19}
+    > F.
+    < P. {23:34}
+    > R.
+    expect requests 1 turns
+    expect exchange 1 frames 7-7 8-8
+    expect goodbye client
+    expect closer client fin
+    expect open_request 0
+""",
+    **HELLOS,
+)
+
+test_a_goaway_answers_a_goaway_and_no_request = scenario(
+    TLS13
+    + """
+    > P. {23:230}
+    < P. {23:800}
+    +1 > P. {23:43}
+    < P. {23:34}
+    < P. {23:19}
+    > P. {23:19}
+    < F.
+    > F.
+    expect requests 1 turns
+    expect responses 1
+    expect goodbye client
+    expect open_request 0
+""",
+    **HELLOS,
+)
+
+test_a_request_that_the_client_gives_up_later_stays_open = scenario(
+    TLS13
+    + """
+    > P. {23:230}
+    < P. {23:800}
+    > P. {23:43}
+    +0.01 > P. {23:19}
+    > F.
+    expect requests 2 turns
+    expect open_request 1
+""",
+    **HELLOS,
+)
+
+test_a_goaway_behind_an_unanswered_request_takes_nothing_back = scenario(
+    TLS13
+    + """
+    > P. {23:60}
+    +0.5 > P. {23:43}
+    > P. {23:19}
+    > F.
+    expect requests 1 turns
+    expect open_request 1
+""",
+    **HELLOS,
+)
+
+test_where_http_1_was_offered_alone_nothing_is_a_goaway = scenario(
+    HANDSHAKE
+    + """
+    > P. $one
+    < P. $reply {20:1} {23:1200}
+    > P. {20:1} {23:53}
+    > P. {23:230}
+    < P. {23:800}
+    +1 > P. {23:43}
+    > P. {23:19}
+    > F.
+    expect requests 2 turns
+    expect open_request 1
+""",
+    one=client_hello(b"api.example.com", (b"http/1.1",)),
+    reply=HELLOS["reply"],
+)
+
+test_a_last_piece_behind_a_pause_is_a_response_where_http_1_was_chosen = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello12
+    < P. $reply12 {22:900} {22:4}
+    > P. {22:37} {20:1} {22:40}
+    < P. {20:1} {22:40}
+    > P. {23:200}
+    < P. {23:800}
+    +1 < P. {23:41}
+    < P. {21:26}
+    < F.
+    expect requests 1 turns
+    expect exchange 1 frames 8-8 9-10
+    expect goodbye server
+""",
+    **HELLOS,
+)
+
+test_where_the_hello_was_cut_a_goaway_is_shorter_than_any_request_of_http_1 = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello cut 30
+    < P. $reply {20:1} {23:1200} cut 30
+    > P. {20:1} {23:53} cut 30
+    > P. {23:230} cut 30
+    < P. {23:800} cut 30
+    +1 > P. {23:43}
+    > P. {23:19}
+    > F.
+    expect requests 1 turns
+    expect open_request 0
+""",
+    **HELLOS,
+)
+
+test_a_little_longer_it_may_be_a_request_there = scenario(
+    HANDSHAKE
+    + """
+    > P. $hello cut 30
+    < P. $reply {20:1} {23:1200} cut 30
+    > P. {20:1} {23:53} cut 30
+    > P. {23:230} cut 30
+    < P. {23:800} cut 30
+    +1 > P. {23:44}
+    > P. {23:19}
+    > F.
+    expect requests 2 turns
+    expect open_request 1
+""",
+    **HELLOS,
+)
+
+test_acknowledged_settings_of_http_2_are_no_request = scenario(
+    TLS13
+    + """
+    > P. {23:230}
+    < P. {23:800}
+    > P. {23:26}
+    +1 > P. {23:60}
+    < P. {23:300}
+    expect requests 2 turns
+    expect exchange 2 frames 10-10 11-11
+""",
+    **HELLOS,
+)
+
 test_tls_1_2_alerts_after_the_handshake_are_goodbyes = scenario(
     HANDSHAKE
     + """

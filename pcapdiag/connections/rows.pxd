@@ -19,7 +19,7 @@ cdef class ConnectionRows:
     cdef long long[::1] wide
     cdef int[::1] narrow
     @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
-                   waited="long long",
+                   waited="long long", said="long long",
                    w="long long[::1]", n="int[::1]")
     cdef int add(self, Connection c) except -1
     @cython.locals(w="long long[::1]", n="int[::1]", i=Py_ssize_t, k=Py_ssize_t)

@@ -41,6 +41,7 @@ WIDE = (
     "client_stall_ns",  # waiting for delayed ACKs
     "server_stall_ns",
     "expect_wait_ns",  # between Expect: 100-continue and a body that no 100 had asked for
+    "goodbye_at",  # of a close_notify, which a FIN may follow much later; 0 where ``goodbye`` is none
 )
 
 # 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
@@ -131,7 +132,7 @@ NARROW = (
     "server_fin_unseen",
 )
 
-_WIDE = 26
+_WIDE = 27
 _NARROW = 84
 
 
@@ -299,7 +300,7 @@ class ConnectionRows:
             n[i + 33] = 1 if uncounted(c) else 0
             n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
             n[i + 73] = n[i + 74] = n[i + 75] = n[i + 76] = n[i + 77] = 0
-            waited = 0
+            waited = said = 0
         else:
             n[i + 31] = framer.requests
             n[i + 32] = framer.responses
@@ -318,7 +319,9 @@ class ConnectionRows:
             n[i + 76] = framer.tls_alert
             n[i + 77] = framer.tls_bytes
             waited = framer.expect_wait_ns
+            said = framer.goodbye_at if n[i + 36] else 0
         w[(c.number - 1) * _WIDE + 25] = waited
+        w[(c.number - 1) * _WIDE + 26] = said
         return 0
 
     def late(self, number: int, from_client: bool, at: int, frame: int, flags: int, again: bool) -> int:

@@ -916,7 +916,8 @@ class Tracker(SegmentSink):
         if c.held is not None:
             self.release(c, b"")
         if c.framer is not None:
-            if c.close_at == 0:
+            # What was taken for a request when the first FIN came may have turned out to be a goodbye since.
+            if c.close_at == 0 or (c.framer.retracted and c.framer.last_at < c.last_exchange_at):
                 c.open_request = server.packets > 0 and c.framer.open_request()
                 c.last_exchange_at = c.framer.last_at
             c.framer.finish()

@@ -8,8 +8,9 @@ cdef class Framer:
     cdef public ExchangeRows rows
     cdef public int connection, protocol, basis, goodbye
     cdef public int requests, responses
+    cdef public bint retracted
     cdef public int expect_waits, mismatch, tls, tls_alert, tls_bytes
-    cdef public long long last_at, goodbye_end, client_next, expect_wait_ns
+    cdef public long long last_at, goodbye_end, goodbye_at, client_next, expect_wait_ns
     cdef public bytes host, user_agent, header_order, server_software, sni, alpn
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1

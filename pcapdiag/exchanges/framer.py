@@ -37,6 +37,9 @@ class Framer:
         goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, Redis
             QUIT, an HTTP 408.
         goodbye_end: sequence number behind the segment that said it.
+        goodbye_at: when a close_notify said it; 0 for the others, which a FIN follows at once.
+        retracted: a request that had been counted turned out to be none; ``requests``, ``last_at`` and
+            ``open_request`` tell what is left.
         client_next: sequence number of the client's next byte, -1 while it is not known.
         expect_waits, expect_wait_ns: request bodies that were announced with Expect: 100-continue and then sent though
             no 100 had come, and how long the client had waited for one, in all.
@@ -56,6 +59,8 @@ class Framer:
         self.last_at = 0
         self.goodbye = 0
         self.goodbye_end = 0
+        self.goodbye_at = 0
+        self.retracted = False
         self.client_next = -1
         self.expect_waits = 0
         self.expect_wait_ns = 0

@@ -3,6 +3,9 @@
 Type 23 records are not all application data: in TLS 1.3 the client's Finished, session tickets and alerts travel as
 type 23 too (RFC 8446 section 5).  A client's Finished is a record of 53 bytes (SHA-256) or 69 (SHA-384): handshake
 header 4, verify data 32 or 48, content type 1, tag 16.  An alert is 19: 2, 1, 16.
+
+In HTTP/2 an end that leaves says GOAWAY ahead of its close_notify: a frame of 17 bytes, and perhaps a reason (RFC 9113
+6.8).  It is neither a request nor a response, and is taken back when the close_notify shows what it was.
 """
 
 from __future__ import annotations
@@ -36,6 +39,18 @@ _MAX_FINISHED = 96
 # ChangeCipherSpec 6, Finished 5 and 69: 80 bytes.  A request behind them in its segment is a record of 22 at least.
 _WITH_REQUEST = 102
 _ALERT_SEGMENT = 24  # an encrypted alert of TLS 1.3 alone: 5 and 19
+# The frame of an acknowledged SETTINGS, header only (RFC 9113 6.5), in a record of TLS 1.3: 9, 1, 16.  No request is that
+# short.
+_SETTINGS_ACK = 26
+# A GOAWAY without a reason: header 9, last stream 4, error 4.
+_GOAWAY = 17
+# With one, up to 64 bytes: curl says "shutdown", Jetty "idle_timeout".
+_LONG_GOAWAY = 81
+# Where the hello does not tell whether HTTP/2 is spoken: less than the shortest request of HTTP/1.1, "GET / HTTP/1.1",
+# "Host: a" and their line ends, which is 27.
+_SHORT_GOAWAY = 26
+# Writes of one call follow each other within that many ns on a slow machine; no deadline of a request is that short.
+_FLIGHT = 5_000_000
 # Hellos larger than this are cut: post-quantum key shares make about 1,800 bytes.
 _MAX_HELLO = 16_384
 
@@ -63,6 +78,11 @@ class TlsFramer(TurnFramer):
         version_known: a hello was read whole, or the client's Finished was a handshake record, which it is up to 1.2.
         finished: the client's handshake flight is over.
         blurred: bytes of the client's flight are not in the capture; its Finished may be among them.
+        asked, asked_records, asked_length, asked_end, asked_after: the turn whose first record was seen, its client
+            records, the length of the first, the sequence number behind its segment, and ``last_at`` ahead of it.
+        said, said_records, said_length, said_at, said_after: the server's flight in a turn: the turn, its records, the
+            length and the time of the first, and ``last_at`` ahead of it.
+        rest_at, rest_frame, rest_bytes: the turn's response ahead of that flight; ``rest_at`` is 0 where it began it.
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, from_start: bool) -> None:
@@ -73,6 +93,19 @@ class TlsFramer(TurnFramer):
         self.version_known = False
         self.finished = not from_start
         self.blurred = False
+        self.asked = -1
+        self.asked_records = 0
+        self.asked_length = 0
+        self.asked_end = 0
+        self.asked_after = 0
+        self.said = -1
+        self.said_records = 0
+        self.said_length = 0
+        self.said_at = 0
+        self.said_after = 0
+        self.rest_at = 0
+        self.rest_frame = 0
+        self.rest_bytes = 0
 
     def feed(
         self,
@@ -132,7 +165,7 @@ class TlsFramer(TurnFramer):
                 side.lost = True
                 return 0
             side.skip = side.length
-            self.record(from_client, side, sequence + length)
+            self.record(from_client, side, sequence + length, at)
         if missing > 0:
             beyond = missing - side.skip
             if beyond > 0 and from_client and self.finished and side.kind != _APPLICATION:
@@ -175,7 +208,7 @@ class TlsFramer(TurnFramer):
             return 0
         if kind == _ALERT or (kind == _APPLICATION and length == _ALERT_SEGMENT):
             if self.requests > 0:
-                self.say_goodbye(_CLIENT if from_client else _SERVER, sequence + length)
+                self.say_close(_CLIENT if from_client else _SERVER, sequence + length, at)
             return 0
         if from_client and not self.finished:
             self.finished = True
@@ -197,7 +230,7 @@ class TlsFramer(TurnFramer):
         side.hello_done = side.hello_done or side.kind == _HANDSHAKE
         return 0
 
-    def record(self, from_client: bool, side: Records, end: int) -> int:
+    def record(self, from_client: bool, side: Records, end: int, at: int) -> int:
         """A record begins; ``end`` is the sequence number behind its segment."""
         kind = side.kind
         if kind == _CHANGE_CIPHER:
@@ -215,7 +248,8 @@ class TlsFramer(TurnFramer):
                 self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
             # TLS 1.2 encrypts its alerts: on an established connection they are close_notify all but always.
             if side.encrypted and self.requests > 0:
-                self.say_goodbye(_CLIENT if from_client else _SERVER, end)
+                self.take_back(from_client, side.length - 2, at)
+                self.say_close(_CLIENT if from_client else _SERVER, end, at)
         elif kind == _HANDSHAKE:
             if from_client and side.encrypted and side.length <= _MAX_FINISHED:
                 # A Finished that is a handshake record: up to TLS 1.2, whatever the hello offered.
@@ -229,7 +263,8 @@ class TlsFramer(TurnFramer):
             if side.length == 19 and (self.version13 or not self.version_known):
                 if not self.finished and not self.blurred and self.requests == 0:
                     self.tls |= _TLS_CLIENT_ALERT if from_client else _TLS_SERVER_ALERT
-                self.say_goodbye(_CLIENT if from_client else _SERVER, end)
+                self.take_back(from_client, side.length - 2, at)
+                self.say_close(_CLIENT if from_client else _SERVER, end, at)
                 side.kind = 0  # its content is no turn
             elif from_client and not self.finished:
                 # Hellos that the snaplen cut leave the version open, and a flight with a hole its end: then only a record
@@ -244,6 +279,101 @@ class TlsFramer(TurnFramer):
                     self.finished = True
             elif not from_client and self.current is None:
                 side.kind = 0  # the server's flight, or tickets ahead of the first request
+            elif (
+                from_client
+                and side.length == _SETTINGS_ACK
+                and self.version13
+                and self.alpn is not None
+                and b"h2" in self.alpn
+            ):
+                side.kind = 0
+            if side.kind == _APPLICATION:
+                self.note(from_client, side.length, end, at)
+        return 0
+
+    def note(self, from_client: bool, length: int, end: int, at: int) -> int:
+        """Remember of a record of data what taking it back as a GOAWAY needs."""
+        x = self.current
+        if from_client:
+            if x is None or x.response_first_at != 0:
+                self.asked = self.requests
+                self.asked_records = 1
+                self.asked_length = length
+                self.asked_end = end
+                self.asked_after = self.last_at
+            else:
+                self.asked_records += 1
+        elif x is not None:
+            if x.response_first_at == 0 or at - x.response_last_at > _FLIGHT:
+                self.said = x.index
+                self.said_records = 1
+                self.said_length = length
+                self.said_at = at
+                self.said_after = self.last_at
+                self.rest_at = x.response_last_at
+                self.rest_frame = x.response_last_frame
+                self.rest_bytes = x.response_bytes
+            else:
+                self.said_records += 1
+        return 0
+
+    def take_back(self, from_client: bool, overhead: int, at: int) -> int:
+        """One end says close_notify: its record just ahead of that may have been a GOAWAY.
+
+        ``overhead`` is what encryption adds to a record, as the alert's length shows.
+        """
+        x = self.current
+        longest = self.longest_goaway()
+        if x is None or longest == 0:
+            return 0
+        asked = (
+            x.index == self.asked
+            and self.asked_records == 1
+            and x.request_bytes <= self.asked_length
+            and _GOAWAY <= self.asked_length - overhead <= longest
+        )
+        if from_client:
+            if asked and x.response_first_at == 0 and at - x.request_first_at <= _FLIGHT:
+                self.retract()
+            return 0
+        if (
+            x.index != self.said
+            or self.said_records != 1
+            or self.said_length - overhead != _GOAWAY
+            or at - self.said_at > _FLIGHT
+        ):
+            return 0
+        if self.rest_at != 0:
+            # Nobody had asked: the response had ended before.
+            x.response_last_at = self.rest_at
+            x.response_last_frame = self.rest_frame
+            x.response_bytes = self.rest_bytes
+            self.last_at = self.said_after
+        elif asked:
+            # A GOAWAY alone is no answer to a request; to a GOAWAY it is.
+            self.retract()
+            self.responses -= 1
+            self.say_close(_CLIENT, self.asked_end, x.request_first_at)
+        return 0
+
+    def say_close(self, side: int, end: int, at: int) -> int:
+        """Remember the first goodbye with its time."""
+        if self.goodbye == 0:
+            self.goodbye_at = at
+        return self.say_goodbye(side, end)
+
+    def longest_goaway(self) -> int:
+        """The most bytes that a GOAWAY has on this connection; 0 where HTTP/2 is not spoken."""
+        if self.alpn is not None:
+            return _LONG_GOAWAY if b"h2" in self.alpn else 0
+        return 0 if self.tls & _TLS_CLIENT_HELLO else _SHORT_GOAWAY
+
+    def retract(self) -> int:
+        """The turn in progress was none."""
+        self.current = None
+        self.requests -= 1
+        self.last_at = self.asked_after
+        self.retracted = True
         return 0
 
     def content(self, from_client: bool, side: Records, data: bytes, pos: int, size: int, at: int, frame: int) -> int:

@@ -158,7 +158,13 @@ class Pool:
     @cached_property
     def gone_at(self) -> Column:
         """When a connection stopped being there for use: its close, or just past the capture's end."""
-        return np.where(self.closed, self.connections.close_at, self.end + 1)
+        return np.where(self.closed, self.parted_at, self.end + 1)
+
+    @cached_property
+    def parted_at(self) -> Column:
+        """When the close was decided: a TLS library that reads when it is asked to answers a goodbye at its next use."""
+        c = self.connections
+        return np.where((c.goodbye_at > 0) & (c.goodbye_at < c.close_at), c.goodbye_at, c.close_at)
 
     @cached_property
     def ready_at(self) -> Column:
@@ -170,7 +176,7 @@ class Pool:
         """Silence ahead of the close in nanoseconds, -1 for open connections."""
         c = self.connections
         quiet_from = np.maximum(np.where(c.last_exchange_at > 0, c.last_exchange_at, self.ready_at), 0)
-        return np.where(self.closed, np.maximum(c.close_at - quiet_from, 0), -1)
+        return np.where(self.closed, np.maximum(self.parted_at - quiet_from, 0), -1)
 
     @cached_property
     def age(self) -> Column:

@@ -230,6 +230,19 @@ def test_a_request_that_crosses_the_close_of_an_idle_connection_is_a_race() -> N
     assert "not idempotent" in finding.claim
 
 
+def test_races_alone_bracket_the_servers_timer() -> None:
+    lives = race(6)
+    for one in lives:
+        one.columns["open_request"] = 1  # as at the client: no close of an idle connection is seen
+        del one.columns["last_exchange_at"]
+    measured = sure("keepalive-race", of(lives, rtt=0.05)).measured
+    low, high = measured["idle_timeout_low_s"], measured["idle_timeout_high_s"]
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    assert 0.95 < low < 1.0 < high < 1.05
+    assert sure("keepalive-race", of(race(1), rtt=0.05)).measured["idle_timeout_low_s"] is None
+
+
 def test_one_race_is_enough() -> None:
     finding = sure("keepalive-race", of(race(1) + steady()))
     assert finding.severity is Severity.MEDIUM

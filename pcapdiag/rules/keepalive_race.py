@@ -42,7 +42,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, reset_by_timer, sent_again
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, idle_timer, tightest
+from pcapdiag.pools.timers import EARLY, LATE, LATE_SHARE, TIGHT_NS, TIGHT_SHARE, idle_timer, tightest
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
 
 # Errors that a caller sees: several are no accident.
@@ -70,13 +70,18 @@ class KeepaliveRace(Rule):
         repeated = 0 if again.absent else again.found
         timer = idle_timer(pool, Side.SERVER)
         shortest, longest = int(races.silence.min()), int(races.silence.max())
+        bracket: tuple[int, int] | None = None
         if timer is not None and not timer.lifetime and timer.value is not None:
-            fits, limit = True, timer.value
+            fits, limit = True, timer.value  # server-idle-timeout gives its bracket
         else:
             # At the client every close has a request open; what came ahead of it tells the timer just as well.
             limit = int(np.median(races.silence))
             low, high = tightest(races.silence) if count >= SEVERAL else (shortest, longest)
             fits = count >= SEVERAL and high - low <= max(TIGHT_NS, int(TIGHT_SHARE * limit))
+            if fits:
+                # As for closes of idle connections: early by a clock's tick or the round trip's jitter, late by a delay.
+                early = max(EARLY, min(2 * pool.rtt, int(LATE_SHARE * limit)))
+                bracket = low - max(LATE, int(LATE_SHARE * limit)), low + early
         cause = Cause.KEEPALIVE_RACE
         methods = method_counts(pool, races.exchange)
         unsafe = sum(number for method, number in methods.items() if method and method not in IDEMPOTENT)
@@ -142,6 +147,8 @@ class KeepaliveRace(Rule):
                 "repeated": repeated if again.certain or again.absent else None,
                 "not_idempotent": unsafe,
                 "server_idle_timeout_s": limit / SECOND if fits else None,
+                "idle_timeout_low_s": bracket[0] / SECOND if bracket else None,
+                "idle_timeout_high_s": bracket[1] / SECOND if bracket else None,
                 "silence_low_s": shortest / SECOND,
                 "silence_high_s": longest / SECOND,
                 "rtt_s": pool.rtt / SECOND,

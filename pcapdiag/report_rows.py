@@ -21,7 +21,7 @@ from pcapdiag.model.words import (
     TcpState,
     Word,
 )
-from pcapdiag.pools.capacity import idle_capacity
+from pcapdiag.pools.capacity import evicting_capacity, idle_capacity
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.endings import given_up
@@ -102,7 +102,7 @@ def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inf
     out: list[Inferred] = []
     if pool.tiny:
         return ()
-    capacity = idle_capacity(pool)
+    capacity = idle_capacity(pool) or evicting_capacity(pool)
     if capacity is not None and capacity.overflow >= 3 and pool.peak_busy > capacity.low:
         out.append(
             Inferred(

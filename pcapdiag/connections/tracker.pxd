@@ -59,7 +59,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(flags=int, length="long long", sequence="long long", end="long long", beyond="long long",
                    offset="long long", fresh="long long", skip="long long", captured="long long", step=int)
     cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
-    @cython.locals(limit="long long", late=bint, ahead=int)
+    @cython.locals(limit="long long", late=bint, near=bint, ahead=int)
     cdef int filled(self, Connection c, Half half, Segment s) except -1
     cdef int resent(self, Half half, long long sequence, int length) except -1
     @cython.locals(waited="long long", way="long long")

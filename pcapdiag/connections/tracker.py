@@ -606,11 +606,11 @@ class Tracker(SegmentSink):
         limit = c.rtt if c.rtt > _REORDER else _REORDER
         late = half.hole_at != 0 and s.at - half.hole_at <= limit
         ahead = (s.ip_id - half.last_id) & 0xFFFF
-        if s.ip_id and half.last_id and ahead:
-            # A kernel that numbers its packets one by one says which was made first.  Random numbers so near each other
-            # are one in five hundred.
-            if half.id_steps >= _ID_STEPS or ahead <= _ID_NEAR or ahead >= 0x10000 - _ID_NEAR:
-                late = ahead >= 0x8000
+        near = half.id_steps >= _ID_STEPS or ahead <= _ID_NEAR or ahead >= 0x10000 - _ID_NEAR
+        # A kernel that numbers its packets one by one says which was made first.  Random numbers so near each other are
+        # one in five hundred.
+        if near and ahead and s.ip_id and half.last_id:
+            late = ahead >= 0x8000
         if late:
             half.out_of_order += 1
         else:

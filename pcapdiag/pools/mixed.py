@@ -43,9 +43,14 @@ def never_used_again(pool: Pool) -> Mask | None:
     closed = once & ((kinds == CloseClass.IMMEDIATE) | (kinds == CloseClass.SIGNALLED)) & (pool.closer != Side.NONE)
     # Those left open are passed over themselves.  Where all are closed, one idle connection that nobody ever uses would
     # make a miss of every dial: only those of the kind that is reused count.
-    reused = pool.idle_nearby((c.requests >= REUSED)[pool.idle.connection])
-    for kind, passing in ((left, pool.passed_over | pool.missed), (closed, reused)):
-        if int(kind.sum()) < MIN_DIALS or float(passing[kind].mean()) < MISSED or not _one_host(c.host[kind]):
+    for kind in (left, closed):
+        if int(kind.sum()) < MIN_DIALS or not _one_host(c.host[kind]):
+            continue
+        if kind is left:
+            passing = pool.passed_over | pool.missed
+        else:
+            passing = pool.idle_nearby((c.requests >= REUSED)[pool.idle.connection])
+        if float(passing[kind].mean()) < MISSED:
             continue
         if kind is left and abandoned(part(pool, np.flatnonzero(kind))) is None:
             continue

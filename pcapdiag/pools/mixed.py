@@ -73,10 +73,10 @@ def part(pool: Pool, rows: Column) -> Pool:
 
 
 def parted(pool: Pool) -> list[Pool]:
-    """The pool, or its two kinds as pools that know of each other; without what it took to tell, which need not stay."""
+    """The pool, or its two kinds as pools that know of each other."""
     kind = never_used_again(pool)
     if kind is None:
-        return [Pool(pool.name, pool.rows, pool.connections, pool.exchanges, pool.start, pool.end)]
+        return [pool]
     unshared, shared = part(pool, np.flatnonzero(kind)), part(pool, np.flatnonzero(~kind))
     unshared.beside = shared
     return [unshared, shared]

@@ -99,11 +99,14 @@ cdef class Tracker(SegmentSink):
     cpdef finish(self)
 
 @cython.locals(at=Py_ssize_t, kind=int)
+cdef Py_ssize_t option(bytes data, Py_ssize_t start, Py_ssize_t end, int wanted) except -2
+
+@cython.locals(at=Py_ssize_t)
 cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 
 @cython.locals(size=Py_ssize_t)
 cdef bytes reverse_of(bytes key)
 @cython.locals(size=Py_ssize_t)
 cdef bytes sender_of(bytes key)
-@cython.locals(at=Py_ssize_t, kind=int, right="long long")
+@cython.locals(at=Py_ssize_t, right="long long")
 cdef bint duplicate_sack(bytes data, Py_ssize_t start, Py_ssize_t end, long long ack) except -1

@@ -954,11 +954,13 @@ def sender_of(key: bytes) -> bytes:
     return key[:size] + key[2 * size : 2 * size + 2]
 
 
-def window_scale(data: bytes, start: int, end: int) -> int:
-    """The shift of a window scale option (RFC 7323 2.2) among TCP options, -1 when there is none."""
+def option(data: bytes, start: int, end: int, wanted: int) -> int:
+    """The position of a TCP option of one kind (RFC 9293 3.1), -1 when there is none."""
     at = start
     while at < end:
         kind = data[at]
+        if kind == wanted:
+            return at
         if kind == 0:
             break
         if kind == 1:
@@ -966,28 +968,22 @@ def window_scale(data: bytes, start: int, end: int) -> int:
             continue
         if at + 1 >= end or data[at + 1] < 2:
             break
-        if kind == 3 and at + 2 < end:
-            return min(data[at + 2], 14)
         at += data[at + 1]
     return -1
 
 
+def window_scale(data: bytes, start: int, end: int) -> int:
+    """The shift of a window scale option (RFC 7323 2.2), -1 when there is none."""
+    at = option(data, start, end, 3)
+    if at < 0 or at + 2 >= end or data[at + 1] < 2:
+        return -1
+    return min(data[at + 2], 14)
+
+
 def duplicate_sack(data: bytes, start: int, end: int, ack: int) -> bool:
     """Whether the first block of a SACK option lies below the acknowledgment: the receiver has got it twice (RFC 2883)."""
-    at = start
-    while at < end:
-        kind = data[at]
-        if kind == 0:
-            break
-        if kind == 1:
-            at += 1
-            continue
-        if at + 1 >= end or data[at + 1] < 2:
-            break
-        if kind == 5:
-            if at + 10 > end:
-                break
-            right = data[at + 6] << 24 | data[at + 7] << 16 | data[at + 8] << 8 | data[at + 9]
-            return ((ack - right) & _M) < _HALF_SPACE
-        at += data[at + 1]
-    return False
+    at = option(data, start, end, 5)
+    if at < 0 or at + 10 > end or data[at + 1] < 2:
+        return False
+    right = data[at + 6] << 24 | data[at + 7] << 16 | data[at + 8] << 8 | data[at + 9]
+    return ((ack - right) & _M) < _HALF_SPACE

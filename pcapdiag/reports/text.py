@@ -115,12 +115,13 @@ def _what_was_read(report: Report) -> str:
     capture = report.capture
     files = capture.files[0] if len(capture.files) == 1 else plural(len(capture.files), "file")
     connections = plural(report.connection_count, "connection")
-    if report.pools and all(pool.requests_basis == "exact" for pool in report.pools):
-        carried = f"{plural(sum(pool.requests for pool in report.pools), 'request')} on {connections}"
+    requests = sum(pool.requests for pool in report.pools)
+    if report.pools and (not requests or all(pool.requests_basis == "exact" for pool in report.pools)):
+        carried = f"{plural(requests, 'request')} on {connections}"
     elif report.pools:
         bases = {pool.requests_basis for pool in report.pools}
         about = "an estimated" if "turns" in bases else "at least"
-        carried = f"{about} {plural(sum(pool.requests for pool in report.pools), 'request')} on {connections}"
+        carried = f"{about} {plural(requests, 'request')} on {connections}"
     else:
         carried = connections
     when = ""

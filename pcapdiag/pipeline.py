@@ -81,9 +81,8 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
             f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
         )
     pools = partition(connections, tables.exchanges, keep, start, end)
-    desk = Desk(counters.file_starts, tuple(pools))
+    desk = Desk(counters.file_starts)
     judgement = judge(pools, all_rules(), desk)
-    desk.pools = ()  # taken_out() lets go of them one by one
     rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
     return Report(
         capture=capture_info(tables, alias),

@@ -72,7 +72,9 @@ def judged(name: str, pool: Pool) -> Finding | NotJudged | None:
 
 def judgement(pools: Sequence[Pool]) -> Judgement:
     """What all the rules make of these pools, by the way of the program."""
-    return judge(pools, all_rules(), Desk(pools=tuple(pools)))
+    for one in pools:
+        one.neighbours = pools
+    return judge(pools, all_rules(), Desk())
 
 
 def frames_of(finding: Finding) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -708,10 +708,9 @@ def test_other_clients_of_the_service_confirm_a_restart() -> None:
         one.columns["user_agent"] = "one" if n < 2 else "two"
     both = pools([*lives, refused(10.3)], end=END)
     assert len(both) == 2
-    from pcapdiag.rules.rule import Desk
     from pcapdiag.rules.server_restart import elsewhere
 
-    assert elsewhere(both[0], Desk(pools=both), [ns(10.0)]) == 1
+    assert elsewhere(both[0], [ns(10.0)]) == 1
 
 
 # -- the client ends

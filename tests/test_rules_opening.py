@@ -42,7 +42,9 @@ def severity(rule: str, one: Pool) -> Severity | None:
 def beside(rule: str, made: list[Pool]) -> Finding | NotJudged | None:
     """What a rule makes of the first pool when it knows the others."""
     (wanted,) = [one for one in all_rules() if one.name == rule]
-    return wanted.judge(made[0], Desk(pools=tuple(made)))
+    for one in made:
+        one.neighbours = made
+    return wanted.judge(made[0], Desk())
 
 
 # -- kinds of traffic

@@ -79,7 +79,7 @@ class Pool:
         self.start = start
         self.end = end
         self.known: dict[tuple[object, ...], Any] = {}  # results of once_per_pool functions
-        self.neighbours: Sequence[Pool] = ()  # all pools of the capture, this one among them
+        self.neighbours: Sequence[Pool] = ()  # all pools of the capture, this one among them: a proxy's other leg, ...
         self.beside: Pool | None = None  # of connections never used again: those between the same ends that are
 
     # -- connections

@@ -74,7 +74,7 @@ class ConnectRefused(Rule):
         before = int((answered < first).sum())
         between = int(((answered > first) & (answered < last)).sum())
         after = int((answered > last).sum())
-        elsewhere = fallback(pool, desk.pools, refused)
+        elsewhere = fallback(pool, pool.neighbours, refused)
         part = count / dials
         severity = Severity.INFO
         if count >= MIN_REFUSED and elsewhere is None:
@@ -203,7 +203,7 @@ def origin(pool: Pool, refused: Column, desk: Desk) -> tuple[tuple[int | None, i
     address = int(c.server_ip[0])
     answers = [
         other.connections.server_hops[(other.connections.synack_count > 0) & (other.connections.server_hops > 0)]
-        for other in (pool, *desk.pools)
+        for other in (pool, *pool.neighbours)
         if int(other.connections.server_ip[0]) == address
     ]
     known = np.concatenate(answers) if answers else rst[:0]

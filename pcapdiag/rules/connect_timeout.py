@@ -78,7 +78,7 @@ class ConnectTimeout(Rule):
         c = pool.connections
         dials = len(seen.dials)
         part = count / dials
-        elsewhere = fallback(pool, desk.pools, rows)
+        elsewhere = fallback(pool, pool.neighbours, rows)
         # A path that loses fewer than half of its packets answers the second SYN more often than never.
         random = data_loss(pool)[0] > 0 or len(seen.late) >= count
         lossy = not seen.none_answered and random and looks_like_loss(pool)
@@ -98,7 +98,7 @@ class ConnectTimeout(Rule):
             low, high = patience.low, patience.high
             bracket = f"between {seconds(low)} and {seconds(high)}" if low > 0 else f"less than {seconds(high)}"
         alive = bool(spoken.any() or opened.any())
-        near = server_alive_elsewhere(pool, desk.pools, first, last)
+        near = server_alive_elsewhere(pool, pool.neighbours, first, last)
         again = int((c.syn_count[rows] - 1).clip(0).sum())
         claim = f"{share(count, dials).capitalize()} dials got no answer to their SYNs, {when}; " + (
             f"the SYNs were repeated {many(again, 'time')}. "

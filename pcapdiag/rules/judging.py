@@ -26,7 +26,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
     """Findings worst first; of one pool the one that explains the others leads.
 
     Args:
-        pools: of one capture; a rule may look at the others through ``desk.pools``.
+        pools: of one capture; a rule may look at the others through ``pool.neighbours``.
     """
     explains = {rule.code: rule.explains for rule in rules}
     alike: dict[tuple[object, ...], list[Finding]] = {}

@@ -213,7 +213,7 @@ def speaks_tls(pool: Pool, desk: Desk) -> bool:
     return any(
         (int(other.connections.server_ip[0]), int(other.connections.server_port[0])) == place
         and bool(((other.connections.protocol == Protocol.TLS) & (other.connections.requests > 0)).any())
-        for other in (pool, *desk.pools)
+        for other in (pool, *pool.neighbours)
     )
 
 
@@ -239,7 +239,7 @@ def speaks_http(pool: Pool, desk: Desk) -> bool:
     return any(
         (int(other.connections.server_ip[0]), int(other.connections.server_port[0])) == place
         and bool(((other.connections.protocol == Protocol.HTTP1) & (other.connections.responses > 0)).any())
-        for other in (pool, *desk.pools)
+        for other in (pool, *pool.neighbours)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -70,12 +70,10 @@ class Desk:
 
     Args:
         file_starts: for each file the frames ahead of it and its path, in reading order.
-        pools: all of the capture, for what one cannot tell alone: a proxy's other leg, a server's other clients.
     """
 
-    def __init__(self, file_starts: Iterable[tuple[int, str]] = ((0, ""),), pools: Sequence[Pool] = ()) -> None:
+    def __init__(self, file_starts: Iterable[tuple[int, str]] = ((0, ""),)) -> None:
         self.file_starts = list(file_starts)
-        self.pools = pools
 
     # -- who
 

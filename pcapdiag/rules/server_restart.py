@@ -57,7 +57,7 @@ class ServerRestart(Rule):
         if not ends:
             return None
         c = pool.connections
-        others = elsewhere(pool, desk, [one.at for one in ends])
+        others = elsewhere(pool, [one.at for one in ends])
         ended = sum(len(one.rows) for one in ends)
         if ended + others < MIN_AGREEING and not any(one.refused for one in ends):
             return None
@@ -156,12 +156,12 @@ class ServerRestart(Rule):
         )
 
 
-def elsewhere(pool: Pool, desk: Desk, times: list[int]) -> int:
+def elsewhere(pool: Pool, times: list[int]) -> int:
     """How many other clients of the same service lost connections to it at one of these moments, and kept none."""
     c = pool.connections
     service = (int(c.server_ip[0]), int(c.server_port[0]))
     found = 0
-    for other in desk.pools:
+    for other in pool.neighbours:
         o = other.connections
         if other is pool or (int(o.server_ip[0]), int(o.server_port[0])) != service:
             continue

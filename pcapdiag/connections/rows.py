@@ -42,6 +42,10 @@ WIDE = (
     "server_stall_ns",
     "expect_wait_ns",  # between Expect: 100-continue and a body that no 100 had asked for
     "goodbye_at",  # of a close_notify, which a FIN may follow much later; 0 where ``goodbye`` is none
+    "client_probe_ns",  # of silence ahead of a keepalive probe, the median of the first 15; 0 for none
+    "server_probe_ns",
+    "client_options",  # the kinds of the SYN's options in order, four bits each, the first highest; 0 without a SYN
+    "server_options",
 )
 
 # 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
@@ -130,10 +134,14 @@ NARROW = (
     "server_needless",
     "client_fin_unseen",  # never captured, but the other side acknowledged it
     "server_fin_unseen",
+    "request_values",  # of headers that tell programs apart: lines "name: value"
+    "response_order",
+    "response_values",
+    "ja4",
 )
 
-_WIDE = 27
-_NARROW = 84
+_WIDE = 31
+_NARROW = 88
 
 
 class Strings:
@@ -155,7 +163,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 544 bytes a connection."""
+    """The connection table while it grows: 600 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -218,6 +226,10 @@ class ConnectionRows:
         )
         w[i + 23] = client.stall_ns
         w[i + 24] = server.stall_ns
+        w[i + 27] = median(client.probe_gaps)
+        w[i + 28] = median(server.probe_gaps)
+        w[i + 29] = client.options
+        w[i + 30] = server.options
         n = self.narrow
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
@@ -300,6 +312,7 @@ class ConnectionRows:
             n[i + 33] = 1 if uncounted(c) else 0
             n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
             n[i + 73] = n[i + 74] = n[i + 75] = n[i + 76] = n[i + 77] = 0
+            n[i + 84] = n[i + 85] = n[i + 86] = n[i + 87] = 0
             waited = said = 0
         else:
             n[i + 31] = framer.requests
@@ -318,6 +331,10 @@ class ConnectionRows:
             n[i + 75] = framer.tls
             n[i + 76] = framer.tls_alert
             n[i + 77] = framer.tls_bytes
+            n[i + 84] = strings.add(framer.request_values)
+            n[i + 85] = strings.add(framer.response_order)
+            n[i + 86] = strings.add(framer.response_values)
+            n[i + 87] = strings.add(framer.ja4)
             waited = framer.expect_wait_ns
             said = framer.goodbye_at if n[i + 36] else 0
         w[(c.number - 1) * _WIDE + 25] = waited
@@ -376,6 +393,11 @@ def goodbye(c: Connection, framer: Framer) -> int:
         if 0 < ((framer.goodbye_end - known) & 0xFFFFFFFF) < 0x80000000:
             return 0
     return framer.goodbye
+
+
+def median(gaps: list[int] | None) -> int:
+    """The middle of some durations, the lower of two; 0 for none."""
+    return sorted(gaps)[(len(gaps) - 1) // 2] if gaps else 0
 
 
 def small(count: int) -> int:

@@ -27,13 +27,15 @@ from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
+from pcapdiag.settings import catalog
 
 
 @dataclass(frozen=True)
 class Options:
     """What of a capture to look at.
 
-    ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``since`` and ``until`` are
+    ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
+    ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
     the time are kept whole.
     """
@@ -46,6 +48,8 @@ class Options:
     since_relative: int | None = None
     until_relative: int | None = None
     with_connections: bool = False
+    client_product: str | None = None
+    server_product: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         UsageError: an option makes no sense.
     """
     options = options or Options()
+    for product in (options.client_product, options.server_product):
+        if product is not None:
+            catalog.product(product)  # an unknown one is an error ahead of the work
     tables = read_tables(paths, progress)
     connections, counters = tables.connections, tables.counters
     if not len(connections):
@@ -81,7 +88,7 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
             f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
         )
     pools = partition(connections, tables.exchanges, keep, start, end)
-    desk = Desk(counters.file_starts)
+    desk = Desk(counters.file_starts, options.client_product, options.server_product)
     judgement = judge(pools, all_rules(), desk)
     rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
     return Report(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import When, check_output, files, filters, output
 
 
@@ -24,8 +25,8 @@ from pcapdiag.cli.options import When, check_output, files, filters, output
 def connections(
     files: tuple[str, ...],
     format_: str,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,

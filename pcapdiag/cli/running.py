@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from pcapdiag.cli.ends import Ends, parted
 from pcapdiag.cli.options import When
 from pcapdiag.errors import UsageError
 
@@ -25,8 +26,8 @@ STEP = 1 << 20  # bytes between two looks at the progress
 def analyze(
     files: tuple[str, ...],
     *,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -39,9 +40,13 @@ def analyze(
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
     since, until = since or When(), until or When()
+    client_address, client_product = parted(client)
+    server_address, server_product = parted(server)
     options = Options(
-        client=client,
-        server=server,
+        client=client_address,
+        server=server_address,
+        client_product=client_product,
+        server_product=server_product,
         port=port,
         since=since.at,
         until=until.at,

@@ -299,6 +299,7 @@ class HttpFramer(Framer):
         # Headers behind the cut are unknown: neither the length nor the framing can be believed.
         parsed.length = -1
         parsed.chunked = False
+        parsed.order = parsed.order + b",..."
         if from_client:
             self.begin_request(stream, parsed, size, at, frame)
         else:
@@ -489,7 +490,8 @@ class HttpFramer(Framer):
         x.keepalive_max = head.keepalive_max
         if head.server is not None:
             self.server_software = head.server
-        if self.response_order is None and head.status < 400:
+        # Refusals of what cannot be parsed, and of who says nothing, are written by hand in many servers.
+        if self.response_order is None and head.status != 400 and head.status != 408:
             self.response_order = head.order
             self.response_values = head.values
         self.responses += 1

@@ -135,6 +135,19 @@ class Inferred:
 
 
 @dataclass(frozen=True)
+class Program:
+    """Who is at one end, as far as the packets or the user tell."""
+
+    product: str | None  # its id in the catalogue of settings
+    name: str  # "Go net/http", "unknown client", ...
+    version: str  # as the program writes it, "" where nothing tells
+    confidence: Confidence
+    reason: str  # all that speaks for it, and against
+    candidates: tuple[str, ...] = ()  # ids of the few that it may be, where there is no product
+    system: str | None = None  # the operating system, where its SYN tells
+
+
+@dataclass(frozen=True)
 class PoolRow:
     """All connections of one client host to one service."""
 
@@ -169,6 +182,8 @@ class PoolRow:
     duration_ns: int
     time_wait: Mapping[str, int]  # "client"/"server" -> implied TIME_WAIT at the capture's end
     inferred: tuple[Inferred, ...] = ()
+    client_program: Program | None = None
+    server_program: Program | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pcapdiag.model.report import (
     Inferred,
     NotEvaluated,
     PoolRow,
+    Program,
     Quality,
     Report,
     SettingAdvice,
@@ -192,6 +193,22 @@ def _pool(pool: PoolRow) -> Object:
         "duration_s": seconds(pool.duration_ns),
         "time_wait": _counts(pool.time_wait, ("client", "server")),
         "inferred": [_inferred(item) for item in pool.inferred],
+        "client_program": _program(pool.client_program),
+        "server_program": _program(pool.server_program),
+    }
+
+
+def _program(program: Program | None) -> Object | None:
+    if program is None:
+        return None
+    return {
+        "product": program.product,
+        "name": json_text(program.name),
+        "version": json_text(program.version) or None,
+        "confidence": str(program.confidence),
+        "reason": json_text(program.reason),
+        "candidates": list(program.candidates),
+        "system": program.system,
     }
 
 

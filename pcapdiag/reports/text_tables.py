@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pcapdiag.model.report import CaptureInfo, Inferred, PoolRow, Quality, Report
+from pcapdiag.model.report import CaptureInfo, Inferred, PoolRow, Program, Quality, Report
 from pcapdiag.reports.escape import shorten
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import counted, duration_ns, number, plural, quantity, share
@@ -53,6 +53,9 @@ def _pools(page: Page, pools: Sequence[PoolRow], left: int) -> None:
     page.para("A pool is all connections from one client host to one service.", indent=2, style="dim")
     for pool in pools:
         page.para(_who(pool), label=f"{pool.id}  ", indent=2)
+        for role, program in (("client", pool.client_program), ("server", pool.server_program)):
+            if program is not None:
+                page.para(_program(program), label=f"{role}: ", indent=6, hang=8, style="dim")
     if left:
         page.para(f"and {plural(left, 'more pool')} (-v shows all)", indent=2)
     page.blank()
@@ -85,14 +88,26 @@ def _pools(page: Page, pools: Sequence[PoolRow], left: int) -> None:
         page.para(">= at least so many, ~ estimated from turns of unread bytes", indent=2, style="dim")
 
 
+def _program(program: Program) -> str:
+    """Who it is, how sure that is and why."""
+    name = shorten(f"{program.name} {program.version}".strip(), NAME_SHOWN)
+    system = f" on {program.system}" if program.system else ""
+    if program.product is None and not program.candidates:
+        return f"{name}{system}: {program.reason}"
+    guess = "perhaps " if program.product is None else ""
+    return f"{guess}{name}{system}, {program.confidence} confidence: {program.reason}"
+
+
 def _who(pool: PoolRow) -> str:
     service = f"{pool.client_ip} -> {pool.server}"
     if pool.host and pool.host != str(pool.server):
         service += f" ({shorten(pool.host, NAME_SHOWN)})"
-    client = pool.client_library or pool.user_agent
-    ends = [pool.protocol, f"client {shorten(client, NAME_SHOWN)}" if client else "client unknown"]
-    if pool.server_software:
-        ends.append(f"server {shorten(pool.server_software, NAME_SHOWN)}")
+    ends = [pool.protocol]
+    if pool.client_program is None:
+        client = pool.client_library or pool.user_agent
+        ends.append(f"client {shorten(client, NAME_SHOWN)}" if client else "client unknown")
+        if pool.server_software:
+            ends.append(f"server {shorten(pool.server_software, NAME_SHOWN)}")
     if pool.handshake_rtt_ns is not None:
         ends.append(f"RTT {duration_ns(pool.handshake_rtt_ns)}")
     return f"{service}, {', '.join(ends)}"

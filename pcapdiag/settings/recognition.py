@@ -1,104 +1,218 @@
-"""Which program is at the other end, from what it says of itself (``data/recognition.toml``).
+"""Which program is at the other end, by all that the packets show of it.
 
-An application may set any User-Agent, and many servers name nothing; so "unknown" is an ordinary answer,
-and a guess from the order of headers is never better than medium.
+What a program calls itself is the strongest sign, and the one that anybody may set; how it writes its heads, its
+ClientHello and its keepalive probes are chosen by its library alone.  Signs that agree are all given as the reason; where
+the name and the rest disagree, the name is another program's, or made up, and the confidence says so.  "Unknown" is an
+ordinary answer, and one of a few candidates another.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pcapdiag.model.words import Confidence
 from pcapdiag.settings.entries import Recognised
+from pcapdiag.settings.signs import Form, Name, Probes, Signs, Traits, signs
+
+# A request with one of these was passed on: its User-Agent is not the one who holds this connection.
+FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
+# Who passes requests on, where nothing tells them apart.
+PROXIES = ("nginx-upstream", "haproxy-upstream", "envoy-upstream")
+# The front of a name that the snaplen cut must be this long to be taken for it.
+FRONT = 6
+
+LESS = {Confidence.HIGH: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.LOW, Confidence.LOW: Confidence.LOW}
+MORE = {Confidence.LOW: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.HIGH, Confidence.HIGH: Confidence.HIGH}
 
 
-@dataclass(frozen=True)
-class Sign:
-    """One way to recognise a program; every pattern given must match."""
-
-    product_id: str | None
-    name: str
-    confidence: Confidence
-    reason: str
-    header: re.Pattern[str] | None  # User-Agent or Server
-    order: re.Pattern[str] | None  # header names joined by commas
-    keep_alive: re.Pattern[str] | None  # the Keep-Alive response header
-
-
-def recognise_client(user_agent: str | None, header_order: Sequence[str] = ()) -> Recognised:
+def recognise_client(
+    user_agent: str | None,
+    header_order: Sequence[str] = (),
+    *,
+    values: Mapping[str, str] | None = None,
+    http10: bool = False,
+    whole: bool = True,
+    ja4: str = "",
+    probe_s: float | None = None,
+) -> Recognised:
     """The client library.
 
     Args:
         user_agent: the User-Agent of its requests; None or "" when they have none.
-        header_order: the names of a request's headers as they came, in any case.
+        header_order: the names of a request's headers as they came, in the case that they had.
+        values: of Accept, Accept-Encoding, Connection and the like, by name in lower case; None when they are not known.
+        http10: its requests say HTTP/1.0.
+        whole: the request's head was captured whole.
+        ja4: of its ClientHello, "" without one.
+        probe_s: seconds of silence ahead of its keepalive probes; None without probes.
     """
-    order = ",".join(header_order)
-    for sign in _signs("client"):
-        if _matches(sign.header, user_agent or "") and _matches(sign.order, order):
-            return Recognised(sign.product_id, sign.name, sign.confidence, sign.reason)
-    if user_agent:
-        return Recognised(None, "unknown client", Confidence.LOW, "the User-Agent names no library of the catalogue")
-    return Recognised(None, "unknown client", Confidence.LOW, "no User-Agent seen")
+    traits = Traits(user_agent or "", tuple(header_order), values, http10, whole, ja4, probe_s)
+    known = signs("client")
+    forms = [form for form in known.forms if form.fits(traits)]
+    name = _named(known, traits)
+    passed_on = _passed_on(name, traits)
+    if passed_on:
+        return _proxy(forms, passed_on)
+    telling = next((form for form in forms if form.proxy), None)
+    if telling is not None:
+        return _by_form(telling, traits, known)
+    if name is not None:
+        return _by_name(name, forms, traits, known)
+    if forms and forms[0].confidence is not None:
+        return _by_form(forms[0], traits, known)
+    if ja4:
+        for hello in known.hellos:
+            if hello.ja4.search(ja4):
+                found = _one_of(hello.products, hello.name, hello.confidence, hello.reason)
+                return _with_probes(replace(found, version=hello.version), traits, known)
+    return _unknown_client(traits)
 
 
-def recognise_server(server_header: str | None, *, keep_alive: str | None = None) -> Recognised:
+def recognise_server(
+    server_header: str | None,
+    *,
+    keep_alive: str | None = None,
+    header_order: Sequence[str] = (),
+    values: Mapping[str, str] | None = None,
+    whole: bool = True,
+    probe_s: float | None = None,
+) -> Recognised:
     """The server software.
 
     Args:
         server_header: the Server header of its responses; None or "" when they have none.
-        keep_alive: the Keep-Alive header of its responses, a weak hint when there is no Server header.
+        keep_alive: the Keep-Alive header of its responses, a hint when there is no Server header.
+        header_order: the names of a response's headers as they came, in the case that they had.
+        values: of Connection, Keep-Alive, X-Powered-By and Via, by name in lower case; None when they are not known.
+        whole: the response's head was captured whole.
+        probe_s: seconds of silence ahead of its keepalive probes; None without probes.
     """
-    for sign in _signs("server"):
-        if sign.keep_alive is not None and server_header:
-            continue
-        if _matches(sign.header, server_header or "") and _matches(sign.keep_alive, keep_alive or ""):
-            return Recognised(sign.product_id, sign.name, sign.confidence, sign.reason)
+    if keep_alive is not None:
+        values = {"keep-alive": keep_alive, **(values or {})}
+        header_order = header_order or ("Date", "Connection", "Keep-Alive")
+    traits = Traits(server_header or "", tuple(header_order), values, False, whole, probe_s=probe_s)
+    known = signs("server")
+    forms = [form for form in known.forms if form.fits(traits)]
+    name = _named(known, traits)
+    if name is not None:
+        return _by_name(name, forms, traits, known)
+    if forms and forms[0].confidence is not None:
+        return _by_form(forms[0], traits, known)
     if server_header:
-        return Recognised(None, "unknown server", Confidence.LOW, "the Server header names no product of the catalogue")
-    return Recognised(
-        None,
-        "unknown server",
-        Confidence.LOW,
-        "no Server header: Go, Node.js, Tomcat, HAProxy and others send none",
-    )
+        why = "the Server header names no product of the catalogue"
+    elif traits.order:
+        why = "no Server header, as of Go, Node.js, Tomcat, HAProxy and others, and headers that tell nothing"
+    else:
+        why = "no Server header: Go, Node.js, Tomcat, HAProxy and others send none"
+    return Recognised(None, "unknown server", Confidence.LOW, why, known=False)
 
 
-def _matches(pattern: re.Pattern[str] | None, text: str) -> bool:
-    return pattern is None or pattern.search(text) is not None
+def _named(known: Signs, traits: Traits) -> Name | None:
+    """The program that the name is of; of a cut name, where it can be only one's."""
+    if not traits.name:
+        return None
+    found = next((sign for sign in known.names if sign.pattern.search(traits.name)), None)
+    if found is not None or not traits.name_cut or len(traits.name) < FRONT:
+        return found
+    cut = [sign for sign in known.names if sign.begins.startswith(traits.name)]
+    if len(cut) != 1:
+        return None
+    why = f"its first {len(traits.name)} letters are captured, and fit no other"
+    return replace(cut[0], confidence=Confidence.MEDIUM, reason=f"{cut[0].reason}; {why}")
 
 
-@cache
-def _signs(role: str) -> tuple[Sign, ...]:
-    return tuple(sign for kind, sign in _all_signs() if kind == role)
+def _passed_on(name: Name | None, traits: Traits) -> str:
+    """What shows that requests come from another program than the one that holds the connection; "" for nothing."""
+    lower = [header.lower() for header in traits.order]
+    carried = [header for header in traits.order if header.lower() in FORWARDED]
+    if carried:
+        return f"its requests carry {carried[0]}: the User-Agent is another program's"
+    if name is not None and name.title and "host" in traits.order and list(traits.order) == lower:
+        return f"{name.reason}, but header names in lower case, which that program does not write: it was passed on"
+    if name is not None and name.http10 and traits.order and not traits.http10:
+        return f"{name.reason}, but requests of HTTP/1.1, which that program does not send: it was passed on"
+    return ""
 
 
-@cache
-def _all_signs() -> tuple[tuple[str, Sign], ...]:
-    from pcapdiag.settings.reading import CatalogError, read_file
+def _proxy(forms: Iterable[Form], why: str) -> Recognised:
+    for form in forms:
+        if form.proxy and form.confidence is not None:
+            return _one_of(form.products, form.name, form.confidence, f"{form.reason}; {why}")
+    return Recognised(None, "a proxy", Confidence.LOW, why, candidates=_in_catalogue(PROXIES))
 
-    file = read_file("recognition.toml")
-    signs = []
-    for role, header_key in (("client", "user_agent"), ("server", "server")):
-        for table in file.tables(role):
-            patterns = {}
-            for key in (header_key, "header_order", "keep_alive"):
-                pattern = table.text(key, "")
-                patterns[key] = re.compile(pattern, re.IGNORECASE) if pattern else None
-            if not any(patterns.values()):
-                raise CatalogError(f"{table.where}: no pattern")
-            sign = Sign(
-                product_id=table.text("product", "") or None,
-                name=table.text("name"),
-                confidence=Confidence(table.text("confidence", "high")),
-                reason=table.text("reason"),
-                header=patterns[header_key],
-                order=patterns["header_order"],
-                keep_alive=patterns["keep_alive"],
-            )
-            signs.append((role, sign))
-            table.done()
-    file.done()
-    return tuple(signs)
+
+def _by_name(name: Name, forms: Sequence[Form], traits: Traits, known: Signs) -> Recognised:
+    """A program that says its name, and whether the rest agrees."""
+    match = name.pattern.search(traits.name)
+    version = (match.groupdict().get("version") or "") if match and not traits.name_cut else ""
+    product = next(iter(_in_catalogue([name.product_id or ""])), None)
+    found = Recognised(product, name.name, name.confidence, name.reason, version)
+    own = [form for form in forms if name.product_id in form.products]
+    if own:
+        found = replace(found, reason=f"{found.reason}; {own[0].reason}")
+    elif forms and any(name.product_id in form.products for form in known.forms):
+        other = next((form for form in forms if form.confidence is Confidence.MEDIUM), None)
+        if other is not None and not other.nameless:
+            why = f"{other.reason}, though the name says {name.name}: a program may set any name"
+            return _one_of(other.products, other.name, Confidence.LOW, why)
+    return _with_probes(found, traits, known)
+
+
+def _by_form(form: Form, traits: Traits, known: Signs) -> Recognised:
+    """A program by how it writes its heads."""
+    reason = form.reason
+    if traits.name and not form.proxy:
+        reason += "; the name is the application's own"
+    return _with_probes(_one_of(form.products, form.name, form.confidence or Confidence.LOW, reason), traits, known)
+
+
+def _with_probes(found: Recognised, traits: Traits, known: Signs) -> Recognised:
+    """What keepalive probes add: they agree, choose among candidates, or cast doubt on a guess."""
+    if traits.probe_s is None:
+        return found
+    candidates = found.candidates or ((found.product_id,) if found.product_id else ())
+    fitting = [sign for sign in known.probes if sign.fits(traits.probe_s)]
+    for sign in fitting:
+        left = [candidate for candidate in candidates if candidate in sign.products]
+        if left:
+            reason = f"{found.reason}; {sign.reason}"
+            if len(left) == 1 and len(candidates) > 1:
+                return _one_of(left, found.name, found.confidence, reason)
+            sure = MORE[found.confidence] if len(candidates) == 1 else found.confidence
+            if found.product_id is None and len(candidates) == 1:
+                return _one_of(left, found.name, sure, reason, certain=True)
+            return replace(found, confidence=sure, reason=reason)
+    return found
+
+
+def _one_of(
+    products: Sequence[str], name: str, confidence: Confidence, reason: str, certain: bool | None = None
+) -> Recognised:
+    """A single product, or several that cannot be told apart; a guess of low confidence stays a candidate."""
+    products = _in_catalogue(products)
+    if len(products) == 1 and (certain or confidence is not Confidence.LOW):
+        return Recognised(products[0], name, confidence, reason)
+    return Recognised(None, name, confidence, reason, candidates=tuple(products))
+
+
+def _in_catalogue(products: Sequence[str]) -> tuple[str, ...]:
+    from pcapdiag.settings import catalog
+
+    return tuple(product for product in products if product in catalog.load().products)
+
+
+def _unknown_client(traits: Traits) -> Recognised:
+    if traits.name:
+        why = "the User-Agent names no library of the catalogue, and header order and values are no known library's"
+        if not traits.order:
+            why = "the User-Agent names no library of the catalogue"
+    elif traits.ja4:
+        why = f"TLS, and a ClientHello of no known library (JA4 {traits.ja4})"
+    elif not traits.whole:
+        why = "the capture cuts requests short of a User-Agent"
+    elif traits.order:
+        why = "no User-Agent, and headers that many programs send alike"
+    else:
+        why = "no User-Agent seen"
+    return Recognised(None, "unknown client", Confidence.LOW, why, known=False)

@@ -1,0 +1,148 @@
+"""Who is at the two ends of a pool: from its columns to what the catalogue recognises programs by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pcapdiag.model.flags import REQUEST_HTTP10
+from pcapdiag.model.tables import Column
+from pcapdiag.model.words import Confidence, Protocol
+from pcapdiag.pools.pool import SECOND, Pool, once_per_pool
+from pcapdiag.settings import catalog
+from pcapdiag.settings.entries import Recognised
+
+# Different heads of one pool that are looked at, the commonest first: a POST has other headers than a GET.
+HEADS = 5
+# What the framer puts behind the names of a head that the snaplen cut.
+CUT = "..."
+
+
+# Servers told by their protocol alone; what stands in front of them speaks it too.
+SPEAKERS = {
+    Protocol.POSTGRES: Recognised(
+        "postgresql",
+        "PostgreSQL",
+        Confidence.MEDIUM,
+        "speaks PostgreSQL's protocol, as PgBouncer and databases that are compatible do too",
+    ),
+    Protocol.REDIS: Recognised(
+        "redis-server", "Redis", Confidence.MEDIUM, "speaks Redis's protocol, as Valkey and others do too"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """Headers of a connection's first request or response."""
+
+    order: tuple[str, ...]
+    values: dict[str, str]
+    whole: bool
+
+
+@once_per_pool
+def client_at(pool: Pool) -> Recognised:
+    """The program that opens the pool's connections."""
+    c = pool.connections
+    name = pool.text("user_agent")
+    http10 = bool((pool.exchanges.flags & REQUEST_HTTP10).any())
+    ja4, probed = pool.text("ja4") or "", probe_s(c.client_probe_ns)
+    return most_telling(
+        catalog.recognise_client(
+            name, head.order, values=head.values, whole=head.whole, http10=http10, ja4=ja4, probe_s=probed
+        )
+        for head in heads(pool, "header_order", "request_values")
+    )
+
+
+@once_per_pool
+def server_at(pool: Pool) -> Recognised:
+    """The program that answers."""
+    speaks = SPEAKERS.get(pool.protocol)
+    if speaks is not None:
+        return speaks
+    name = pool.text("server_software")
+    probed = probe_s(pool.connections.server_probe_ns)
+    found = most_telling(
+        catalog.recognise_server(name, header_order=head.order, values=head.values, whole=head.whole, probe_s=probed)
+        for head in heads(pool, "response_order", "response_values")
+    )
+    if not found.known and name is None and pool.protocol is Protocol.TLS:
+        return replace(found, reason="TLS hides what it says of itself")
+    return found
+
+
+def most_telling(results: Iterator[Recognised]) -> Recognised:
+    """What the commonest head tells; a later one where that one is unknown, or narrows its candidates."""
+    best = next(results)
+    for seen in results:
+        if (seen.known and not best.known) or (best.candidates and seen.product_id in best.candidates):
+            best = seen
+    return best
+
+
+def heads(pool: Pool, order: str, values: str) -> Iterator[Head]:
+    """The pool's different heads, the commonest first; one without headers where none was seen."""
+    c = pool.connections
+    orders, lines = c.columns[order], c.columns[values]
+    rows = np.flatnonzero(orders > 0)
+    if not len(rows):
+        yield Head((), {}, True)
+        return
+    pairs, counts = np.unique(np.stack([orders[rows], lines[rows]]), axis=1, return_counts=True)
+    for at in np.argsort(-counts, kind="stable")[:HEADS].tolist():
+        names = (c.text(int(pairs[0, at])) or "").split(",")
+        whole = names[-1] != CUT
+        pieces = (line.partition(": ") for line in (c.text(int(pairs[1, at])) or "").split("\n"))
+        yield Head(
+            tuple(name for name in (names if whole else names[:-1]) if name),
+            {name: value for name, _, value in pieces if name},
+            whole,
+        )
+
+
+def probe_s(gaps: Column) -> float | None:
+    """Seconds of silence ahead of the keepalive probes, the median of the connections that show some."""
+    seen = gaps[gaps > 0]
+    return float(np.median(seen)) / SECOND if len(seen) else None
+
+
+def said(product_id: str, role: str) -> Recognised:
+    """The user names the program."""
+    return Recognised(product_id, catalog.product(product_id).name, Confidence.HIGH, f"said with --{role}")
+
+
+# The kinds of a SYN's options in the order that a kernel writes them, four bits each: 2 MSS, 4 SACK permitted, 8
+# timestamps, 3 window scale, 1 filler, 0 end (p0f's database; Linux: tcp_options_write).  And the hop limit it starts from.
+SYSTEMS = {
+    0x24813: ("Linux", 64),
+    0x2114: ("Linux", 64),
+    0x211413: ("Linux", 64),
+    0x213114: ("Windows", 128),
+    0x213118: ("Windows", 128),
+    0x21311840: ("macOS", 64),
+    0x2131184: ("macOS", 64),
+}
+
+
+@once_per_pool
+def system_at(pool: Pool, role: str) -> str | None:
+    """The operating system at one end; None where its SYNs were not captured, differ, or are like no known system's.
+
+    A SYN-ACK leaves out what the SYN did not offer, so a server is told only by a full set.
+    """
+    c = pool.connections
+    options, hops = c.columns[f"{role}_options"], c.columns[f"{role}_hops"]
+    seen = options > 0
+    if not seen.any():
+        return None
+    kinds = np.unique(options[seen])
+    if len(kinds) != 1:
+        return None
+    name, start = SYSTEMS.get(int(kinds[0]), (None, 0))
+    # More than 30 hops are not met: a hop limit below the start by more is another system's.
+    likely = bool((hops[seen] <= start).all() and (hops[seen] > start - 32).all())
+    return name if likely else None

@@ -49,10 +49,11 @@ def client_at(pool: Pool) -> Recognised:
     c = pool.connections
     name = pool.text("user_agent")
     http10 = bool((pool.exchanges.flags & REQUEST_HTTP10).any())
-    ja4, probed = pool.text("ja4") or "", probe_s(c.client_probe_ns)
+    hello = {"ja4": pool.text("ja4") or "", "alpn": pool.text("alpn") or ""}
+    probed = probe_s(c.client_probe_ns)
     return most_telling(
         catalog.recognise_client(
-            name, head.order, values=head.values, whole=head.whole, http10=http10, ja4=ja4, probe_s=probed
+            name, head.order, values=head.values, whole=head.whole, http10=http10, probe_s=probed, **hello
         )
         for head in heads(pool, "header_order", "request_values")
     )

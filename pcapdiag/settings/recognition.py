@@ -34,6 +34,7 @@ def recognise_client(
     http10: bool = False,
     whole: bool = True,
     ja4: str = "",
+    alpn: str = "",
     probe_s: float | None = None,
 ) -> Recognised:
     """The client library.
@@ -44,26 +45,27 @@ def recognise_client(
         values: of Accept, Accept-Encoding, Connection and the like, by name in lower case; None when they are not known.
         http10: its requests say HTTP/1.0.
         whole: the request's head was captured whole.
-        ja4: of its ClientHello, "" without one.
+        ja4, alpn: of its ClientHello, "" without one.
         probe_s: seconds of silence ahead of its keepalive probes; None without probes.
     """
-    traits = Traits(user_agent or "", tuple(header_order), values, http10, whole, ja4, probe_s)
+    traits = Traits(user_agent or "", tuple(header_order), values, http10, whole, ja4, alpn, probe_s)
     known = signs("client")
     forms = [form for form in known.forms if form.fits(traits)]
     name = _named(known, traits)
     passed_on = _passed_on(name, traits)
     if passed_on:
         return _proxy(forms, passed_on)
-    telling = next((form for form in forms if form.proxy), None)
+    telling = next((form for form in forms if form.proxy and form.confidence is not None), None)
     if telling is not None:
         return _by_form(telling, traits, known)
     if name is not None:
         return _by_name(name, forms, traits, known)
-    if forms and forms[0].confidence is not None:
-        return _by_form(forms[0], traits, known)
+    alone = [form for form in forms if form.confidence is not None]
+    if alone:
+        return _by_form(alone[0], traits, known)
     if ja4:
         for hello in known.hellos:
-            if hello.ja4.search(ja4):
+            if hello.ja4.search(ja4) and hello.alpn.search(alpn):
                 found = _one_of(hello.products, hello.name, hello.confidence, hello.reason)
                 return _with_probes(replace(found, version=hello.version), traits, known)
     return _unknown_client(traits)
@@ -97,8 +99,9 @@ def recognise_server(
     name = _named(known, traits)
     if name is not None:
         return _by_name(name, forms, traits, known)
-    if forms and forms[0].confidence is not None:
-        return _by_form(forms[0], traits, known)
+    alone = [form for form in forms if form.confidence is not None]
+    if alone:
+        return _by_form(alone[0], traits, known)
     if server_header:
         why = "the Server header names no product of the catalogue"
     elif traits.order:
@@ -137,8 +140,8 @@ def _passed_on(name: Name | None, traits: Traits) -> str:
 
 def _proxy(forms: Iterable[Form], why: str) -> Recognised:
     for form in forms:
-        if form.proxy and form.confidence is not None:
-            return _one_of(form.products, form.name, form.confidence, f"{form.reason}; {why}")
+        if form.proxy:
+            return _one_of(form.products, form.name, form.confidence or Confidence.MEDIUM, f"{form.reason}; {why}")
     return Recognised(None, "a proxy", Confidence.LOW, why, candidates=_in_catalogue(PROXIES))
 
 

@@ -21,7 +21,7 @@ class Traits:
         values: of the headers that tell programs apart, by name in lower case; None where the head was not read.
         http10: requests say HTTP/1.0.
         whole: no head was cut short.
-        ja4: of the ClientHello; "" for none.
+        ja4, alpn: of the ClientHello, the names joined by commas; "" for none.
         probe_s: seconds of silence ahead of a keepalive probe; None without probes.
     """
 
@@ -31,6 +31,7 @@ class Traits:
     http10: bool = False
     whole: bool = True
     ja4: str = ""
+    alpn: str = ""
     probe_s: float | None = None
 
     @property
@@ -90,6 +91,7 @@ class Hello:
     confidence: Confidence
     reason: str
     ja4: re.Pattern[str]
+    alpn: re.Pattern[str]
     version: str
 
 
@@ -181,6 +183,7 @@ def _hello(table: Table) -> Hello:
         Confidence(table.text("confidence", "medium")),
         table.text("reason"),
         re.compile(table.text("ja4")),
+        re.compile(table.text("alpn", "")),
         table.text("version", ""),
     )
     table.done()

@@ -238,7 +238,8 @@ def timer_row(timer: Timer, role: str, who: Recognised, protocol: str) -> Inferr
     high = timer.high / SECOND
     note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, who, protocol)
     if timer.lazy:
-        note = "closes on the way to the next dial: an upper bound"
+        own = catalog.default_below(Knob.IDLE_TIMEOUT, role, high, who)
+        note = "closes on the way to the next dial: an upper bound" + (f"; {own}" if own else "")
     elif timer.sweeping:
         note = (note + "; " if note else "") + "closes come some time after the timeout"
     return Inferred(

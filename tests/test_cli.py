@@ -36,6 +36,8 @@ class Options:
     until_relative: int | None = None
     max_memory: int | None = None
     with_connections: bool = False
+    client_product: str | None = None
+    server_product: str | None = None
 
 
 class Pipeline:

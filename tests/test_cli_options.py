@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
+from pcapdiag.cli.ends import address
 from pcapdiag.cli.options import moment
 
 CONTEXT = click.Context(click.Command("x"))

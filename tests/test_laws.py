@@ -215,11 +215,16 @@ def test_every_column_comes_back_under_its_own_name() -> None:
         "client_hops": 64,
         "server_hops": 64,
         "server_rst_hops": 64,
+        "client_probe_ns": 1_000_000_000,
+        "client_options": 0x13,
+        "server_options": 0x13,
+        "response_order": "Server,Keep-Alive,Content-Length",
+        "response_values": "keep-alive: timeout=7, max=9",
     }
-    # Those for which a conversation of their own is played in test_tracker_symptoms.py.
+    # Those for which a conversation of their own is played in test_tracker_symptoms.py and test_signs.py.
     zeros = {name for name in row if name not in expected}
     assert {row[name] for name in zeros} == {0}
-    assert len(zeros) == 30
+    assert len(zeros) == 33
     assert {name: row[name] for name in expected} == expected
 
 

@@ -1,5 +1,7 @@
 cimport cython
 
+cdef Py_ssize_t _MAX_VALUE
+
 @cython.final
 cdef class Head:
     cdef public bint request, http10, close, keep_alive, chunked, h2c, expect

@@ -48,7 +48,7 @@ class Head:
         h2c: ``Upgrade: h2c``.  expect: ``Expect: 100-continue``.
         host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints; a cut head's
             end in ``...``.
-        values: a line "name: value" for each of :data:`TELLING`, names in lower case.
+        values: a line "name: value" for each of :data:`TELLING`, names in lower case; None for none.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
     """
 
@@ -67,7 +67,7 @@ class Head:
         self.user_agent: bytes | None = None
         self.server: bytes | None = None
         self.order = b""
-        self.values = b""
+        self.values: bytes | None = None
         self.keepalive_timeout = -1
         self.keepalive_max = -1
 
@@ -160,7 +160,8 @@ def parse_head(head: bytes) -> Head | None:
         elif lower == b"expect":
             out.expect = line[colon + 1 :].strip().lower() == b"100-continue"
     out.order = b",".join(names)
-    out.values = b"\n".join(values)
+    if values:
+        out.values = b"\n".join(values)
     return out
 
 

@@ -34,6 +34,10 @@ SPEAKERS = {
 }
 
 
+# Protocols of which no heads are read.
+NAMELESS = (Protocol.POSTGRES, Protocol.REDIS, Protocol.OPAQUE)
+
+
 @dataclass(frozen=True)
 class Head:
     """Headers of a connection's first request or response."""
@@ -46,6 +50,8 @@ class Head:
 @once_per_pool
 def client_at(pool: Pool) -> Recognised:
     """The program that opens the pool's connections."""
+    if pool.protocol in NAMELESS:
+        return Recognised(None, "unknown client", Confidence.LOW, "nothing in its protocol names it", known=False)
     c = pool.connections
     name = pool.text("user_agent")
     http10 = bool((pool.exchanges.flags & REQUEST_HTTP10).any())

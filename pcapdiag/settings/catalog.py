@@ -28,6 +28,7 @@ __all__ = [
     "Setting",
     "absence",
     "advice",
+    "default_below",
     "load",
     "match_default",
     "not_the_fix",
@@ -121,6 +122,20 @@ def match_default(
                     other_versions.append(Match(entry, setting, change.version, change.value, "", sure))
                     break
     return current + other_versions
+
+
+def default_below(knob: Knob, role: str, high: float, who: Recognised) -> str:
+    """A clause where only an upper bound is known and the recognised program's default lies below it; "" elsewhere.
+
+    A default far below says nothing: more than half of the bound is asked for.
+    """
+    if who.product_id is None:
+        return ""
+    for setting in product(who.product_id).settings_for(knob):
+        value = setting.default_value
+        if setting.role == role and value is not None and high / 2 < value <= high and not change_for(setting, who.version):
+            return f"{product(who.product_id).name}'s default {setting.name}, {_value(setting)}, fits"
+    return ""
 
 
 def advice(

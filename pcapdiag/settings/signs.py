@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pcapdiag.model.words import Confidence
-from pcapdiag.settings.reading import CatalogError, Table, read_file
+
+if TYPE_CHECKING:
+    from pcapdiag.settings.reading import Table
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class Form:
         if names != sorted(names):
             return False
         seen = traits.values
-        return seen is None or all(pattern.search(seen.get(name, "")) for name, pattern in self.values.items())
+        if seen is None:
+            return not self.values
+        return all(pattern.search(seen.get(name, "")) for name, pattern in self.values.items())
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ def signs(role: str) -> Signs:
 
 @cache
 def _all() -> Mapping[str, Signs]:
+    from pcapdiag.settings.reading import read_file
+
     file = read_file("recognition.toml")
     found = {
         role: Signs(
@@ -193,6 +200,8 @@ def _hello(table: Table) -> Hello:
 def _probes(table: Table) -> Probes:
     seconds = table.number("seconds")
     if seconds is None:
+        from pcapdiag.settings.reading import CatalogError
+
         raise CatalogError(f"{table.where}: seconds are missing")
     sign = Probes(_products(table), seconds, table.text("reason"))
     table.done()

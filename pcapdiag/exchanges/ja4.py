@@ -39,7 +39,9 @@ def fingerprint(body: bytes) -> bytes | None:
     signatures = b""
     versions = body[:2]
     name = b""
-    if at + 2 <= size:
+    if at != size:
+        if at + 2 > size:
+            return None
         end = at + 2 + number(body, at)
         if end > size:
             return None

@@ -111,8 +111,9 @@ KNOBS = {
 }
 # A process that died, a lost packet, a slow handler: their label names no setting.
 NO_SETTING = frozenset(
-    "server-crash server-rst server-abort server-restart client-crash client-abort connect-refused packet-loss path-loss "
-    "slow-server slow-link reordering half-closed connect-tunnel pipelining unused-connections multi".split()
+    ["server-crash", "server-rst", "server-abort", "server-restart", "client-crash", "client-abort", "connect-refused"]
+    + ["packet-loss", "path-loss", "slow-server", "slow-link", "reordering", "half-closed", "connect-tunnel"]
+    + ["pipelining", "unused-connections", "multi"]
 )
 IDENTIFIER = re.compile(r"-{0,2}[A-Za-z][\w-]*(?:[A-Z_-])[\w-]*")
 # An own capture's truth has bars; of labels from elsewhere the shares are printed.
@@ -247,7 +248,9 @@ def show(results: list[Result], everything: bool) -> bool:
     ends = Counter(word for one in results for word in (one.client, one.server) if word)
     clients = Counter(one.client for one in results if one.client)
     print(f"\n{len(results)} captures, {len(caused)} with a cause that a setting governs")
-    print(f"an accepted setting is named: {named['accepted']} of {len(caused)} ({share(named['accepted'], len(caused))})")
+    print(
+        f"an accepted setting is named: {named['accepted']} of {len(caused)} ({share(named['accepted'], len(caused))})"
+    )
     print(f"settings of another product as the one to change: {sum(bool(one.facts) for one in results)}")
     print(f"settings of another product among guesses: {sum(bool(one.guesses) for one in caused)}")
     for who, counts in (("clients", clients), ("clients and servers", ends)):

@@ -59,7 +59,10 @@ def ends(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) ->
             found.append(find(text, role).id)
         except UsageError as error:
             raise click.BadParameter(str(error), ctx, param) from None
-    for kind, count in (("address", sum(map(is_address, found))), ("product", sum(not is_address(one) for one in found))):
+    for kind, count in (
+        ("address", sum(map(is_address, found))),
+        ("product", sum(not is_address(one) for one in found)),
+    ):
         if count > 1:
             hint = "a network takes in several" if kind == "address" else "one program is at an end"
             raise click.BadParameter(f"given with more than one {kind}: {hint}", ctx, param)

@@ -46,8 +46,8 @@ class Head:
         http10: the message says HTTP/1.0.  close, keep_alive: tokens of ``Connection``.
         length: Content-Length, -1 when absent, -2 when it cannot be trusted.  chunked: the last transfer coding.
         h2c: ``Upgrade: h2c``.  expect: ``Expect: 100-continue``.
-        host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints; a cut head's
-            end in ``...``.
+        host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints.
+            Those of a cut head end in ``...``.
         values: a line "name: value" for each of :data:`TELLING`, names in lower case; None for none.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
     """

@@ -98,7 +98,8 @@ def written(suites: bytes, kinds: bytes, signatures: bytes, versions: bytes, nam
     algorithms = pairs(signatures)
     if algorithms:
         third = third + b"_" + b",".join([b"%04x" % value for value in algorithms])
-    return b"_".join([first, digest(b",".join(sorted([b"%04x" % value for value in ciphers]))), digest(third) if extensions else _NOTHING])
+    second = b",".join(sorted([b"%04x" % value for value in ciphers]))
+    return b"_".join([first, digest(second), digest(third) if extensions else _NOTHING])
 
 
 def ends(name: bytes) -> bytes:

@@ -146,9 +146,7 @@ class Desk:
                 found = sorted(found, key=lambda one: one.product not in NAMELESS)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
 
-    def default_there(
-        self, pool: Pool, knob: Knob, role: str, low_ns: int | None, high_ns: int
-    ) -> str:
+    def default_there(self, pool: Pool, knob: Knob, role: str, low_ns: int | None, high_ns: int) -> str:
         """A sentence, space ahead, where a bracket holds the recognised program's default; "" elsewhere."""
         who = self.client_of(pool) if role == "client" else self.server_of(pool)
         if who.product_id is None:

@@ -15,7 +15,7 @@ from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Catalog, Fact, Match, Product, Recognised, Setting
 from pcapdiag.settings.filling import fill, with_derived
 from pcapdiag.settings.recognition import recognise_client, recognise_server
-from pcapdiag.settings.versions import change_for, missing
+from pcapdiag.settings.versions import applies, change_for, missing
 from pcapdiag.settings.wrong_fixes import not_the_fix
 
 __all__ = [
@@ -118,6 +118,8 @@ def match_default(
                 current.append(Match(entry, setting, "", _value(setting), setting.wire_note, sure))
                 continue
             for change in setting.history if own is None else (own,):
+                if applies(change.version, version) is False:
+                    continue
                 if change.wire is not None and change.wire.meets(low, high):
                     other_versions.append(Match(entry, setting, change.version, change.value, "", sure))
                     break
@@ -133,7 +135,12 @@ def default_below(knob: Knob, role: str, high: float, who: Recognised) -> str:
         return ""
     for setting in product(who.product_id).settings_for(knob):
         value = setting.default_value
-        if setting.role == role and value is not None and high / 2 < value <= high and not change_for(setting, who.version):
+        if (
+            setting.role == role
+            and value is not None
+            and high / 2 < value <= high
+            and not change_for(setting, who.version)
+        ):
             return f"{product(who.product_id).name}'s default {setting.name}, {_value(setting)}, fits"
     return ""
 

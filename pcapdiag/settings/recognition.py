@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pcapdiag.model.words import Confidence
 from pcapdiag.settings.entries import Recognised
-from pcapdiag.settings.signs import Form, Name, Probes, Signs, Traits, signs
+from pcapdiag.settings.signs import Form, Name, Signs, Traits, signs
 
 # A request with one of these was passed on: its User-Agent is not the one who holds this connection.
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})

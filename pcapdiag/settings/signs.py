@@ -72,7 +72,12 @@ class Form:
     proxy: bool  # it passes requests on: the User-Agent is another program's
 
     def fits(self, traits: Traits) -> bool:
-        if not traits.order or not traits.whole or (self.nameless and traits.name) or (self.http10 and not traits.http10):
+        if (
+            not traits.order
+            or not traits.whole
+            or (self.nameless and traits.name)
+            or (self.http10 and not traits.http10)
+        ):
             return False
         match = self.order.search(",".join(traits.order))
         if match is None:
@@ -123,8 +128,11 @@ class Signs:
     probes: tuple[Probes, ...]
 
     def products(self) -> set[str]:
-        several = {product for sign in (*self.forms, *self.hellos, *self.probes) for product in sign.products}
-        return several | {sign.product_id for sign in self.names if sign.product_id}
+        found = {sign.product_id for sign in self.names if sign.product_id}
+        found.update(*(form.products for form in self.forms))
+        found.update(*(hello.products for hello in self.hellos))
+        found.update(*(probes.products for probes in self.probes))
+        return found
 
 
 @cache

@@ -110,11 +110,11 @@ KNOBS = {
     "server-rejects-upload": {Knob.BODY_LIMIT, Knob.EXPECT_CONTINUE},
 }
 # A process that died, a lost packet, a slow handler: their label names no setting.
-NO_SETTING = frozenset(
-    ["server-crash", "server-rst", "server-abort", "server-restart", "client-crash", "client-abort", "connect-refused"]
-    + ["packet-loss", "path-loss", "slow-server", "slow-link", "reordering", "half-closed", "connect-tunnel"]
-    + ["pipelining", "unused-connections", "multi"]
-)
+NO_SETTING = {
+    *("server-crash", "server-rst", "server-abort", "server-restart", "client-crash", "client-abort", "connect-refused"),
+    *("packet-loss", "path-loss", "slow-server", "slow-link", "reordering", "half-closed", "connect-tunnel"),
+    *("pipelining", "unused-connections", "multi"),
+}
 IDENTIFIER = re.compile(r"-{0,2}[A-Za-z][\w-]*(?:[A-Z_-])[\w-]*")
 # An own capture's truth has bars; of labels from elsewhere the shares are printed.
 ACCEPTED_BAR = 0.95

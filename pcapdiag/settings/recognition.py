@@ -151,7 +151,7 @@ def _by_name(name: Name, forms: Sequence[Form], traits: Traits, known: Signs) ->
     version = (match.groupdict().get("version") or "") if match and not traits.name_cut else ""
     product = next(iter(_in_catalogue([name.product_id or ""])), None)
     found = Recognised(product, name.name, name.confidence, name.reason, version)
-    own = [form for form in forms if name.product_id in form.products]
+    own = [form for form in forms if name.product_id in (*form.products, *form.also)]
     if own:
         found = replace(found, reason=f"{found.reason}; {own[0].reason}")
     elif forms and any(name.product_id in form.products for form in known.forms):

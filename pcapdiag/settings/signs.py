@@ -62,6 +62,7 @@ class Form:
     """Programs by how their heads look: names of headers, their order and case, and a few values."""
 
     products: tuple[str, ...]
+    also: tuple[str, ...]  # wrappers that write it too, and say their own name
     name: str
     confidence: Confidence | None  # None: evidence for a program known otherwise, never enough alone
     reason: str
@@ -129,7 +130,7 @@ class Signs:
 
     def products(self) -> set[str]:
         found = {sign.product_id for sign in self.names if sign.product_id}
-        found.update(*(form.products for form in self.forms))
+        found.update(*((*form.products, *form.also) for form in self.forms))
         found.update(*(hello.products for hello in self.hellos))
         found.update(*(probes.products for probes in self.probes))
         return found
@@ -178,6 +179,7 @@ def _form(table: Table) -> Form:
     confidence = table.text("confidence", "medium")
     sign = Form(
         _products(table),
+        table.texts("also"),
         table.text("name"),
         None if confidence == "none" else Confidence(confidence),
         table.text("reason"),

@@ -194,7 +194,6 @@ def test_node_is_told_by_its_keep_alive_header_when_it_names_nothing() -> None:
     values = {"connection": "keep-alive", "keep-alive": "timeout=5"}
     found = catalog.recognise_server(None, header_order=order, values=values)
     assert told(found) == ("node-http-server", Confidence.MEDIUM)
-    assert catalog.recognise_server("Apache", header_order=order, values=values).product_id == "apache"
     assert catalog.recognise_server("MyServer/1", header_order=order, values=values).product_id is None
 
 
@@ -205,6 +204,43 @@ def test_headers_of_forwarding_mean_that_the_name_is_another_programs() -> None:
     found = catalog.recognise_client("curl/8.0", ["Host", "X-Forwarded-For", "User-Agent", "Accept"], values={})
     assert (found.product_id, found.name) == (None, "a proxy")
     assert set(found.candidates) == {"nginx-upstream", "haproxy-upstream", "envoy-upstream"}
+
+
+@pytest.mark.parametrize(
+    ("header", "own", "passed_on"),
+    [
+        ("nginx/1.22.1", ["Server", "Date", "Content-Type"], ["Content-Length", "Content-Type", "Date", "Server"]),
+        ("Apache/2.4.71", ["Date", "Server", "Keep-Alive"], ["Content-Type", "Date", "Connection", "Server"]),
+        ("gunicorn", ["Server", "Date", "Connection"], ["Date", "Server", "Connection"]),
+    ],
+)
+def test_a_servers_name_among_headers_in_anothers_order_was_passed_on(
+    header: str, own: list[str], passed_on: list[str]
+) -> None:
+    assert catalog.recognise_server(header, header_order=own, values={}).product_id is not None
+    found = catalog.recognise_server(header, header_order=passed_on, values={})
+    assert (found.product_id, found.known) == (None, False)
+    assert "passed on" in found.reason
+
+
+def test_a_proxy_that_says_so_in_via_is_the_server() -> None:
+    order = ["Server", "Date", "Content-Type", "Via"]
+    assert catalog.recognise_server("nginx", header_order=order, values={"via": "1.1 Caddy"}).product_id == "caddy"
+    assert catalog.recognise_server("nginx", header_order=order, values={"via": "1.1 x"}).product_id is None
+
+
+def test_haproxy_is_told_by_a_servers_name_in_lower_case() -> None:
+    found = catalog.recognise_server("nginx/1.22.1", header_order=["server", "date", "content-type"], values={})
+    assert found.product_id == "haproxy"
+    own = catalog.recognise_server("uvicorn", header_order=["date", "server", "content-type"], values={})
+    assert own.product_id == "uvicorn"
+
+
+def test_a_go_proxy_is_told_by_what_it_passes_on_in_alphabetical_order() -> None:
+    order = ["Host", "User-Agent", "Accept", "X-Forwarded-For", "Accept-Encoding"]
+    assert catalog.recognise_client("curl/8.0", order, values={}).product_id == "go-net-http"
+    order = ["Host", "User-Agent", "X-Forwarded-For", "Accept", "Accept-Encoding"]
+    assert catalog.recognise_client("curl/8.0", order, values={}).product_id is None
 
 
 def test_nginx_is_told_by_http10_and_connection_close_ahead_of_the_rest() -> None:

@@ -97,6 +97,13 @@ def recognise_server(
     known = signs("server")
     forms = [form for form in known.forms if form.fits(traits)]
     name = _named(known, traits)
+    telling = next((form for form in forms if form.proxy and form.confidence is not None), None)
+    if telling is not None:
+        return _by_form(telling, traits, known)
+    passed_on = _passed_on(name, traits)
+    if passed_on:
+        found = _proxy(forms, passed_on)
+        return found if found.product_id else Recognised(None, "unknown server", Confidence.LOW, passed_on, known=False)
     if name is not None:
         return _by_name(name, forms, traits, known)
     alone = [form for form in forms if form.confidence is not None]
@@ -130,7 +137,10 @@ def _passed_on(name: Name | None, traits: Traits) -> str:
     lower = [header.lower() for header in traits.order]
     carried = [header for header in traits.order if header.lower() in FORWARDED]
     if carried:
-        return f"its requests carry {carried[0]}: the User-Agent is another program's"
+        return f"its messages carry {carried[0]}: the name is another program's"
+    if name is not None and name.order and traits.order and traits.whole:
+        if not name.order.search(",".join(traits.order)):
+            return f"{name.reason}, but its headers are not in the order of that program: they were passed on"
     if name is not None and name.title and "host" in traits.order and list(traits.order) == lower:
         return f"{name.reason}, but header names in lower case, which that program does not write: it was passed on"
     if name is not None and name.http10 and traits.order and not traits.http10:

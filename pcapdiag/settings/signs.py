@@ -53,6 +53,7 @@ class Name:
     reason: str
     pattern: re.Pattern[str]
     begins: str  # how the name begins, for one that the snaplen cut
+    order: re.Pattern[str] | None  # of its own heads: others with its name were passed on
     title: bool  # it writes Host with a capital
     http10: bool  # it speaks HTTP/1.0 only
 
@@ -168,6 +169,7 @@ def _name(table: Table) -> Name:
         table.text("reason"),
         re.compile(table.text("pattern"), re.IGNORECASE),
         table.text("begins", ""),
+        re.compile(order) if (order := table.text("order", "")) else None,
         table.flag("title", False),
         table.flag("http10", False),
     )

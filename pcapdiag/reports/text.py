@@ -241,17 +241,20 @@ def _settings(
     for role in ("client", "server", "kernel", "middlebox"):
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
-            _guessed(page, guessed, role, programs.get(role), indent, verbose)
+            _guessed(page, guessed, role, programs, indent, verbose)
     return bool(claim.settings)
 
 
 def _guessed(
-    page: Page, guessed: Sequence[SettingAdvice], role: str, program: Program | None, indent: int, verbose: bool
+    page: Page, guessed: Sequence[SettingAdvice], role: str, programs: Programs, indent: int, verbose: bool
 ) -> None:
     """A setting in the commonest products, or in the few that it may be, where the packets do not name the one in use."""
     read = guessed[0].inferred
+    program = programs.get(role)
     if role == "kernel":
-        head = "In the kernel" + (f" it is {read}, as read from the packets" if read else "") + "; where that is Linux:"
+        told = any(one is not None and one.system for one in programs.values())
+        head = "In the kernel" + (f" it is {read}, as read from the packets" if read else "")
+        head += ":" if told else "; where that is Linux:"
     elif role == "middlebox":
         head = "What stands between the two is not named in the packets. In common products it is:"
     elif program is not None and program.candidates:

@@ -24,6 +24,8 @@ HEAVY = 47.0
 
 # Servers that send a Server header unless told not to: unlikely ones where there is none.
 NAME_THEMSELVES = frozenset({"nginx", "Apache httpd"})
+# Operating systems, and the ids of their kernels' settings.
+KERNELS = {"Linux": "linux", "Windows": "windows", "macOS": "macos"}
 # Clients that send no User-Agent of their own: likely ones where there is none.
 NAMELESS = frozenset({"Node.js http.Agent", "libcurl", "PHP curl"})
 
@@ -125,6 +127,8 @@ class Desk:
         candidates = who.candidates if who is not None and product is None else ()
         if who is not None and who.known and product is None and not candidates:
             return ()
+        if role == "kernel":
+            candidates = self.kernels(pool)
         found: list[SettingAdvice] = []
         for one in candidates or (product,):
             settings = catalog.advice(
@@ -145,6 +149,11 @@ class Desk:
             elif role == "client" and pool.text("user_agent") is None:
                 found = sorted(found, key=lambda one: one.product not in NAMELESS)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
+
+    def kernels(self, pool: Pool) -> tuple[str, ...]:
+        """The kernels at the two ends, by the ids that their settings have; () where no SYN tells."""
+        systems = (self.system_of(pool, "client"), self.system_of(pool, "server"))
+        return tuple(dict.fromkeys(KERNELS[one] for one in systems if one is not None))
 
     def default_there(self, pool: Pool, knob: Knob, role: str, low_ns: int | None, high_ns: int) -> str:
         """A sentence, space ahead, where a bracket holds the recognised program's default; "" elsewhere."""

@@ -138,9 +138,9 @@ def _passed_on(name: Name | None, traits: Traits) -> str:
     carried = [header for header in traits.order if header.lower() in FORWARDED]
     if carried:
         return f"its messages carry {carried[0]}: the name is another program's"
-    if name is not None and name.order and traits.order and traits.whole:
-        if not name.order.search(",".join(traits.order)):
-            return f"{name.reason}, but its headers are not in the order of that program: they were passed on"
+    readable = bool(traits.order) and traits.whole
+    if name is not None and name.order and readable and not name.order.search(",".join(traits.order)):
+        return f"{name.reason}, but its headers are not in the order of that program: they were passed on"
     if name is not None and name.title and "host" in traits.order and list(traits.order) == lower:
         return f"{name.reason}, but header names in lower case, which that program does not write: it was passed on"
     if name is not None and name.http10 and traits.order and not traits.http10:

@@ -99,11 +99,13 @@ def heads(pool: Pool, order: str, values: str) -> Iterator[Head]:
     if not len(rows):
         yield Head((), {}, True)
         return
-    pairs, counts = np.unique(np.stack([orders[rows], lines[rows]]), axis=1, return_counts=True)
+    strings = len(c.strings)
+    pairs, counts = np.unique(orders[rows].astype(np.int64) * strings + lines[rows], return_counts=True)
     for at in np.argsort(-counts, kind="stable")[:HEADS].tolist():
-        names = (c.text(int(pairs[0, at])) or "").split(",")
+        first, second = divmod(int(pairs[at]), strings)
+        names = (c.text(first) or "").split(",")
         whole = names[-1] != CUT
-        pieces = (line.partition(": ") for line in (c.text(int(pairs[1, at])) or "").split("\n"))
+        pieces = (line.partition(": ") for line in (c.text(second) or "").split("\n"))
         yield Head(
             tuple(name for name in (names if whole else names[:-1]) if name),
             {name: value for name, _, value in pieces if name},
@@ -146,10 +148,10 @@ def system_at(pool: Pool, role: str) -> str | None:
     seen = options > 0
     if not seen.any():
         return None
-    kinds = np.unique(options[seen])
-    if len(kinds) != 1:
+    kinds = int(options.max())
+    name, start = SYSTEMS.get(kinds, (None, 0))
+    if name is None or (options[seen] != kinds).any():
         return None
-    name, start = SYSTEMS.get(int(kinds[0]), (None, 0))
     # More than 30 hops are not met: a hop limit below the start by more is another system's.
     likely = bool((hops[seen] <= start).all() and (hops[seen] > start - 32).all())
     return name if likely else None

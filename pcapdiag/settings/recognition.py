@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from pcapdiag.model.words import Confidence
 from pcapdiag.settings.entries import Recognised
@@ -21,6 +22,8 @@ FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-fo
 PROXIES = ("nginx-upstream", "haproxy-upstream", "envoy-upstream")
 # The front of a name that the snaplen cut must be this long to be taken for it.
 FRONT = 6
+# Programs look alike in thousands of pools; each look is thought about once.
+REMEMBERED = 1024
 
 LESS = {Confidence.HIGH: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.LOW, Confidence.LOW: Confidence.LOW}
 MORE = {Confidence.LOW: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.HIGH, Confidence.HIGH: Confidence.HIGH}
@@ -48,7 +51,12 @@ def recognise_client(
         ja4, alpn: of its ClientHello, "" without one.
         probe_s: seconds of silence ahead of its keepalive probes; None without probes.
     """
-    traits = Traits(user_agent or "", tuple(header_order), values, http10, whole, ja4, alpn, probe_s)
+    listed = None if values is None else tuple(values.items())
+    return _client(Traits(user_agent or "", tuple(header_order), listed, http10, whole, ja4, alpn, probe_s))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _client(traits: Traits) -> Recognised:
     known = signs("client")
     forms = [form for form in known.forms if form.fits(traits)]
     name = _named(known, traits)
@@ -63,9 +71,9 @@ def recognise_client(
     alone = [form for form in forms if form.confidence is not None]
     if alone:
         return _by_form(alone[0], traits, known)
-    if ja4:
+    if traits.ja4:
         for hello in known.hellos:
-            if hello.ja4.search(ja4) and hello.alpn.search(alpn):
+            if hello.ja4.search(traits.ja4) and hello.alpn.search(traits.alpn):
                 found = _one_of(hello.products, hello.name, hello.confidence, hello.reason)
                 return _with_probes(replace(found, version=hello.version), traits, known)
     return _unknown_client(traits)
@@ -93,7 +101,12 @@ def recognise_server(
     if keep_alive is not None:
         values = {"keep-alive": keep_alive, **(values or {})}
         header_order = header_order or ("Date", "Connection", "Keep-Alive")
-    traits = Traits(server_header or "", tuple(header_order), values, False, whole, probe_s=probe_s)
+    listed = None if values is None else tuple(values.items())
+    return _server(Traits(server_header or "", tuple(header_order), listed, False, whole, probe_s=probe_s))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _server(traits: Traits) -> Recognised:
     known = signs("server")
     forms = [form for form in known.forms if form.fits(traits)]
     name = _named(known, traits)
@@ -109,7 +122,7 @@ def recognise_server(
     alone = [form for form in forms if form.confidence is not None]
     if alone:
         return _by_form(alone[0], traits, known)
-    if server_header:
+    if traits.name:
         why = "the Server header names no product of the catalogue"
     elif traits.order:
         why = "no Server header, as of Go, Node.js, Tomcat, HAProxy and others, and headers that tell nothing"

@@ -21,7 +21,7 @@ class Traits:
     Attributes:
         name: the User-Agent or Server header; "" for none.
         order: names of the first head's headers, as they were written; () for none.
-        values: of the headers that tell programs apart, by name in lower case; None where the head was not read.
+        values: of the headers that tell programs apart, with their names in lower case; None where no head was read.
         http10: requests say HTTP/1.0.
         whole: no head was cut short.
         ja4, alpn: of the ClientHello, the names joined by commas; "" for none.
@@ -30,7 +30,7 @@ class Traits:
 
     name: str = ""
     order: tuple[str, ...] = ()
-    values: Mapping[str, str] | None = None
+    values: tuple[tuple[str, str], ...] | None = None
     http10: bool = False
     whole: bool = True
     ja4: str = ""
@@ -88,9 +88,9 @@ class Form:
         names = between.strip(",").split(",") if between else []
         if names != sorted(names):
             return False
-        seen = traits.values
-        if seen is None:
+        if traits.values is None:
             return not self.values
+        seen = dict(traits.values)
         return all(pattern.search(seen.get(name, "")) for name, pattern in self.values.items())
 
 

@@ -15,6 +15,7 @@ from pcapdiag.settings.entries import Fact, Product, Setting, Span
 from pcapdiag.settings.filling import PLACEHOLDERS, fill, placeholders_in, with_derived
 from pcapdiag.settings.wrong_fixes import wrong_fixes
 
+
 def products() -> list[Product]:
     return list(catalog.load().products.values())
 

@@ -15,72 +15,6 @@ from pcapdiag.settings.entries import Fact, Product, Setting, Span
 from pcapdiag.settings.filling import PLACEHOLDERS, fill, placeholders_in, with_derived
 from pcapdiag.settings.wrong_fixes import wrong_fixes
 
-SERVERS = ("nginx", "apache", "go-net-http-server", "node-http-server")
-SERVER_KNOBS = (
-    Knob.IDLE_TIMEOUT,
-    Knob.MAX_REQUESTS,
-    Knob.MAX_LIFETIME,
-    Knob.KEEPALIVE_SWITCH,
-    Knob.HEADER_TIMEOUT,
-    Knob.REQUEST_TIMEOUT,
-    Knob.TOTAL_POOL_LIMIT,
-    Knob.BACKLOG,
-    Knob.CLOSE_MODE,
-    Knob.DRAIN,
-    Knob.BODY_LIMIT,
-    Knob.EXPECT_CONTINUE,
-    Knob.NAGLE,
-    Knob.TCP_KEEPALIVE,
-    Knob.TLS_SESSION,
-    Knob.CERTIFICATE,
-    Knob.SCHEME,
-)
-KERNEL_KNOBS = (
-    Knob.BACKLOG,
-    Knob.MTU,
-    Knob.NAGLE,
-    Knob.PORT_RANGE,
-    Knob.RECEIVE_BUFFER,
-    Knob.RETRANSMIT,
-    Knob.TCP_KEEPALIVE,
-    Knob.TIMEWAIT,
-)
-CLIENT_KNOBS = (
-    Knob.IDLE_POOL_LIMIT,
-    Knob.IDLE_TIMEOUT,
-    Knob.KEEPALIVE_SWITCH,
-    Knob.INSTANCE_PER_REQUEST,
-    Knob.BODY_CONSUMPTION,
-    Knob.TOTAL_POOL_LIMIT,
-    Knob.MAX_LIFETIME,
-    Knob.MAX_REQUESTS,
-    Knob.MIN_IDLE,
-    Knob.CONNECT_TIMEOUT,
-    Knob.REQUEST_TIMEOUT,
-    Knob.VALIDATION,
-    Knob.RETRY,
-    Knob.TCP_KEEPALIVE,
-    Knob.EXPECT_CONTINUE,
-    Knob.NAGLE,
-    Knob.TLS_SESSION,
-    Knob.CERTIFICATE,
-    Knob.SCHEME,
-)
-COMMON_CLIENTS = (
-    "python-requests",
-    "python-urllib3",
-    "python-httpx",
-    "python-aiohttp",
-    "node-http-agent",
-    "undici",
-    "jdk-httpclient",
-    "apache-httpclient5",
-    "okhttp",
-    "libcurl",
-    "php-curl",
-    "ruby-net-http",
-)
-
 
 def products() -> list[Product]:
     return list(catalog.load().products.values())
@@ -118,23 +52,6 @@ def test_every_file_keeps_to_the_schema() -> None:
 @pytest.mark.parametrize("knob", list(Knob))
 def test_every_knob_is_a_setting_of_the_go_client_or_said_to_be_missing(knob: Knob) -> None:
     assert bool(catalog.settings_for(knob, "go-net-http")) != (catalog.absence(knob, "go-net-http") is not None)
-
-
-@pytest.mark.parametrize("knob", SERVER_KNOBS)
-@pytest.mark.parametrize("server", SERVERS)
-def test_every_server_side_knob_is_a_setting_of_the_four_servers_or_said_to_be_missing(server: str, knob: Knob) -> None:
-    assert bool(catalog.settings_for(knob, server)) != (catalog.absence(knob, server) is not None)
-
-
-@pytest.mark.parametrize("knob", CLIENT_KNOBS)
-@pytest.mark.parametrize("client", COMMON_CLIENTS)
-def test_every_reuse_knob_is_a_setting_of_the_common_clients_or_said_to_be_missing(client: str, knob: Knob) -> None:
-    assert bool(catalog.settings_for(knob, client)) != (catalog.absence(knob, client) is not None)
-
-
-@pytest.mark.parametrize("knob", KERNEL_KNOBS)
-def test_every_knob_of_the_kernel_is_a_setting_of_linux(knob: Knob) -> None:
-    assert catalog.settings_for(knob, "linux")
 
 
 @pytest.mark.parametrize("knob", list(Knob))

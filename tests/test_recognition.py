@@ -256,6 +256,16 @@ def test_haproxy_is_told_by_lower_case_names_that_the_named_program_does_not_wri
     assert "lower case" in found.reason
 
 
+def test_a_proxy_that_resets_idle_connections_is_haproxy() -> None:
+    order = ["Host", "X-Forwarded-For", "User-Agent", "Accept"]
+    found = catalog.recognise_client("curl/8.0", order, values={}, resets=True)
+    assert told(found) == ("haproxy-upstream", Confidence.MEDIUM)
+    assert (
+        catalog.recognise_client("curl/8.0", ["Host", "User-Agent", "Accept"], values={}, resets=True).product_id
+        == "libcurl"
+    )
+
+
 def test_envoy_is_told_by_its_own_headers() -> None:
     order = ["host", "user-agent", "x-forwarded-proto", "x-request-id", "x-envoy-expected-rq-timeout-ms"]
     assert catalog.recognise_client("curl/8.0", order, values={}).product_id == "envoy-upstream"

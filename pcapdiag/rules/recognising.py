@@ -9,7 +9,7 @@ import numpy as np
 
 from pcapdiag.model.flags import REQUEST_HTTP10
 from pcapdiag.model.tables import Column
-from pcapdiag.model.words import Confidence, Protocol
+from pcapdiag.model.words import CloseKind, Confidence, Protocol, Side
 from pcapdiag.pools.pool import SECOND, Pool, once_per_pool
 from pcapdiag.settings import catalog
 from pcapdiag.settings.entries import Recognised
@@ -18,6 +18,8 @@ from pcapdiag.settings.entries import Recognised
 HEADS = 5
 # What the framer puts behind the names of a head that the snaplen cut.
 CUT = "..."
+# Closes that look alike: two do by chance.
+AGREEING = 3
 
 
 # Servers told by their protocol alone; what stands in front of them speaks it too.
@@ -28,6 +30,9 @@ SPEAKERS = {
         Confidence.MEDIUM,
         "speaks PostgreSQL's protocol, as PgBouncer and databases that are compatible do too",
     ),
+    Protocol.MYSQL: Recognised(
+        "mysql", "MySQL", Confidence.MEDIUM, "speaks MySQL's protocol, as MariaDB, ProxySQL and others do too"
+    ),
     Protocol.REDIS: Recognised(
         "redis-server", "Redis", Confidence.MEDIUM, "speaks Redis's protocol, as Valkey and others do too"
     ),
@@ -35,7 +40,20 @@ SPEAKERS = {
 
 
 # Protocols of which no heads are read.
-NAMELESS = (Protocol.POSTGRES, Protocol.REDIS, Protocol.OPAQUE)
+NAMELESS = {
+    Protocol.POSTGRES: "nothing in its protocol names it",
+    Protocol.REDIS: "nothing in its protocol names it",
+    Protocol.MYSQL: "nothing in its protocol names it",
+    Protocol.OPAQUE: "nothing that is read of its protocol names it",
+    Protocol.HTTP2: "HTTP/2 compresses headers: they are not read",
+}
+
+
+HIDDEN = {
+    Protocol.TLS: "TLS hides what it says of itself",
+    Protocol.HTTP2: "HTTP/2 compresses headers: they are not read",
+    Protocol.OPAQUE: "nothing that is read of its protocol names it",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Head:
 def client_at(pool: Pool) -> Recognised:
     """The program that opens the pool's connections."""
     if pool.protocol in NAMELESS:
-        return Recognised(None, "unknown client", Confidence.LOW, "nothing in its protocol names it", known=False)
+        return Recognised(None, "unknown client", Confidence.LOW, NAMELESS[pool.protocol], known=False)
     c = pool.connections
     name = pool.text("user_agent")
     http10 = bool((pool.exchanges.flags & REQUEST_HTTP10).any())
@@ -59,7 +77,14 @@ def client_at(pool: Pool) -> Recognised:
     probed = probe_s(c.client_probe_ns)
     return most_telling(
         catalog.recognise_client(
-            name, head.order, values=head.values, whole=head.whole, http10=http10, probe_s=probed, **hello
+            name,
+            head.order,
+            values=head.values,
+            whole=head.whole,
+            http10=http10,
+            probe_s=probed,
+            resets=resets(pool),
+            **hello,
         )
         for head in heads(pool, "header_order", "request_values")
     )
@@ -77,8 +102,8 @@ def server_at(pool: Pool) -> Recognised:
         catalog.recognise_server(name, header_order=head.order, values=head.values, whole=head.whole, probe_s=probed)
         for head in heads(pool, "response_order", "response_values")
     )
-    if not found.known and name is None and pool.protocol is Protocol.TLS:
-        return replace(found, reason="TLS hides what it says of itself")
+    if not found.known and name is None and pool.protocol in HIDDEN:
+        return replace(found, reason=HIDDEN[pool.protocol])
     return found
 
 
@@ -111,6 +136,13 @@ def heads(pool: Pool, order: str, values: str) -> Iterator[Head]:
             {name: value for name, _, value in pieces if name},
             whole,
         )
+
+
+def resets(pool: Pool) -> bool:
+    """Whether the client's closes are RSTs with nothing open: at least three, of one way."""
+    c = pool.connections
+    own = (c.closer == Side.CLIENT) & (c.open_request == 0) & (c.requests > 0)
+    return int(own.sum()) >= AGREEING and bool((c.close_kind[own] == CloseKind.RST).all())
 
 
 def probe_s(gaps: Column) -> float | None:

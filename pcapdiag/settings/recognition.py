@@ -19,7 +19,8 @@ from pcapdiag.settings.signs import Form, Name, Signs, Traits, signs
 # A request with one of these was passed on: its User-Agent is not the one who holds this connection.
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 # Who passes requests on, where nothing tells them apart.
-PROXIES = ("nginx-upstream", "haproxy-upstream", "envoy-upstream")
+HAPROXY = "haproxy-upstream"
+PROXIES = ("nginx-upstream", HAPROXY, "envoy-upstream")
 # The front of a name that the snaplen cut must be this long to be taken for it.
 FRONT = 6
 # Programs look alike in thousands of pools; each look is thought about once.
@@ -39,6 +40,7 @@ def recognise_client(
     ja4: str = "",
     alpn: str = "",
     probe_s: float | None = None,
+    resets: bool = False,
 ) -> Recognised:
     """The client library.
 
@@ -50,9 +52,10 @@ def recognise_client(
         whole: the request's head was captured whole.
         ja4, alpn: of its ClientHello, "" without one.
         probe_s: seconds of silence ahead of its keepalive probes; None without probes.
+        resets: it ends its connections with RST though nothing is open on them, as HAProxy does towards servers.
     """
     listed = None if values is None else tuple(values.items())
-    return _client(Traits(user_agent or "", tuple(header_order), listed, http10, whole, ja4, alpn, probe_s))
+    return _client(Traits(user_agent or "", tuple(header_order), listed, http10, whole, ja4, alpn, probe_s, resets))
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -62,7 +65,7 @@ def _client(traits: Traits) -> Recognised:
     name = _named(known, traits)
     passed_on = _passed_on(name, traits)
     if passed_on:
-        return _proxy(forms, passed_on)
+        return _with_resets(_proxy(forms, passed_on), traits)
     telling = next((form for form in forms if form.proxy and form.confidence is not None), None)
     if telling is not None:
         return _by_form(telling, traits, known)
@@ -166,6 +169,22 @@ def _proxy(forms: Iterable[Form], why: str) -> Recognised:
         if form.proxy:
             return _one_of(form.products, form.name, form.confidence or Confidence.MEDIUM, f"{form.reason}; {why}")
     return Recognised(None, "a proxy", Confidence.LOW, why, candidates=_in_catalogue(PROXIES))
+
+
+def _with_resets(found: Recognised, traits: Traits) -> Recognised:
+    """What a proxy's way to close adds: of those that may be there HAProxy alone resets idle connections to servers."""
+    if not traits.resets or HAPROXY not in (found.product_id, *found.candidates):
+        return found
+    name = _name_of(HAPROXY)
+    reason = f"{found.reason}; it ends idle connections with RST, as HAProxy does towards servers"
+    sure = MORE[found.confidence]
+    return replace(found, product_id=HAPROXY, name=name, confidence=sure, candidates=(), reason=reason)
+
+
+def _name_of(product: str) -> str:
+    from pcapdiag.settings import catalog
+
+    return catalog.product(product).name
 
 
 def _by_name(name: Name, forms: Sequence[Form], traits: Traits, known: Signs) -> Recognised:

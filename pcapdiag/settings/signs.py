@@ -26,6 +26,7 @@ class Traits:
         whole: no head was cut short.
         ja4, alpn: of the ClientHello, the names joined by commas; "" for none.
         probe_s: seconds of silence ahead of a keepalive probe; None without probes.
+        resets: it ends connections with RST though nothing is open on them.
     """
 
     name: str = ""
@@ -36,6 +37,7 @@ class Traits:
     ja4: str = ""
     alpn: str = ""
     probe_s: float | None = None
+    resets: bool = False
 
     @property
     def name_cut(self) -> bool:

@@ -154,7 +154,8 @@ def _passed_on(name: Name | None, traits: Traits) -> str:
     carried = [header for header in traits.order if header.lower() in FORWARDED]
     if carried:
         return f"its messages carry {carried[0]}: the name is another program's"
-    readable = bool(traits.order) and traits.whole
+    # Of a cut head the first three names are enough: where a program puts its own stands at the front.
+    readable = bool(traits.order) and (traits.whole or len(traits.order) >= 3)
     if name is not None and name.order and readable and not name.order.search(",".join(traits.order)):
         return f"{name.reason}, but its headers are not in the order of that program: they were passed on"
     if name is not None and name.title and "host" in traits.order and list(traits.order) == lower:
@@ -193,6 +194,9 @@ def _by_name(name: Name, forms: Sequence[Form], traits: Traits, known: Signs) ->
     version = (match.groupdict().get("version") or "") if match and not traits.name_cut else ""
     product = next(iter(_in_catalogue([name.product_id or ""])), None)
     found = Recognised(product, name.name, name.confidence, name.reason, version)
+    if not traits.whole and found.confidence is Confidence.HIGH:
+        # Whether it was passed on shows in what the capture cuts off.
+        found = replace(found, confidence=Confidence.MEDIUM, reason=f"{name.reason}, in a head that is cut short")
     own = [form for form in forms if name.product_id in (*form.products, *form.also)]
     if own:
         found = replace(found, reason=f"{found.reason}; {own[0].reason}")

@@ -266,6 +266,14 @@ def test_a_proxy_that_resets_idle_connections_is_haproxy() -> None:
     )
 
 
+def test_a_host_of_one_label_without_the_port_may_be_an_upstream_block_of_nginx() -> None:
+    found = catalog.recognise_client("Go-http-client/1.1", GO, values=GZIP, block="backend")
+    assert (found.product_id, found.candidates) == (None, ("go-net-http", "nginx-upstream"))
+    assert "backend" in found.reason
+    passed_on = ["Host", "X-Forwarded-For", "User-Agent", "Accept"]
+    assert catalog.recognise_client("curl/8.0", passed_on, values={}, block="backend").product_id == "nginx-upstream"
+
+
 def test_envoy_is_told_by_its_own_headers() -> None:
     order = ["host", "user-agent", "x-forwarded-proto", "x-request-id", "x-envoy-expected-rq-timeout-ms"]
     assert catalog.recognise_client("curl/8.0", order, values={}).product_id == "envoy-upstream"

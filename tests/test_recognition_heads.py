@@ -1,4 +1,4 @@
-"""Heads of a hundred real clients and servers: each is recognised, narrowed to a few or unknown, and none is taken for another."""
+"""Heads of a hundred real clients and servers: each is recognised, narrowed to a few or unknown, none taken for another."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ from pcapdiag.settings.entries import Recognised
 HEADS = 5
 # What the framer puts behind the names of a head that the snaplen cut.
 CUT = "..."
+# A host name of one label; an address has dots or colons.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 # Closes that look alike: two do by chance.
 AGREEING = 3
 
@@ -84,6 +87,7 @@ def client_at(pool: Pool) -> Recognised:
             http10=http10,
             probe_s=probed,
             resets=resets(pool),
+            block=block(pool),
             **hello,
         )
         for head in heads(pool, "header_order", "request_values")
@@ -136,6 +140,13 @@ def heads(pool: Pool, order: str, values: str) -> Iterator[Head]:
             {name: value for name, _, value in pieces if name},
             whole,
         )
+
+
+def block(pool: Pool) -> str:
+    """The Host header where it is one label without a port, though the connection's port is no default one; else ""."""
+    host = pool.text("host") or ""
+    plain = int(pool.connections.server_port[0]) != 80 and pool.protocol is Protocol.HTTP1
+    return host if plain and NAME.fullmatch(host) else ""
 
 
 def resets(pool: Pool) -> bool:

@@ -19,8 +19,9 @@ from pcapdiag.settings.signs import Form, Name, Signs, Traits, signs
 # A request with one of these was passed on: its User-Agent is not the one who holds this connection.
 FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 # Who passes requests on, where nothing tells them apart.
+NGINX = "nginx-upstream"
 HAPROXY = "haproxy-upstream"
-PROXIES = ("nginx-upstream", HAPROXY, "envoy-upstream")
+PROXIES = (NGINX, HAPROXY, "envoy-upstream")
 # The front of a name that the snaplen cut must be this long to be taken for it.
 FRONT = 6
 # Programs look alike in thousands of pools; each look is thought about once.
@@ -41,6 +42,7 @@ def recognise_client(
     alpn: str = "",
     probe_s: float | None = None,
     resets: bool = False,
+    block: str = "",
 ) -> Recognised:
     """The client library.
 
@@ -53,9 +55,13 @@ def recognise_client(
         ja4, alpn: of its ClientHello, "" without one.
         probe_s: seconds of silence ahead of its keepalive probes; None without probes.
         resets: it ends its connections with RST though nothing is open on them, as HAProxy does towards servers.
+        block: its Host header, where that is one label without a port on a connection to a port other than 80: clients
+            add such a port, and nginx puts the name of its upstream block there.
     """
     listed = None if values is None else tuple(values.items())
-    return _client(Traits(user_agent or "", tuple(header_order), listed, http10, whole, ja4, alpn, probe_s, resets))
+    return _client(
+        Traits(user_agent or "", tuple(header_order), listed, http10, whole, ja4, alpn, probe_s, resets, block)
+    )
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -65,15 +71,15 @@ def _client(traits: Traits) -> Recognised:
     name = _named(known, traits)
     passed_on = _passed_on(name, traits)
     if passed_on:
-        return _with_resets(_proxy(forms, passed_on), traits)
+        return _with_block(_with_resets(_proxy(forms, passed_on), traits), traits)
     telling = next((form for form in forms if form.proxy and form.confidence is not None), None)
     if telling is not None:
         return _by_form(telling, traits, known)
     if name is not None:
-        return _by_name(name, forms, traits, known)
+        return _with_block(_by_name(name, forms, traits, known), traits)
     alone = [form for form in forms if form.confidence is not None]
     if alone:
-        return _by_form(alone[0], traits, known)
+        return _with_block(_by_form(alone[0], traits, known), traits)
     if traits.ja4:
         for hello in known.hellos:
             if hello.ja4.search(traits.ja4) and hello.alpn.search(traits.alpn):
@@ -180,6 +186,35 @@ def _with_resets(found: Recognised, traits: Traits) -> Recognised:
     reason = f"{found.reason}; it ends idle connections with RST, as HAProxy does towards servers"
     sure = MORE[found.confidence]
     return replace(found, product_id=HAPROXY, name=name, confidence=sure, candidates=(), reason=reason)
+
+
+def _with_block(found: Recognised, traits: Traits) -> Recognised:
+    """What a Host without the connection's port adds: nginx passes heads on otherwise unchanged, and so looks like them."""
+    if not traits.block or found.product_id in (NGINX, HAPROXY):
+        return found
+    why = (
+        f"Host says {traits.block} and leaves out the connection's port, as nginx does that names an upstream block so"
+    )
+    if NGINX in found.candidates:
+        return replace(
+            found,
+            product_id=NGINX,
+            name=_name_of(NGINX),
+            confidence=MORE[found.confidence],
+            candidates=(),
+            reason=f"{found.reason}; {why}",
+        )
+    if found.product_id is None:
+        return found
+    return replace(
+        found,
+        product_id=None,
+        name=f"{found.name}, or nginx that passes its requests on",
+        version="",
+        confidence=Confidence.LOW,
+        candidates=(found.product_id, NGINX),
+        reason=f"{found.reason}; {why}, and as a port mapping makes it look",
+    )
 
 
 def _name_of(product: str) -> str:

@@ -27,6 +27,7 @@ class Traits:
         ja4, alpn: of the ClientHello, the names joined by commas; "" for none.
         probe_s: seconds of silence ahead of a keepalive probe; None without probes.
         resets: it ends connections with RST though nothing is open on them.
+        block: a Host header of one label and no port, on a connection to a port other than 80; "" for others.
     """
 
     name: str = ""
@@ -38,6 +39,7 @@ class Traits:
     alpn: str = ""
     probe_s: float | None = None
     resets: bool = False
+    block: str = ""
 
     @property
     def name_cut(self) -> bool:

@@ -57,9 +57,7 @@ def spokesman(finding: Finding, report: Report) -> PoolRow | None:
     return next((pool for pool in report.pools if finding.pools and pool.id == finding.pools[0]), None)
 
 
-def still(
-    first: Finding, second: Finding, before: Report, after: Report, then: Use, now: Use, id_: str
-) -> FindingRow:
+def still(first: Finding, second: Finding, before: Report, after: Report, then: Use, now: Use, id_: str) -> FindingRow:
     symptom = both(first, second, before, after, then, now)
     change = symptom.change if symptom is not None else Change.UNCLEAR
     why = ""
@@ -67,10 +65,14 @@ def still(
         change = Change.BETTER
         why = f"follows from {second.follows_from} now" if second.follows_from else "is no more than information now"
     elif first.severity == Severity.INFO:
-        why = f"followed from {first.follows_from} before" if first.follows_from else "was no more than information before"
+        why = (
+            f"followed from {first.follows_from} before"
+            if first.follows_from
+            else "was no more than information before"
+        )
     severity = max(first.severity, second.severity, key=lambda one: one.rank)
     return FindingRow(
-        second.code, second.name, Fate.STILL, severity, id_, first, second, change, symptom, why, ""
+        second.code, second.name, Fate.STILL, None, severity, id_, first, second, change, symptom, why, ""
     )
 
 
@@ -80,6 +82,10 @@ def vanished(finding: Finding, before: Report, after: Report, then: Use, now: Us
     symptom = dialled(then, now) if finding.name in DIALLING else None
     if skipped is not None:
         seen = Trial(False, f"AFTER does not let it be judged: {skipped}", "Capture what that needs.")
+    elif 2 * after.capture.quality.one_sided_connections > after.connection_count:
+        seen = Trial(
+            False, "AFTER holds one direction only of most connections", "Capture where both directions pass."
+        )
     elif pool is None:
         seen = Trial(False, "BEFORE does not say on which pool it was", "Capture both again.")
     else:
@@ -95,6 +101,7 @@ def vanished(finding: Finding, before: Report, after: Report, then: Use, now: Us
         finding.code,
         finding.name,
         fate,
+        seen.tested,
         finding.severity,
         id_,
         finding,
@@ -122,6 +129,7 @@ def appeared(finding: Finding, after: Report, then: Use, now: Use, id_: str) -> 
         finding.code,
         finding.name,
         Fate.NEW,
+        seen is not None and seen.tested,
         finding.severity,
         id_,
         None,
@@ -145,6 +153,7 @@ def of_the_rest(report: Report, matched: set[str], fate: Fate) -> Iterator[Findi
             finding.code,
             finding.name,
             fate,
+            False,
             finding.severity,
             "",
             finding if gone else None,
@@ -166,9 +175,7 @@ def dialled(then: Use, now: Use) -> Metric:
     )
 
 
-def both(
-    first: Finding, second: Finding, before: Report, after: Report, then: Use, now: Use
-) -> Metric | None:
+def both(first: Finding, second: Finding, before: Report, after: Report, then: Use, now: Use) -> Metric | None:
     """How often a pattern shows in both captures, where both findings count it."""
     if first.name in DIALLING:
         return dialled(then, now)

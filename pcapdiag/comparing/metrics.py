@@ -41,13 +41,14 @@ def use(before: Use, after: Use) -> tuple[Metric, ...]:
     """What the service did with it; what is zero in both captures is left out where it is a fault."""
     reuse = moved(before.avoidable, before.requests, after.avoidable, after.requests)
     rows = [
-        Metric("requests_per_connection", ratio(before.requests, before.used), ratio(after.requests, after.used), reuse),
+        Metric(
+            "requests_per_connection", ratio(before.requests, before.used), ratio(after.requests, after.used), reuse
+        ),
         # The first fill of a pool is more per request the shorter the capture is: what is avoidable decides.
         rate("handshakes", before.opens, after.opens, before, after, reuse),
         rate("avoidable_handshakes", before.avoidable, after.avoidable, before, after, reuse),
         rate("missed_reuse", before.total("missed_reuse"), after.total("missed_reuse"), before, after),
-        rate("time_wait_client", before.time_wait("client"), after.time_wait("client"), before, after),
-        rate("time_wait_server", before.time_wait("server"), after.time_wait("server"), before, after),
+        *(left_behind(side, before, after) for side in ("client", "server")),
         rate("lost_requests", before.lost_requests, after.lost_requests, before, after),
         rate("failed_dials", before.failed_dials, after.failed_dials, before, after),
         share("retransmitted", "data_segments", before, after),
@@ -77,6 +78,15 @@ def rate(name: str, first: int, second: int, before: Use, after: Use, change: Ch
         ratio(PER * second, after.requests),
         change or moved(first, before.requests, second, after.requests),
     )
+
+
+def left_behind(side: str, before: Use, after: Use) -> Metric:
+    """Closes that leave TIME_WAIT; those of a pool that ends, with its program or its server, are no churn."""
+    first, second = before.time_wait(side), after.time_wait(side)
+    change = moved(
+        max(0, first - before.peak_busy), before.requests, max(0, second - after.peak_busy), after.requests
+    )
+    return rate(f"time_wait_{side}", first, second, before, after, change)
 
 
 def share(part: str, whole: str, before: Use, after: Use) -> Metric:

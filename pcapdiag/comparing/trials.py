@@ -61,7 +61,9 @@ def trial(finding: Finding, pool: PoolRow, before: Use, after: Use) -> Trial:
     """Whether ``after`` could have shown ``finding``, of which the numbers are those of ``pool``."""
     if not any(worth_a_look(one) for one in after.pools):
         what = f"{plural(after.requests, 'request')} on {plural(after.connections, 'connection')}"
-        return Trial(False, f"{after.name} has only {what}: too few for any rule", "Capture a minute of the usual traffic.")
+        return Trial(
+            False, f"{after.name} has only {what}: too few for any rule", "Capture a minute of the usual traffic."
+        )
     if finding.causes and finding.causes[0].cause in ONE_OFF:
         return Trial(
             False,
@@ -283,10 +285,13 @@ def by_chance(finding: Finding, pool: PoolRow, before: Use, after: Use) -> Trial
     """Whether enough happened in ``after`` that the rate of ``before`` would have shown."""
     events, per = counted(finding, pool)
     there, now = exposure(Use((pool,)), per), exposure(after, per)
+    # Of several clients or programs perhaps one shows it; how much of the traffic is its in ``after`` nobody knows.
+    ids = {pool.id, *finding.pools}
+    part = exposure(Use(tuple(one for one in before.pools if one.id in ids)), per) / max(exposure(before, per), 1)
     what = per.replace("_", " ").replace("data ", "")
     if not there or not events:
         return Trial(False, f"{before.name} does not tell how often it happens", "Capture more of the same load.")
-    rate = min(1.0, events / there)
+    rate = min(1.0, events / there) * (part or 1.0)
     expected = rate * now
     if expected - ERRORS * sqrt(expected * (1 - rate)) >= ENOUGH:
         return Trial(True, f"at {before.name}'s rate {expected:,.0f} of {after.name}'s {now:,} {what} would show it")

@@ -175,7 +175,7 @@ def appeared(
         finding,
         None,
         symptom,
-        f"BEFORE would have shown it: {why}" if tested else f"it may be older: {why}" if why else "",
+        why,
         "",
     )
 

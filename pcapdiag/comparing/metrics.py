@@ -102,8 +102,8 @@ def waits_moved(first: int, second: int, before: Use, after: Use) -> Change:
         before.requests,
         max(0, second - after.peak_busy),
         after.requests,
-        before.peak_busy,
-        after.peak_busy,
+        before.burst,
+        after.burst,
     )
 
 
@@ -153,11 +153,11 @@ def ratio(part: float, whole: float) -> float | None:
 
 
 def churn(before: Use, after: Use) -> Change:
-    """How the avoidable handshakes moved.  They come in bursts: of as many as there are requests in flight."""
-    return moved(before.avoidable, before.requests, after.avoidable, after.requests, before.peak_busy, after.peak_busy)
+    """How the avoidable handshakes moved.  They come in bursts, and so do the closes ahead of them."""
+    return moved(before.avoidable, before.requests, after.avoidable, after.requests, before.burst, after.burst)
 
 
-def moved(first: int, of_first: int, second: int, of_second: int, burst: int = 1, other_burst: int = 1) -> Change:
+def moved(first: int, of_first: int, second: int, of_second: int, burst: float = 1, other_burst: float = 1) -> Change:
     """Whether the rate of unwanted events fell or rose by more than chance explains and anybody cares about.
 
     Args:
@@ -173,7 +173,7 @@ def moved(first: int, of_first: int, second: int, of_second: int, burst: int = 1
     return Change.BETTER if new < old else Change.WORSE
 
 
-def variance(events: int, among: int, burst: int) -> float:
+def variance(events: int, among: int, burst: float) -> float:
     """Of a rate, binomial; at least that of one event, since none seen is not none ever."""
     share_ = min(events / among, 1.0)
     return max(events * (1 - share_), 1) * max(burst, 1) / among**2

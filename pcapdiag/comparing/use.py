@@ -77,6 +77,11 @@ class Use:
     def peak_busy(self) -> int:
         return self.most("peak_busy")
 
+    @property
+    def burst(self) -> float:
+        """How many connections a lull ends, or a rush opens, at a time: half of the most in flight."""
+        return max(1.0, self.peak_busy / 2)
+
     @cached_property
     def requests_per_second(self) -> float | None:
         rates = [pool.requests_per_second for pool in self.pools if pool.requests_per_second is not None]

@@ -75,7 +75,8 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
     told = numbers(services, rows)
     text = "; ".join(parts)
     if word == Outcome.UNTESTED:
-        return f"{text}: {next(row.why for row in rows)}"
+        first = min(rows, key=lambda row: row.fate != Fate.UNTESTED)  # what was to be fixed, ahead of what is new
+        return f"{text}: {first.why}" if first.why else text
     return f"{text}: {'; '.join(told)}" if told else text
 
 

@@ -114,9 +114,16 @@ def _finding(page: Page, row: FindingRow, several: bool) -> None:
     if row.symptom is not None:
         page.para(sentence(f"{label(row.symptom.name)}: {both(row.symptom)}"), indent=15)
     if row.why:
-        page.para(sentence(row.why), indent=15)
+        page.para(reason(row), indent=15)
     if row.to_test:
         page.para(row.to_test, label="To test it: ", indent=15, hang=17)
+
+
+def reason(row: FindingRow) -> str:
+    """Why the fate is what it is, as a sentence."""
+    if row.fate != Fate.NEW:
+        return sentence(row.why)
+    return f"BEFORE would have shown it: {row.why}." if row.tested else f"It may be older: {row.why}."
 
 
 def sentence(text: str) -> str:

@@ -33,7 +33,7 @@ from pcapdiag.reports.units import NS
 MOST = 1 << 28  # bytes; a report of a hundred thousand connections has a third of that
 Item = TypeVar("Item")
 Words = TypeVar("Words", bound=StrEnum)
-NUMBER = (int, float)
+LARGEST = 1 << 53  # beyond it JSON's numbers are not exact everywhere
 
 
 def is_report(path: str) -> bool:
@@ -104,13 +104,13 @@ class Node:
         return self.value
 
     def count(self) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or not 0 <= self.value < LARGEST:
             raise self.wrong("a number from 0 on")
         return self.value
 
     def number(self) -> float:
-        if not isinstance(self.value, NUMBER) or isinstance(self.value, bool):
-            raise self.wrong("a number")
+        if not isinstance(self.value, int | float) or isinstance(self.value, bool) or not abs(self.value) < LARGEST:
+            raise self.wrong("a number")  # NaN, which JSON does not know and Python reads, is below nothing
         return self.value
 
     def ns(self) -> int:

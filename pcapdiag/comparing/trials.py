@@ -38,6 +38,8 @@ ENOUGH = 5
 ERRORS = 2
 # Dials per request that fell to less than half are another regime.
 HALF = 0.5
+# No measured number is larger, in seconds or in events.
+MOST = 1e15
 # How long Linux keeps a port in TIME_WAIT (TCP_TIMEWAIT_LEN).
 TIME_WAIT = 60 * SECOND
 # Closes that a timer of the other side rests on.
@@ -353,8 +355,11 @@ TESTS: Mapping[str, Test] = {
 
 
 def number(finding: Finding, name: str) -> float | None:
+    """A measured number; what cannot be one, in a report that somebody wrote, is not known."""
     value: Measure = finding.measured.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < MOST:
+        return None
+    return float(value)
 
 
 def seconds(finding: Finding, *names: str) -> float | None:

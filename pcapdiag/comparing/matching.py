@@ -179,13 +179,12 @@ def hosts(pools: Sequence[PoolRow]) -> list[str]:
 
 
 def host_name(host: str) -> str:
-    name = host.lower()
-    if not name.startswith("["):
-        name = name.rpartition(":")[0] if name.count(":") == 1 else name
-    else:
-        name = name[1:].partition("]")[0]
+    """A Host header's name in lower case, without its port; empty for an address."""
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or not port.isdecimal() or (":" in name and not name.startswith("[")):
+        name = host.lower()
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return name
     return ""

@@ -167,6 +167,16 @@ def test_a_larger_pool_that_is_still_too_small_is_better() -> None:
     assert (reading.before and reading.before.value, reading.after and reading.after.value) == (2, 10)
 
 
+def test_the_same_load_over_more_instances_is_the_same_demand() -> None:
+    before, fixed = report_of("go-ab-new-client"), report_of("go-ab-per-host-1000")
+    (pool,) = fixed.pools
+    third = replace(pool, peak_busy=7, peak_kept=7, requests=100, requests_per_second=100.0)
+    clients = [replace(third, id=f"p{at}", client_ip=f"10.71.19.{at}") for at in (1, 2, 3)]
+    assert fate(compare(before, replace(fixed, pools=tuple(clients))), "idle-pool-too-small").fate == Fate.GONE
+    lone = compare(before, replace(fixed, pools=(third,)))  # a third of the load is not
+    assert fate(lone, "idle-pool-too-small").fate == Fate.UNTESTED
+
+
 def test_a_limit_that_some_connections_outlived_before_is_not_lifted_by_those_that_do_after() -> None:
     before = report_of("httpx-lifetime-3s")
     pool = replace(before.pools[0], oldest_ns=60 * mock.S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,12 @@ def test_a_report_is_known_by_its_first_byte(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
     assert not saved.is_report(str(empty))
+
+
+def test_a_pipe_is_left_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert not saved.is_report(str(pipe))  # and does not wait for somebody to write
 
 
 def without(*keys: str | int) -> Callable[[Any], None]:

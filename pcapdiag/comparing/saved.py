@@ -7,6 +7,7 @@ Each value is looked at before it is used, so that a file that is no report ends
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +38,12 @@ LARGEST = 1 << 53  # beyond it JSON's numbers are not exact everywhere
 
 
 def is_report(path: str) -> bool:
-    """Whether a file begins as JSON does: no capture format has a ``{`` there."""
+    """Whether a file begins as JSON does: no capture format has a ``{`` there.
+
+    A pipe is not looked into: what is read of it is gone.
+    """
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"

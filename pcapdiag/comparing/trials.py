@@ -204,7 +204,7 @@ def opened(finding: Finding, pool: PoolRow, before: Use, after: Use) -> Trial:
 
 def demand(after: Use, before: Use) -> Trial | None:
     """Why a limit on concurrency was not tested; None where as many requests ran at once as BEFORE."""
-    if after.peak_busy >= ABOUT * before.peak_busy:
+    if after.peak_busy >= ABOUT * before.peak_busy or spread(before, after):
         return None
     return Trial(
         False,
@@ -212,6 +212,13 @@ def demand(after: Use, before: Use) -> Trial | None:
         f"{before.name} had {before.peak_busy:,}",
         f"Capture with {plural(before.peak_busy, 'request')} in flight.",
     )
+
+
+def spread(before: Use, after: Use) -> bool:
+    """Whether as much load runs over more pools: further instances of the client or of the server."""
+    old, new = before.requests_per_second, after.requests_per_second
+    more = len(after.pools) > len(before.pools)
+    return bool(old and new and more and new >= ABOUT * old and after.all_busy >= ABOUT * before.all_busy)
 
 
 # -- rates

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pcapdiag.comparing.blindness import hidden
 from pcapdiag.comparing.costs import COSTS, came, cost, handshakes, left
 from pcapdiag.comparing.matching import Pair
-from pcapdiag.comparing.metrics import PER, moved
+from pcapdiag.comparing.metrics import PER, moved, weighed
 from pcapdiag.comparing.trials import EVENTS, Trial, counted, exposure, trial
 from pcapdiag.comparing.use import Use, span
 from pcapdiag.model.comparison import FindingRow, Metric
@@ -77,7 +77,7 @@ class Case:
                 yield self.appeared(second)
 
     def still(self, first: Finding, second: Finding) -> FindingRow:
-        symptom = self.both(first, second)
+        symptom = self.weighed(self.both(first, second))
         why = ""
         if second.severity == Severity.INFO:
             why = (
@@ -123,7 +123,7 @@ class Case:
             before=finding,
             after=None,
             change=None,
-            symptom=symptom,
+            symptom=self.weighed(symptom),
             why=seen.why,
             to_test=seen.to_test,
         )
@@ -150,10 +150,13 @@ class Case:
             before=None,
             after=finding,
             change=None,
-            symptom=symptom,
+            symptom=self.weighed(symptom),
             why=seen.why,
             to_test="",
         )
+
+    def weighed(self, symptom: Metric | None) -> Metric | None:
+        return None if symptom is None else weighed(symptom, self.then, self.now)
 
     def kin(self, finding: Finding) -> Finding | None:
         """A finding of BEFORE alone that has the same cost, where the cost does not tell whether it grew.

@@ -217,7 +217,7 @@ def test_a_wait_that_is_shorter_under_less_load_proves_nothing() -> None:
     assert metric(slower, "first_byte_median_ns").change == Change.WORSE
     assert metric(faster, "first_byte_median_ns").change == Change.BETTER
     quick = compared("go-ab-new-client", "go-nginx-healthy")
-    assert metric(quick, "first_byte_median_ns").before == pytest.approx(6_099_000)
+    assert metric(quick, "first_byte_median_ns").before == pytest.approx(6_096_000)
     assert metric(quick, "first_byte_median_ns").change == Change.UNCLEAR
     assert any("requests per second" in caveat for caveat in quick.services[0].caveats)
 

@@ -22,7 +22,7 @@ from pcapdiag.comparing.trials import CHURN, EVENTS, needed
 from pcapdiag.errors import PcapdiagError, UsageError
 from pcapdiag.model.comparison import Comparison, FindingRow, Metric
 from pcapdiag.model.report import Endpoint, PoolRow, Report
-from pcapdiag.model.words import Change, Fate, Outcome, Severity
+from pcapdiag.model.words import Change, FindingFate, Outcome, Severity
 from pcapdiag.rules import all_rules
 
 
@@ -68,7 +68,7 @@ FIXES = [
 def test_a_fix_that_worked_is_fixed(before: str, after: str, name: str) -> None:
     result = compared(before, after)
     assert result.outcome == Outcome.FIXED
-    assert fate(result, name).fate == Fate.GONE
+    assert fate(result, name).fate == FindingFate.GONE
     assert fate(result, name).tested
     assert fate(result, name).why
     assert name in result.summary
@@ -77,7 +77,7 @@ def test_a_fix_that_worked_is_fixed(before: str, after: str, name: str) -> None:
 @pytest.mark.parametrize(("after", "before", "name"), FIXES)
 def test_a_fix_undone_is_new(before: str, after: str, name: str) -> None:
     result = compared(before, after)
-    assert fate(result, name).fate == Fate.NEW
+    assert fate(result, name).fate == FindingFate.NEW
     assert result.outcome in (Outcome.WORSE, Outcome.UNTESTED, Outcome.UNCHANGED)
 
 
@@ -95,7 +95,7 @@ def test_the_numbers_are_those_of_the_captures() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_capture_and_itself_do_not_differ(name: str) -> None:
     result = compared(name, name)
-    assert {row.fate for row in result.findings} <= {Fate.STILL}
+    assert {row.fate for row in result.findings} <= {FindingFate.STILL}
     assert result.outcome == (Outcome.UNCHANGED if result.findings else Outcome.NO_FAULT)
     assert "BEFORE and AFTER are the same capture." in result.caveats
     changes = {one.change for service in result.services for one in service.load + service.use}
@@ -120,8 +120,8 @@ def test_another_recording_of_a_fault_is_no_fix(name: str, how: str, tmp_path: P
     if after is None:  # it was over within 3 s
         return
     result = compare(report_of(name), after)
-    assert [row for row in result.findings if row.fate == Fate.GONE] == []
-    assert [row for row in result.findings if row.fate == Fate.NEW and row.tested] == []
+    assert [row for row in result.findings if row.fate == FindingFate.GONE] == []
+    assert [row for row in result.findings if row.fate == FindingFate.NEW and row.tested] == []
     assert result.outcome not in (Outcome.FIXED, Outcome.PARTLY_FIXED)
 
 
@@ -140,28 +140,31 @@ def test_another_recording_of_a_fault_is_no_fix(name: str, how: str, tmp_path: P
 )
 def test_what_could_not_have_shown_is_not_gone(before: str, after: str, name: str, why: str) -> None:
     row = fate(compared(before, after), name)
-    assert row.fate == Fate.UNTESTED
+    assert row.fate == FindingFate.UNTESTED
     assert why in row.why
     assert row.to_test
 
 
 def test_a_fault_that_the_first_capture_could_not_show_may_be_older() -> None:
     row = fate(compared("requests-server-45ms", "requests-path-loss-5"), "path-loss")
-    assert (row.fate, row.tested) == (Fate.NEW, False)
+    assert (row.fate, row.tested) == (FindingFate.NEW, False)
     assert "fewer than 100 segments" in row.why
 
 
 def test_a_fault_that_took_the_place_of_another_at_the_same_cost_is_not_the_change_s() -> None:
     result = compared("go-ab-new-transport", "go-ab-new-client")
-    assert fate(result, "never-reuse-new-transport").fate == Fate.GONE
-    assert (fate(result, "idle-pool-too-small").fate, fate(result, "idle-pool-too-small").tested) == (Fate.NEW, False)
+    assert fate(result, "never-reuse-new-transport").fate == FindingFate.GONE
+    assert (fate(result, "idle-pool-too-small").fate, fate(result, "idle-pool-too-small").tested) == (
+        FindingFate.NEW,
+        False,
+    )
     assert result.outcome == Outcome.PARTLY_FIXED
 
 
 def test_a_larger_pool_that_is_still_too_small_is_better() -> None:
     result = compared("go-ab-new-client", "go-ab-per-host-10")
     row = fate(result, "idle-pool-too-small")
-    assert (row.fate, row.change) == (Fate.STILL, Change.BETTER)
+    assert (row.fate, row.change) == (FindingFate.STILL, Change.BETTER)
     assert result.outcome == Outcome.IMPROVED
     (reading,) = result.services[0].readings
     assert (reading.before and reading.before.value, reading.after and reading.after.value) == (2, 10)
@@ -172,9 +175,9 @@ def test_the_same_load_over_more_instances_is_the_same_demand() -> None:
     (pool,) = fixed.pools
     third = replace(pool, peak_busy=7, peak_kept=7, requests=100, requests_per_second=100.0)
     clients = [replace(third, id=f"p{at}", client_ip=f"10.71.19.{at}") for at in (1, 2, 3)]
-    assert fate(compare(before, replace(fixed, pools=tuple(clients))), "idle-pool-too-small").fate == Fate.GONE
+    assert fate(compare(before, replace(fixed, pools=tuple(clients))), "idle-pool-too-small").fate == FindingFate.GONE
     lone = compare(before, replace(fixed, pools=(third,)))  # a third of the load is not
-    assert fate(lone, "idle-pool-too-small").fate == Fate.UNTESTED
+    assert fate(lone, "idle-pool-too-small").fate == FindingFate.UNTESTED
 
 
 def test_a_limit_that_some_connections_outlived_before_is_not_lifted_by_those_that_do_after() -> None:
@@ -182,15 +185,15 @@ def test_a_limit_that_some_connections_outlived_before_is_not_lifted_by_those_th
     pool = replace(before.pools[0], oldest_ns=60 * mock.S)
     old = replace(before, pools=(pool,))
     new = replace(before, pools=(replace(pool, oldest_ns=50 * mock.S),), findings=())
-    assert fate(compare(old, new), "connection-lifetime").fate == Fate.UNTESTED
+    assert fate(compare(old, new), "connection-lifetime").fate == FindingFate.UNTESTED
     longer = replace(new, pools=(replace(pool, oldest_ns=70 * mock.S),))
-    assert fate(compare(old, longer), "connection-lifetime").fate == Fate.GONE
+    assert fate(compare(old, longer), "connection-lifetime").fate == FindingFate.GONE
 
 
 def test_a_silent_rule_is_no_fix_while_the_cost_is_paid() -> None:
     before = report_of("go-ab-new-transport")
     row = fate(compare(before, replace(before, findings=())), "never-reuse-new-transport")
-    assert row.fate == Fate.UNTESTED
+    assert row.fate == FindingFate.UNTESTED
     assert "paid as before" in row.why
 
 
@@ -334,14 +337,14 @@ def test_a_client_s_fault_is_not_gone_because_another_client_has_none() -> None:
     sick, well = at("10.0.0.7"), at("10.0.0.7", client_ip="10.9.0.2")
     before = replace(several(sick, well), findings=(mock.finding(pools=("p1",)),))
     after = replace(several(sick, well), findings=(mock.finding(pools=("p2",)),))
-    assert {row.fate for row in compare(before, after).findings} == {Fate.UNTESTED, Fate.NEW}
+    assert {row.fate for row in compare(before, after).findings} == {FindingFate.UNTESTED, FindingFate.NEW}
 
 
 def test_a_service_that_is_not_there_any_more_is_not_fixed() -> None:
     before = replace(several(at("10.0.0.7"), at("10.0.0.8", 9000)), findings=(mock.finding(pools=("p2",)),))
     result = compare(before, several(at("10.0.0.7")))
     (row,) = result.findings
-    assert (row.fate, row.service) == (Fate.UNTESTED, "")
+    assert (row.fate, row.service) == (FindingFate.UNTESTED, "")
     assert "10.0.0.8:9000" in row.why
     assert str(result.only_before[0].server) == "10.0.0.8:9000"
 

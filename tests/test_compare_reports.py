@@ -69,7 +69,7 @@ def test_every_comparison_is_valid_json(before: str, after: str) -> None:
 def test_the_schema_has_the_words() -> None:
     finding = SCHEMA["$defs"]["finding"]["properties"]
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == set(words.Outcome)
-    assert set(finding["fate"]["enum"]) == set(words.Fate)
+    assert set(finding["fate"]["enum"]) == set(words.FindingFate)
     assert set(finding["change"]["enum"]) == {*words.Change, None}
 
 
@@ -108,7 +108,7 @@ def test_the_answer_is_the_first_line() -> None:
 
 def test_every_word_has_a_heading() -> None:
     assert set(text_comparison.WORDS) == set(words.Outcome)
-    assert set(text_comparison.FATES) == set(words.Fate)
+    assert set(text_comparison.FATES) == set(words.FindingFate)
     assert set(text_comparison.CHANGES) == set(words.Change)
 
 

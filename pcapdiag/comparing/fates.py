@@ -12,9 +12,9 @@ from pcapdiag.comparing.trials import EVENTS, Trial, counted, exposure, trial
 from pcapdiag.comparing.use import Use, span
 from pcapdiag.model.comparison import FindingRow, Metric
 from pcapdiag.model.report import Finding, PoolRow, Report
-from pcapdiag.model.words import Change, Fate, Severity
+from pcapdiag.model.words import Change, FindingFate, Severity
 
-ORDER = (Fate.NEW, Fate.STILL, Fate.UNTESTED, Fate.GONE)
+ORDER = (FindingFate.NEW, FindingFate.STILL, FindingFate.UNTESTED, FindingFate.GONE)
 
 
 class Told:
@@ -50,8 +50,8 @@ def fates(before: Report, after: Report, pairs: Sequence[Pair], ids: Sequence[st
     """Every finding above information of either capture, service by service."""
     old, new = Told(before, "BEFORE"), Told(after, "AFTER")
     rows = [row for pair, id_ in zip(pairs, ids, strict=True) for row in Case(old, new, pair, id_).fates()]
-    rows += of_the_rest(before, {pool.id for pair in pairs for pool in pair.before}, Fate.UNTESTED)
-    rows += of_the_rest(after, {pool.id for pair in pairs for pool in pair.after}, Fate.NEW)
+    rows += of_the_rest(before, {pool.id for pair in pairs for pool in pair.before}, FindingFate.UNTESTED)
+    rows += of_the_rest(after, {pool.id for pair in pairs for pool in pair.after}, FindingFate.NEW)
     rows.sort(key=lambda row: (ORDER.index(row.fate), -row.severity.rank, row.code))
     return tuple(rows)
 
@@ -88,7 +88,7 @@ class Case:
         return FindingRow(
             code=second.code,
             name=second.name,
-            fate=Fate.STILL,
+            fate=FindingFate.STILL,
             tested=None,
             severity=max(first.severity, second.severity, key=lambda one: one.rank),
             service=self.id,
@@ -116,7 +116,7 @@ class Case:
         return FindingRow(
             code=finding.code,
             name=finding.name,
-            fate=Fate.GONE if seen.tested else Fate.UNTESTED,
+            fate=FindingFate.GONE if seen.tested else FindingFate.UNTESTED,
             tested=seen.tested,
             severity=finding.severity,
             service=self.id,
@@ -143,7 +143,7 @@ class Case:
         return FindingRow(
             code=finding.code,
             name=finding.name,
-            fate=Fate.NEW,
+            fate=FindingFate.NEW,
             tested=seen.tested,
             severity=finding.severity,
             service=self.id,
@@ -189,7 +189,7 @@ class Case:
         )
 
 
-def of_the_rest(report: Report, matched: set[str], fate: Fate) -> Iterator[FindingRow]:
+def of_the_rest(report: Report, matched: set[str], fate: FindingFate) -> Iterator[FindingRow]:
     """Findings on services that the other capture does not have."""
     pools = {pool.id: pool for pool in report.pools}
     for finding in report.findings:
@@ -197,7 +197,7 @@ def of_the_rest(report: Report, matched: set[str], fate: Fate) -> Iterator[Findi
         if finding.severity == Severity.INFO or not alone or len(alone) < len(finding.pools):
             continue
         where = ", ".join(dict.fromkeys(str(pool.server) for pool in alone[:3]))
-        gone = fate == Fate.UNTESTED
+        gone = fate == FindingFate.UNTESTED
         yield FindingRow(
             code=finding.code,
             name=finding.name,

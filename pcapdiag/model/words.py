@@ -237,7 +237,7 @@ class Knob(StrEnum):
     MTU = "mtu"  # segment sizes that fit the path
 
 
-class Fate(StrEnum):
+class FindingFate(StrEnum):
     """What became of a finding between two captures."""
 
     GONE = "gone"  # not there any more where it could have shown

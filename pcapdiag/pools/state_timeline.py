@@ -1,0 +1,239 @@
+"""Which TCP state each end of each connection was in, from when to when, as its packets imply.
+
+``connections/states.py`` says what an end's state is behind the last packet; here is the way that led there.  Each end
+of a connection goes through at most five stays:
+
+====================  ======================  =======================  ======================  =========
+1                     2                       3                        4                       5
+====================  ======================  =======================  ======================  =========
+SYN_SENT (client),    ESTABLISHED             closes first:            FIN_WAIT_2, or CLOSING  TIME_WAIT
+SYN_RECEIVED                                  FIN_WAIT_1               where FINs cross
+(server)                                      closes second:           LAST_ACK
+                                              CLOSE_WAIT
+====================  ======================  =======================  ======================  =========
+
+Its moments are the times at which the capture saw the packets.  The kernel at the capture point changes state within
+some microseconds of that; the other end half a round trip before or after.  Four states end by themselves, on Linux's
+defaults; a RST, or a new connection on the same addresses and ports, ends any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcapdiag.model.tables import Column, ConnectionTable
+from pcapdiag.model.words import CloseKind, Opening, Side, TcpState
+from pcapdiag.pools import timeline
+
+SECOND = 1_000_000_000
+# TCP_TIMEWAIT_LEN of Linux, from the last segment that comes in on it: a repeated FIN starts it anew.
+TIME_WAIT = 60 * SECOND
+# net.ipv4.tcp_fin_timeout of Linux, for a socket that its program has closed.
+FIN_TIMEOUT = 60 * SECOND
+# A server's wait for the handshake's last ACK: net.ipv4.tcp_synack_retries is 5, after 1, 2, 4, 8, 16 s, and 32 s more.
+SYNACK_TIMEOUT = 63 * SECOND
+FOREVER = np.iinfo(np.int64).max
+
+# These end without a packet.
+SELF_ENDING = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
+NO_SOCKET = (TcpState.UNKNOWN, TcpState.CLOSED)  # what ``ss`` does not show
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Stays:
+    """All stays of one end's sockets in states that ``ss`` shows; arrays of one length, in no order.
+
+    Attributes:
+        rows: of the connection table.
+        states: numbers of ``TcpState``.
+        begin, end: nanoseconds since the epoch; a stay lasts until just before ``end``, FOREVER where nothing ends it.
+    """
+
+    rows: Column
+    states: Column
+    begin: Column
+    end: Column
+
+    def of(self, kept: Mask) -> Stays:
+        return Stays(self.rows[kept], self.states[kept], self.begin[kept], self.end[kept])
+
+    def by_state(self) -> Iterator[tuple[TcpState, Stays]]:
+        """The stays in each state that occurs, in the order of the states."""
+        for state in np.unique(self.states).tolist():
+            yield TcpState(state), self.of(self.states == state)
+
+    def count(self, moments: Column) -> Column:
+        """How many stays cover each of the moments."""
+        return timeline.level(moments, self.begin, self.end)
+
+    def peak(self) -> tuple[int, int]:
+        """The most at once and since when; there must be a stay."""
+        at, levels = timeline.steps(self.begin, self.end)
+        highest = int(np.argmax(levels))
+        return int(levels[highest]), int(at[highest])
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The way of each connection at one end: ``states[k]`` from ``bounds[k]`` on; both of shape (7, connections)."""
+
+    bounds: Column
+    states: Column
+
+    def stays(self) -> Stays:
+        ends = np.vstack([self.bounds[1:], np.full((1, self.bounds.shape[1]), FOREVER)])
+        step, rows = np.nonzero((ends > self.bounds) & ~np.isin(self.states, NO_SOCKET))
+        return Stays(rows, self.states[step, rows], self.bounds[step, rows], ends[step, rows])
+
+    def at(self, moment: int) -> Column:
+        """The state of each connection at a moment; CLOSED before it began."""
+        step = (self.bounds <= moment).sum(axis=0) - 1
+        state = self.states[np.maximum(step, 0), np.arange(self.states.shape[1])]
+        return np.where(step < 0, TcpState.CLOSED, state)
+
+
+def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
+    """The way of every connection at one end.
+
+    ``start`` is when the capture began.  Connections that were open by then are ESTABLISHED from there on.
+    """
+    own, other = ("client", "server") if side is Side.CLIENT else ("server", "client")
+    begin, opening, up = opening_of(c, side, start)
+    fin, acked = happened(c.columns[f"{own}_fin_at"]), happened(c.columns[f"{own}_fin_acked_at"])
+    theirs, answered = happened(c.columns[f"{other}_fin_at"]), happened(c.columns[f"{other}_fin_acked_at"])
+    closes, told = fin < FOREVER, theirs < FOREVER
+    second = (c.columns[f"{own}_fin_answers"] != 0) | (~closes & told)
+    first = closes & ~second
+    heard = np.where(told, np.maximum(theirs, fin), FOREVER)  # a FIN that crossed came in after the own one had left
+
+    # CLOSING shows only by the ACK of the other end's FIN; before that it may be still on its way.
+    closing = first & (heard < acked) & (answered < FOREVER)
+    aged = np.where(closing, FOREVER, fin_wait_2_until(c, other, acked, heard, answered))
+    gone = np.minimum(ended_at(c), neighbors(c)[1])
+    n = len(c)
+    bounds = np.full((6, n), FOREVER, dtype=np.int64)
+    states = np.full((6, n), TcpState.CLOSED, dtype=np.int64)
+    bounds[0], states[0] = begin, opening
+    bounds[1] = np.where(up < FOREVER, up, expiry_of_opening(c, side))
+    states[1] = np.where(up < FOREVER, TcpState.ESTABLISHED, TcpState.CLOSED)
+    bounds[2] = np.where(second, theirs, fin)
+    states[2] = np.where(second, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1)
+    bounds[3] = np.where(second, fin, np.where(closing, heard, acked))
+    states[3] = np.where(second, TcpState.LAST_ACK, np.where(closing, TcpState.CLOSING, TcpState.FIN_WAIT_2))
+    waits = first & (heard < FOREVER) & (acked < FOREVER) & (heard < aged)
+    bounds[4] = np.where(second, acked, np.where(waits, np.maximum(heard, acked), aged))
+    states[4] = np.where(waits, TcpState.TIME_WAIT, TcpState.CLOSED)
+    bounds[5] = np.where(waits, np.maximum(np.maximum(heard, acked), c.last_at) + TIME_WAIT, FOREVER)
+    bounds = np.maximum.accumulate(bounds, axis=0)  # packets captured out of order
+    over = np.maximum(gone, begin)
+    closed = np.full((1, n), TcpState.CLOSED, dtype=np.int64)
+    return Steps(np.vstack([np.minimum(bounds, over), over]), np.vstack([states, closed]))
+
+
+def happened(at: Column) -> Column:
+    """A column of times with FOREVER for what did not happen."""
+    return np.where(at > 0, at.astype(np.int64), FOREVER)
+
+
+def opening_of(c: ConnectionTable, side: Side, start: int) -> tuple[Column, Column, Column]:
+    """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not)."""
+    client = side is Side.CLIENT
+    own = "client" if client else "server"
+    begin = c.first_at.astype(np.int64)
+    state = np.full(len(c), TcpState.SYN_SENT if client else TcpState.SYN_RECEIVED, dtype=np.int64)
+    synack = synack_first(c)
+    answered = c.synack_count > 0
+    if client:
+        up = np.where(answered, synack, FOREVER)
+    else:
+        begin = np.where(answered, synack, begin)
+        up = np.where(answered, taken(c), FOREVER)
+    # The SYN-ACK was not captured, but what followed on it was.
+    up = np.where(~answered & (c.opening == Opening.HANDSHAKE), begin, up)
+    midstream = c.opening == Opening.MIDSTREAM
+    # A tuple that was used before was not open since the start; a RST alone does not tell that there was a connection.
+    before = midstream & ~neighbors(c)[0] & ~((c.close_kind == CloseKind.RST) & (c.close_at == c.first_at))
+    begin = np.where(before, np.minimum(start, begin), begin)
+    up = np.where(midstream, begin, up)
+    # Of who sent nothing on a connection that was not answered there is nothing to say; who refused it had no socket.
+    unseen = (c.columns[f"{own}_packets"] == 0) & ~answered & (c.roles_inferred == 0)
+    if not client:
+        unseen |= (up == FOREVER) & ~answered
+    state = np.where(unseen, TcpState.UNKNOWN, state)
+    return begin, state, np.where(unseen, FOREVER, up)
+
+
+def taken(c: ConnectionTable) -> Column:
+    """When the server took the handshake's last ACK: one that its SYN-ACKs came behind it did not (accept queue full)."""
+    first = happened(c.established_at)
+    spoke = c.server_packets > c.synack_count
+    late = c.synacks_late > 0
+    return np.where(late, np.where(spoke, np.maximum(first, c.synack_at), FOREVER), first)
+
+
+def expiry_of_opening(c: ConnectionTable, side: Side) -> Column:
+    """When the kernel gives an opening up that nobody answers."""
+    if side is Side.SERVER:
+        return np.where(c.synack_count > 0, synack_first(c) + SYNACK_TIMEOUT, FOREVER)
+    return np.where(c.opening == Opening.UNANSWERED, c.first_at + next_syn_due(c), FOREVER)
+
+
+def synack_first(c: ConnectionTable) -> Column:
+    """When the first SYN-ACK came, where there was one."""
+    after_syn = np.where(c.syn_count > 0, c.synack_at, c.first_at)
+    return np.where(c.server_rtt_ns >= 0, c.syn_at + c.server_rtt_ns, after_syn)
+
+
+def next_syn_due(c: ConnectionTable) -> Column:
+    """From an unanswered dial's first SYN to the next one that its kernel would have sent: without it the dial is over.
+
+    Linux repeats a SYN after 1, 3, 7, 15, 31, 63 s, since 6.5 after 1, 2, 3, 4, 5, 7, 11, 19, 35, 67 s; when the last wait
+    is over too it gives up.  Two SYNs do not tell which, then it is the longer wait.  A program may give up sooner.
+    """
+    tried = np.maximum(c.syn_at.astype(np.int64) - c.first_at, 0)
+    count = np.clip(c.syn_count, 1, 16).astype(np.int64)
+    doubling = (2 ** (count - 1) - 1) * SECOND
+    linear = (count >= 3) & (tried < doubling // 4 * 3)
+    faster = np.where(count <= 5, tried + SECOND, 2 * tried - 3 * SECOND)
+    return np.where(linear, np.maximum(faster, tried + SECOND), 2 * tried + SECOND)
+
+
+def fin_wait_2_until(c: ConnectionTable, other: str, acked: Column, heard: Column, answered: Column) -> Column:
+    """When FIN_WAIT_2 ends of itself: 60 s behind the ACK of the FIN, unless the socket shows to be held open.
+
+    A socket that its program has closed has nobody to read: it answers data with a RST, and after 60 s the other end's FIN
+    too.  One that took either was shut down for writing only, and stays.
+    """
+    over = np.where(acked < FOREVER - FIN_TIMEOUT, acked + FIN_TIMEOUT, FOREVER)
+    read = c.columns[f"{other}_last_data_at"] >= acked
+    met = (heard < FOREVER) & ((heard < over) | (answered < FOREVER))
+    return np.where(read | met, FOREVER, over)
+
+
+def ended_at(c: ConnectionTable) -> Column:
+    """When a RST ended both ends, or the second FIN where one of the two was not captured."""
+    reset = np.minimum(happened(c.client_rst_at), happened(c.server_rst_at))
+    unseen = ((c.client_fin_unseen != 0) & (c.server_fin_at > 0)) | ((c.server_fin_unseen != 0) & (c.client_fin_at > 0))
+    both = np.maximum.reduce([c.client_fin_at, c.server_fin_at, c.client_fin_acked_at, c.server_fin_acked_at])
+    return np.where(unseen, np.minimum(reset, both), reset)
+
+
+def neighbors(c: ConnectionTable) -> tuple[Mask, Column]:
+    """Whether each row's addresses and ports were used before in the capture, and when they were used again."""
+    client = c.client_ip.astype(np.int64) << 16 | c.client_port
+    server = c.server_ip.astype(np.int64) << 16 | c.server_port
+    low, high = np.minimum(client, server), np.maximum(client, server)
+    order = np.lexsort((c.first_at, high, low))
+    same = (low[order[1:]] == low[order[:-1]]) & (high[order[1:]] == high[order[:-1]])
+    before, after = order[:-1][same], order[1:][same]
+    used = np.zeros(len(c), dtype=bool)
+    used[after] = True
+    again = np.full(len(c), FOREVER, dtype=np.int64)
+    again[before] = c.first_at[after]
+    return used, again

@@ -69,8 +69,8 @@ def implied_state(half: Half, other: Half) -> int:
         if half is c.client or c.synack_count == 0:
             return _ESTABLISHED
         # Behind the client's ACK a server that took it sends no SYN-ACK again; one with a full accept queue does.
-        forgot = c.established_at == 0 or (c.synacks_late and half.packets == c.synack_count)
-        return _SYN_RECEIVED if forgot else _ESTABLISHED
+        mute = half.packets == c.synack_count
+        return _SYN_RECEIVED if mute and (c.established_at == 0 or c.synacks_late) else _ESTABLISHED
     if other.fin_at == 0:
         return _FIN_WAIT_2 if half.fin_acked else _FIN_WAIT_1
     if covers(half.fin_acknowledgment, other):  # passive closer

@@ -170,11 +170,16 @@ def opening_of(c: ConnectionTable, side: Side, start: int) -> tuple[Column, Colu
 
 
 def taken(c: ConnectionTable) -> Column:
-    """When the server took the handshake's last ACK: one that its SYN-ACKs came behind it did not (accept queue full)."""
-    first = happened(c.established_at)
-    spoke = c.server_packets > c.synack_count
-    late = c.synacks_late > 0
-    return np.where(late, np.where(spoke, np.maximum(first, c.synack_at), FOREVER), first)
+    """When the server took the handshake's last ACK, FOREVER where it did not.
+
+    It repeats its SYN-ACK behind an ACK that it did not take (its accept queue is full).  The client answers each, and the
+    last one was taken where anything else came of the server.
+    """
+    spoke = (c.server_data_packets > 0) | (c.server_fin_at > 0)
+    spoke |= (c.server_rst_at == 0) & (c.server_packets > c.synack_count)
+    acked = c.established_at > 0
+    at = np.where(acked & (c.synacks_late == 0), c.established_at, np.maximum(c.established_at, c.synack_at))
+    return np.where(spoke | (acked & (c.synacks_late == 0)), at, FOREVER)
 
 
 def expiry_of_opening(c: ConnectionTable, side: Side) -> Column:

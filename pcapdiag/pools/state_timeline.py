@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ FOREVER = np.iinfo(np.int64).max
 SELF_ENDING = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
 NO_SOCKET = (TcpState.UNKNOWN, TcpState.CLOSED)  # what ``ss`` does not show
 
-Mask = NDArray[np.bool_]
+Mask: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Stays:
     begin: Column
     end: Column
 
-    def of(self, kept: Mask) -> Stays:
+    def of(self, kept: Mask | Rows) -> Stays:
+        """Some of them, by a mask or by their places."""
         return Stays(self.rows[kept], self.states[kept], self.begin[kept], self.end[kept])
 
     def by_state(self) -> Iterator[tuple[TcpState, Stays]]:

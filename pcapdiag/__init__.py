@@ -17,7 +17,7 @@ __all__ = ["__version__", "analyze", "states"]
 
 
 def __getattr__(name: str) -> Any:
-    """What the pipeline does, imported when it is first asked for: it brings NumPy, and ``pcapdiag --help`` must not wait."""
+    """The pipeline's, imported when first asked for: it brings NumPy, and ``pcapdiag --help`` must not wait."""
     if name in ("analyze", "states"):
         from pcapdiag import pipeline
 

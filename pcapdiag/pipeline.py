@@ -113,6 +113,7 @@ class Sampling:
     rows: int | None = None  # moments at the most, where ``every`` is left out; about two dozen
     by: str = "total"  # or "service", "client", "pool"
     ends: tuple[str, ...] = ("client", "server")
+    with_findings: bool = False
 
 
 MOST_MOMENTS = 100_000
@@ -147,8 +148,10 @@ def states(
     window = (int(moments[0]), int(moments[-1]))
     counting = state_rows.Counting(connections, start, [Side[name.upper()] for name in sampling.ends], window)
     grouping = None
-    if sampling.by == "pool":
+    pools: list[Pool] = []
+    if sampling.by == "pool" or sampling.with_findings:
         pools = partition(tables.connections, tables.exchanges, keep, start, end)
+    if sampling.by == "pool":
         grouping = state_rows.by_pool(connections, rows, pools)
     elif sampling.by != "total":
         grouping = state_rows.by_client(connections) if sampling.by == "client" else counting.services
@@ -164,6 +167,9 @@ def states(
         groups=() if grouping is None else counting.groups(grouping, moments),
         open_before=counting.open_before,
         waits_over_at=over if over > window[1] else None,
+        found=state_rows.found(pools, judge(pools, all_rules(), Desk(tables.counters.file_starts)).findings)
+        if sampling.with_findings
+        else (),
         version=__version__,
     )
 

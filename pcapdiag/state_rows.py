@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcapdiag.model.report import Endpoint
-from pcapdiag.model.states import EndStates, Peak, Share, StateGroup
+from pcapdiag.model.report import Endpoint, Finding
+from pcapdiag.model.states import EndStates, Found, Peak, Share, StateGroup
 from pcapdiag.model.tables import Column, ConnectionTable
-from pcapdiag.model.words import Opening, Side, TcpState
+from pcapdiag.model.words import Opening, Severity, Side, TcpState
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import FOREVER, Stays, steps_of
 
@@ -59,9 +59,7 @@ def by_pool(c: ConnectionTable, rows: Column, pools: Sequence[Pool]) -> Grouping
     keys: list[tuple[str | None, Endpoint | None, str | None]] = []
     for number, pool in enumerate(pools):
         of[pool.rows] = number
-        p = pool.connections
-        server = Endpoint(c.address(int(p.server_ip[0])), int(p.server_port[0]))
-        keys.append((c.address(int(p.client_ip[0])), server, pool.name))
+        keys.append((c.address(int(pool.connections.client_ip[0])), server_of(pool), pool.name))
     return Grouping(of[rows], keys)
 
 
@@ -145,3 +143,19 @@ def parted(stays: Stays, group: Column, count: int) -> list[Stays]:
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(1, count))
     return [stays.of(part) for part in np.split(order, bounds)]
+
+
+def found(pools: Sequence[Pool], findings: Sequence[Finding]) -> tuple[Found, ...]:
+    """The findings above information, each once for every service that it is about."""
+    servers = {pool.name: server_of(pool) for pool in pools}
+    return tuple(
+        Found(server, finding.code, finding.name, str(finding.severity), finding.title)
+        for finding in findings
+        if finding.severity != Severity.INFO
+        for server in dict.fromkeys(servers[name] for name in finding.pools)
+    )
+
+
+def server_of(pool: Pool) -> Endpoint:
+    c = pool.connections
+    return Endpoint(c.address(int(c.server_ip[0])), int(c.server_port[0]))

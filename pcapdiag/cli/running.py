@@ -67,6 +67,7 @@ def states(
     rows: int | None,
     by: str,
     end: str,
+    with_findings: bool,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.pipeline import Options, Sampling
@@ -86,7 +87,13 @@ def states(
     )
     both = ("client", "server")
     sampling = Sampling(
-        at=at.at, at_relative=at.after_start, every=every, rows=rows, by=by, ends=both if end == "both" else (end,)
+        at=at.at,
+        at_relative=at.after_start,
+        every=every,
+        rows=rows,
+        by=by,
+        ends=both if end == "both" else (end,),
+        with_findings=with_findings,
     )
     with Progress(sys.stderr) as progress:
         return run(files, options, sampling, progress if progress.wanted else None)

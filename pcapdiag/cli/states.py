@@ -106,6 +106,7 @@ def states(
         rows=columns if plotted else None,
         by=by or ("total" if at is None else "service"),
         end=end,
+        with_findings=format_ in ("text", "json"),
     )
     pieces: Iterable[str]
     if format_ == "csv":

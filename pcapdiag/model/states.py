@@ -50,6 +50,17 @@ class StateGroup:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What ``pcapdiag diagnose`` finds on a service, worst first; information left out."""
+
+    server: Endpoint
+    code: str
+    name: str
+    severity: str
+    title: str
+
+
+@dataclass(frozen=True)
 class StateReport:
     """What ``ss`` would have counted, and when."""
 
@@ -63,4 +74,5 @@ class StateReport:
     groups: tuple[StateGroup, ...]  # largest first; empty for "total"
     open_before: int  # connections that were open when the capture began: ESTABLISHED from there on
     waits_over_at: int | None  # when the last TIME_WAIT ends if nothing else happens; None when that is in the capture
+    found: tuple[Found, ...]
     version: str

@@ -12,9 +12,10 @@ SYN_RECEIVED                                  FIN_WAIT_1               where FIN
                                               CLOSE_WAIT
 ====================  ======================  =======================  ======================  =========
 
-Its moments are the times at which the capture saw the packets.  The kernel at the capture point changes state within
-some microseconds of that; the other end half a round trip before or after.  Four states end by themselves, on Linux's
-defaults; a RST, or a new connection on the same addresses and ports, ends any.
+An end sent its packets some time before the capture saw them, and received those of the other end some time after: half
+of the part of the handshake's round trip that lies between the capture point and this end.  At the capture point itself
+that is microseconds.  Four states end by themselves, on Linux's defaults; a RST, or a new connection on the same addresses
+and ports, ends any.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     ``start`` is when the capture began.  Connections that were open by then are ESTABLISHED from there on.
     """
     own, other = ("client", "server") if side is Side.CLIENT else ("server", "client")
-    begin, opening, up = opening_of(c, side, start)
-    fin, acked = happened(c.columns[f"{own}_fin_at"]), happened(c.columns[f"{own}_fin_acked_at"])
-    theirs, answered = happened(c.columns[f"{other}_fin_at"]), happened(c.columns[f"{other}_fin_acked_at"])
+    way = way_to(c, side)
+    begin, opening, up = opening_of(c, side, start, way)
+    fin, acked = happened(c.columns[f"{own}_fin_at"], -way), happened(c.columns[f"{own}_fin_acked_at"], way)
+    theirs, answered = happened(c.columns[f"{other}_fin_at"], way), happened(c.columns[f"{other}_fin_acked_at"], -way)
     closes, told = fin < FOREVER, theirs < FOREVER
     second = (c.columns[f"{own}_fin_answers"] != 0) | (~closes & told)
     first = closes & ~second
@@ -118,7 +120,10 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     # CLOSING shows only by the ACK of the other end's FIN; before that it may be still on its way.
     closing = first & (heard < acked) & (answered < FOREVER)
     aged = np.where(closing, FOREVER, fin_wait_2_until(c, other, acked, heard, answered))
-    gone = np.minimum(ended_at(c), neighbors(c)[1])
+    reset = np.minimum(happened(c.columns[f"{own}_rst_at"], -way), happened(c.columns[f"{other}_rst_at"], way))
+    again = neighbors(c)[1]
+    again = np.where(again < FOREVER, again - way if side is Side.CLIENT else again + way, FOREVER)
+    gone = np.minimum(np.minimum(reset, again), both_closed(c))
     n = len(c)
     bounds = np.full((6, n), FOREVER, dtype=np.int64)
     states = np.full((6, n), TcpState.CLOSED, dtype=np.int64)
@@ -139,24 +144,32 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     return Steps(np.vstack([np.minimum(bounds, over), over]), np.vstack([states, closed]))
 
 
-def happened(at: Column) -> Column:
-    """A column of times with FOREVER for what did not happen."""
-    return np.where(at > 0, at.astype(np.int64), FOREVER)
+def happened(at: Column, shift: Column | int = 0) -> Column:
+    """A column of times, moved by nanoseconds, with FOREVER for what did not happen."""
+    return np.where(at > 0, at.astype(np.int64) + shift, FOREVER)
 
 
-def opening_of(c: ConnectionTable, side: Side, start: int) -> tuple[Column, Column, Column]:
+def way_to(c: ConnectionTable, side: Side) -> Column:
+    """How long packets take between the capture point and an end; 0 where the handshake does not tell."""
+    beyond = np.maximum(c.server_rtt_ns.astype(np.int64), 0)
+    known = (c.rtt_ns >= 0) & (c.server_rtt_ns >= 0) & (beyond <= c.rtt_ns)
+    return np.asarray(np.where(known, beyond if side is Side.SERVER else c.rtt_ns - beyond, 0) // 2)
+
+
+def opening_of(c: ConnectionTable, side: Side, start: int, way: Column) -> tuple[Column, Column, Column]:
     """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not)."""
     client = side is Side.CLIENT
     own = "client" if client else "server"
-    begin = c.first_at.astype(np.int64)
+    begin = c.first_at - way
     state = np.full(len(c), TcpState.SYN_SENT if client else TcpState.SYN_RECEIVED, dtype=np.int64)
     synack = synack_first(c)
     answered = c.synack_count > 0
     if client:
-        up = np.where(answered, synack, FOREVER)
+        up = np.where(answered, synack + way, FOREVER)
     else:
-        begin = np.where(answered, synack, begin)
-        up = np.where(answered, taken(c), FOREVER)
+        begin = np.where(answered, synack - way, begin)
+        took = taken(c)
+        up = np.where(answered & (took < FOREVER), took + way, FOREVER)
     # The SYN-ACK was not captured, but what followed on it was.
     up = np.where(~answered & (c.opening == Opening.HANDSHAKE), begin, up)
     midstream = c.opening == Opening.MIDSTREAM
@@ -224,12 +237,11 @@ def fin_wait_2_until(c: ConnectionTable, other: str, acked: Column, heard: Colum
     return np.where(read | met, FOREVER, over)
 
 
-def ended_at(c: ConnectionTable) -> Column:
-    """When a RST ended both ends, or the second FIN where one of the two was not captured."""
-    reset = np.minimum(happened(c.client_rst_at), happened(c.server_rst_at))
+def both_closed(c: ConnectionTable) -> Column:
+    """When both ends had sent their FIN, where one of the two was not captured."""
     unseen = ((c.client_fin_unseen != 0) & (c.server_fin_at > 0)) | ((c.server_fin_unseen != 0) & (c.client_fin_at > 0))
-    both = np.maximum.reduce([c.client_fin_at, c.server_fin_at, c.client_fin_acked_at, c.server_fin_acked_at])
-    return np.where(unseen, np.minimum(reset, both), reset)
+    last = np.maximum.reduce([c.client_fin_at, c.server_fin_at, c.client_fin_acked_at, c.server_fin_acked_at])
+    return np.where(unseen, last, FOREVER)
 
 
 def neighbors(c: ConnectionTable) -> tuple[Mask, Column]:

@@ -27,6 +27,16 @@ def document(report: StateReport) -> str:
         "step_s": None if report.step_ns is None else seconds(report.step_ns),
         "open_before": report.open_before,
         "waits_over_at": None if report.waits_over_at is None else rfc3339(report.waits_over_at),
+        "findings": [
+            {
+                "server": _endpoint(one.server),
+                "code": one.code,
+                "name": one.name,
+                "severity": one.severity,
+                "title": json_text(one.title),
+            }
+            for one in report.found
+        ],
         "by": report.by,
         "moments": [rfc3339(at) for at in report.moments],
         "total": _group(report.total),

@@ -75,10 +75,9 @@ def letters(counts: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
 def placed(totals: Sequence[int], room: int) -> Iterator[int]:
     """Which moment each column shows: the fullest of those that share it, or one moment over several columns."""
     count = len(totals)
-    columns = room if count > room else room // count * count
-    for column in range(columns):
-        first = column * count // columns
-        last = max((column + 1) * count // columns, first + 1)
+    for column in range(room):
+        first = column * count // room
+        last = max((column + 1) * count // room, first + 1)
         yield max(range(first, last), key=lambda index: totals[index])
 
 

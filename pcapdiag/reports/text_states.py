@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -14,6 +15,7 @@ from pcapdiag.reports.units import NS, clock, plural, rfc3339, share
 # Two lines for a head: nine states then fit 80 columns, time included.
 HEADS = {"SYN_RECEIVED": "SYN_\nRECV", "ESTABLISHED": "ESTAB"}
 GROUPS = 10  # of a timeline by service and the like; the formats for programs have all
+FOUND = 3  # findings
 SAME = 4  # rows that say the same are shown by the first and the last of them
 
 
@@ -125,13 +127,35 @@ def _remarks(page: Page, report: StateReport) -> None:
         page.item("Moments after the capture's end are counted as if nothing else had happened.")
     if report.waits_over_at is not None:
         page.item(
-            "If nothing else happens, TIME_WAIT and what else ends by itself is over at "
+            "If nothing else happens, what ends by itself, TIME_WAIT or FIN_WAIT_2, is over at "
             f"{_time(report, report.waits_over_at)} ({_after(report, report.waits_over_at)})."
         )
+    _why(page, report)
+
+
+def _why(page: Page, report: StateReport) -> None:
+    """What is found on the service that holds most of the largest pile."""
     worst = _worst(report.total)
-    if worst is not None:
-        state, peak = worst
-        page.item(f"Why so many in {state}: pcapdiag diagnose --server {peak.largest.server} ...")
+    if worst is None:
+        return
+    state, peak = worst
+    server, files = peak.largest.server, report.capture.files
+    command = ["pcapdiag diagnose", f"--server {server}", *map(shlex.quote, files)]
+    pile = f"The largest pile: {peak.count:,} in {state}"
+    page.blank()
+    if 2 * peak.largest.count < peak.count:
+        page.para(f"{pile}, of several services, none with half of them. What is wrong, service by service:")
+        del command[1]
+    else:
+        found = [one for one in report.found if one.server == server]
+        of_them = "" if peak.largest.count == peak.count else f"{peak.largest.count:,} of them "
+        page.para(f"{pile}, {of_them}to {server}. {'Found there:' if found else 'Nothing wrong is found there.'}")
+        for one in found[:FOUND]:
+            page.item(f"{one.title} ({one.code}, {one.severity} severity)", indent=2)
+        if len(found) > FOUND:
+            page.item(f"and {len(found) - FOUND} more", indent=2)
+        page.para("What to change, and the proof:" if found else "More on it:")
+    page.snippet(" ".join(command), indent=2)
 
 
 def _worst(group: StateGroup) -> tuple[str, Peak] | None:

@@ -109,7 +109,8 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     """
     own, other = ("client", "server") if side is Side.CLIENT else ("server", "client")
     way = way_to(c, side)
-    begin, opening, up = opening_of(c, side, start, way)
+    used, again = neighbors(c)
+    begin, opening, up = opening_of(c, side, start, way, used)
     fin, acked = happened(c.columns[f"{own}_fin_at"], -way), happened(c.columns[f"{own}_fin_acked_at"], way)
     theirs, answered = happened(c.columns[f"{other}_fin_at"], way), happened(c.columns[f"{other}_fin_acked_at"], -way)
     closes, told = fin < FOREVER, theirs < FOREVER
@@ -121,7 +122,6 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     closing = first & (heard < acked) & (answered < FOREVER)
     aged = np.where(closing, FOREVER, fin_wait_2_until(c, other, acked, heard, answered))
     reset = np.minimum(happened(c.columns[f"{own}_rst_at"], -way), happened(c.columns[f"{other}_rst_at"], way))
-    again = neighbors(c)[1]
     again = np.where(again < FOREVER, again - way if side is Side.CLIENT else again + way, FOREVER)
     gone = np.minimum(np.minimum(reset, again), both_closed(c))
     n = len(c)
@@ -156,8 +156,13 @@ def way_to(c: ConnectionTable, side: Side) -> Column:
     return np.asarray(np.where(known, beyond if side is Side.SERVER else c.rtt_ns - beyond, 0) // 2)
 
 
-def opening_of(c: ConnectionTable, side: Side, start: int, way: Column) -> tuple[Column, Column, Column]:
-    """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not)."""
+def opening_of(
+    c: ConnectionTable, side: Side, start: int, way: Column, used: Mask
+) -> tuple[Column, Column, Column]:
+    """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not).
+
+    ``used`` tells which addresses and ports had a connection before in the capture.
+    """
     client = side is Side.CLIENT
     own = "client" if client else "server"
     begin = c.first_at - way
@@ -174,7 +179,7 @@ def opening_of(c: ConnectionTable, side: Side, start: int, way: Column) -> tuple
     up = np.where(~answered & (c.opening == Opening.HANDSHAKE), begin, up)
     midstream = c.opening == Opening.MIDSTREAM
     # A tuple that was used before was not open since the start; a RST alone does not tell that there was a connection.
-    before = midstream & ~neighbors(c)[0] & ~((c.close_kind == CloseKind.RST) & (c.close_at == c.first_at))
+    before = midstream & ~used & ~((c.close_kind == CloseKind.RST) & (c.close_at == c.first_at))
     begin = np.where(before, np.minimum(start, begin), begin)
     up = np.where(midstream, begin, up)
     # Of who sent nothing on a connection that was not answered there is nothing to say; who refused it had no socket.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcapdiag.model.report import Endpoint, Finding
 from pcapdiag.model.states import EndStates, Found, Peak, Share, StateGroup
@@ -88,27 +89,31 @@ class Counting:
 
     def total(self, moments: Column) -> StateGroup:
         """Everything in one group."""
-        ends = tuple(self.end(side, stays, moments) for side, stays in self.stays.items())
+        every = np.arange(len(self.connections))
+        ends = tuple(self.end(side, stays, moments, every) for side, stays in self.stays.items())
         return StateGroup(None, None, None, len(self.connections), ends)
 
     def groups(self, grouping: Grouping, moments: Column) -> tuple[StateGroup, ...]:
         """Each group that has a socket in the window, most connections first."""
         sizes = np.bincount(grouping.of, minlength=len(grouping.keys)).tolist()
+        members = np.split(np.argsort(grouping.of, kind="stable"), np.cumsum(sizes)[:-1])
         parts = {side: parted(stays, grouping.of[stays.rows], len(sizes)) for side, stays in self.stays.items()}
         out = []
         for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
             client_ip, server, pool = grouping.keys[index]
-            ends = tuple(self.end(side, parts[side][index], moments) for side in self.stays)
+            ends = tuple(self.end(side, parts[side][index], moments, members[index]) for side in self.stays)
             if any(one.peaks for one in ends):
                 out.append(StateGroup(client_ip, server, pool, sizes[index], ends))
         return tuple(out)
 
-    def end(self, side: Side, stays: Stays, moments: Column) -> EndStates:
+    def end(self, side: Side, stays: Stays, moments: Column, rows: NDArray[np.intp]) -> EndStates:
+        """One end of the connections of these rows, whose stays these are."""
+        ips = np.unique(self.connections.columns[f"{side.word}_ip"][rows]).tolist()
         counts, peaks = {}, {}
         for state, these in stays.by_state():
             counts[state.word] = tuple(these.count(moments).tolist())
             peaks[state.word] = self.peak(these)
-        return EndStates(side.word, counts, peaks)
+        return EndStates(side.word, tuple(self.connections.address(ip) for ip in ips), counts, peaks)
 
     def peak(self, stays: Stays) -> Peak:
         """The highest level, and the service that holds most of it."""

@@ -34,6 +34,7 @@ class EndStates:
     """The sockets at one end of a group of connections."""
 
     end: str  # "client" or "server"
+    addresses: tuple[str, ...]  # of this end; ss, on a host, shows those of its own
     counts: Mapping[str, tuple[int, ...]]  # state -> sockets at each moment; states that never occur are left out
     peaks: Mapping[str, Peak]
 

@@ -227,7 +227,7 @@ def next_syn_due(c: ConnectionTable) -> Column:
     doubling = (2 ** (count - 1) - 1) * SECOND
     linear = (count >= 3) & (tried < doubling // 4 * 3)
     faster = np.where(count <= 5, tried + SECOND, 2 * tried - 3 * SECOND)
-    return np.where(linear, np.maximum(faster, tried + SECOND), 2 * tried + SECOND)
+    return np.asarray(np.where(linear, np.maximum(faster, tried + SECOND), 2 * tried + SECOND))
 
 
 def fin_wait_2_until(c: ConnectionTable, other: str, acked: Column, heard: Column, answered: Column) -> Column:

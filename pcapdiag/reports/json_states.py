@@ -75,6 +75,7 @@ def _key(group: StateGroup) -> Object:
 
 def _end(end: EndStates) -> Object:
     return {
+        "addresses": [json_text(address) for address in end.addresses],
         "counts": {state: list(end.counts[state]) for state in STATES if state in end.counts},
         "peaks": {state: _peak(end.peaks[state]) for state in STATES if state in end.peaks},
     }

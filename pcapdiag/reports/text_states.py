@@ -16,6 +16,7 @@ from pcapdiag.reports.units import NS, clock, plural, rfc3339, share
 HEADS = {"SYN_RECEIVED": "SYN_\nRECV", "ESTABLISHED": "ESTAB"}
 GROUPS = 10  # of a timeline by service and the like; the formats for programs have all
 FOUND = 3  # findings
+TIME_WAIT = 60 * NS
 SAME = 4  # rows that say the same are shown by the first and the last of them
 
 
@@ -53,7 +54,7 @@ def _snapshot(page: Page, report: StateReport) -> None:
     page.para(f"{clock(at)} ({_after(report, at)})", style="strong")
     for index, total in enumerate(report.total.ends):
         shown = _occurring(total, range(1))
-        _end_heading(page, total.end)
+        _end_heading(page, total)
         if not shown:
             page.para("no connection", indent=2)
             continue
@@ -71,7 +72,7 @@ def _snapshot(page: Page, report: StateReport) -> None:
 def _timeline(page: Page, report: StateReport, group: StateGroup, *, plotted: bool) -> None:
     """For each end a row per moment, and the peaks."""
     for end in group.ends:
-        _end_heading(page, end.end)
+        _end_heading(page, end)
         if not end.peaks:
             page.para("no connection", indent=2)
             continue
@@ -123,6 +124,10 @@ def _remarks(page: Page, report: StateReport) -> None:
             f"{plural(report.open_before, 'connection')} open before the capture began: ESTABLISHED from its start, by "
             "inference. Such as sent nothing while it ran are not counted.",
         )
+    lacking = report.first_at + TIME_WAIT
+    if report.moments[0] < lacking and any("TIME_WAIT" in end.peaks for end in report.total.ends):
+        whole = f"; all of it is from {_time(report, lacking)} (+60 s) on" if report.moments[-1] >= lacking else ""
+        page.item(f"TIME_WAIT of closes before the capture began shows no packets and is not counted{whole}.")
     if report.moments[-1] > report.last_at:
         page.item("Moments after the capture's end are counted as if nothing else had happened.")
     if report.waits_over_at is not None:
@@ -165,8 +170,12 @@ def _worst(group: StateGroup) -> tuple[str, Peak] | None:
     return max(peaks, key=lambda one: one[1].count, default=None)
 
 
-def _end_heading(page: Page, end: str) -> None:
-    page.heading(f"{end} end")
+def _end_heading(page: Page, end: EndStates) -> None:
+    """Whose sockets follow: ss, on a host, shows its own."""
+    one = len(end.addresses) == 1
+    whose = end.addresses[0] if one else plural(len(end.addresses), "address")
+    page.blank()
+    page.para(whose, label=f"{end.end.upper()} END: ", style="head")
 
 
 def _occurring(end: EndStates, indices: range) -> list[str]:

@@ -19,8 +19,7 @@ from pcapdiag.pools.state_timeline import FOREVER, Stays, steps_of
 ROWS = 24
 MILLISECOND = 1_000_000
 STEPS = tuple(
-    step * MILLISECOND
-    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000)
+    step * MILLISECOND for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000)
 ) + tuple(minutes * 60_000 * MILLISECOND for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 720, 1_440))
 
 

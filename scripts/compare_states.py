@@ -102,8 +102,12 @@ def record(seconds: float, folder: Path) -> None:
         )
         point = Point()
         ends = {"client": net.client, "server": net.server}
-        captures = [Tcpdump(host, point, folder / f"{name}.pcap", folder / f"{name}.log") for name, host in ends.items()]
-        samplers = [subprocess.Popen(sampler(host), stdout=(folder / f"{name}.ss").open("w")) for name, host in ends.items()]
+        captures = [
+            Tcpdump(host, point, folder / f"{name}.pcap", folder / f"{name}.log") for name, host in ends.items()
+        ]
+        samplers = [
+            subprocess.Popen(sampler(host), stdout=(folder / f"{name}.ss").open("w")) for name, host in ends.items()
+        ]
         try:
             with captures[0], captures[1]:
                 server = Process(net.server, [sys.executable, program, "server"], folder / "served.log")

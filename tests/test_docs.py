@@ -194,6 +194,7 @@ def test_the_package_has_its_data() -> None:
     for package, name in [
         ("pcapdiag", "py.typed"),
         ("pcapdiag.reports.schema", "pcapdiag-1.schema.json"),
+        ("pcapdiag.reports.schema", "pcapdiag-states-1.schema.json"),
         ("pcapdiag.settings.data", "go-net-http.toml"),
     ]:
         assert resources.files(package).joinpath(name).is_file(), f"{package}/{name}"

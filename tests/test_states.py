@@ -29,7 +29,9 @@ def steps(text: str, end: Side, variant: Variant | None = None) -> Steps:
     return steps_of(tables.connections, end, START + variant.time_shift)
 
 
-def way(text: str, end: Side, number: int = 1, variant: Variant | None = None, opened: bool = True) -> dict[str, object]:
+def way(
+    text: str, end: Side, number: int = 1, variant: Variant | None = None, opened: bool = True
+) -> dict[str, object]:
     """State -> seconds from the script's first packet to its begin; the last one, if it stays, "for good"."""
     variant = variant or Variant()
     script = Script((OPEN if opened else "") + text, "script", 1, {})

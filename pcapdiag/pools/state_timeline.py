@@ -156,9 +156,7 @@ def way_to(c: ConnectionTable, side: Side) -> Column:
     return np.asarray(np.where(known, beyond if side is Side.SERVER else c.rtt_ns - beyond, 0) // 2)
 
 
-def opening_of(
-    c: ConnectionTable, side: Side, start: int, way: Column, used: Mask
-) -> tuple[Column, Column, Column]:
+def opening_of(c: ConnectionTable, side: Side, start: int, way: Column, used: Mask) -> tuple[Column, Column, Column]:
     """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not).
 
     ``used`` tells which addresses and ports had a connection before in the capture.

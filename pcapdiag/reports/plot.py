@@ -82,12 +82,12 @@ def placed(totals: Sequence[int], room: int) -> Iterator[int]:
 
 
 def stack(counts: Mapping[str, int], top: int) -> str:
-    """One column from the bottom up.  What is there at all takes one row at least: 3 of 7,000 matter too."""
+    """One column from the bottom up.  A state with a letter takes one row at least: 3 CLOSE_WAIT of 7,000 matter too."""
     heights, below, reached = {}, 0, 0
     for letter, count in counts.items():
         below += count
         to = round(below * HEIGHT / top)
-        heights[letter] = max(to - reached, 1 if count else 0)
+        heights[letter] = max(to - reached, 1 if count and letter != OTHER else 0)
         reached = max(to, reached)
     while sum(heights.values()) > HEIGHT:
         heights[max(heights, key=lambda letter: heights[letter])] -= 1

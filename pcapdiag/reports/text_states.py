@@ -58,15 +58,14 @@ def _snapshot(page: Page, report: StateReport) -> None:
         if not shown:
             page.para("no connection", indent=2)
             continue
-        rows: list[list[Cell]] = []
-        for group in report.groups:
-            counts = [_count(group.ends[index], state, 0) for state in shown]
-            if any(counts):
-                rows.append([_name(group), *counts, sum(counts)])
+        counted = [(_name(group), [_count(group.ends[index], state, 0) for state in shown]) for group in report.groups]
+        rows = sorted((row for row in counted if any(row[1])), key=lambda row: -sum(row[1]))
         if len(rows) != 1:
-            counts = [_count(total, state, 0) for state in shown]
-            rows.append(["all", *counts, sum(counts)])
-        page.table([report.by if report.by != "total" else "", *map(_head, shown), "all"], rows)
+            rows.append(("all", [_count(total, state, 0) for state in shown]))
+        page.table(
+            [report.by if report.by != "total" else "", *map(_head, shown), "all"],
+            [[name, *counts, sum(counts)] for name, counts in rows],
+        )
 
 
 def _timeline(page: Page, report: StateReport, group: StateGroup, *, plotted: bool) -> None:

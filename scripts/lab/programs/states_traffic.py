@@ -15,11 +15,9 @@ import sys
 import threading
 import time
 
-CLIENT_CLOSES, SERVER_CLOSES, HALF_CLOSED, FORGOTTEN, RESET, REFUSED, DROPPED, IDLE, TOGETHER, REUSED, UNFINISHED = (
-    range(8001, 8012)
-)
-LISTENING = (CLIENT_CLOSES, SERVER_CLOSES, HALF_CLOSED, FORGOTTEN, RESET, IDLE, TOGETHER, REUSED, UNFINISHED)
-PORTS = range(CLIENT_CLOSES, UNFINISHED + 1)
+(CLIENT_CLOSES, SERVER_CLOSES, HALF_CLOSED, FORGOTTEN, RESET, REFUSED, DROPPED, IDLE, TOGETHER, REUSED, UNFINISHED,
+ BUSY) = PORTS = range(8001, 8013)  # fmt: skip
+LISTENING = tuple(port for port in PORTS if port not in (REFUSED, DROPPED))
 HELD_S = 70.0  # a half-closed connection: longer than tcp_fin_timeout
 held: list[socket.socket] = []
 
@@ -62,7 +60,8 @@ def serve(end: socket.socket) -> None:
     else:
         while end.recv(100):
             pass
-        time.sleep(0.25)  # CLOSE_WAIT long enough to be sampled
+        if words[0] == b"wait":
+            time.sleep(0.25)  # CLOSE_WAIT long enough to be sampled
         end.close()
 
 
@@ -150,6 +149,15 @@ def reused(host: str, source: int, word: str, pause: float) -> None:
         time.sleep(pause)
 
 
+def busy(host: str) -> None:
+    """More connections than the client has ports: with tcp_tw_reuse each is used again a second after its close."""
+    for _ in range(500):
+        try:
+            call(host, BUSY, "quick").close()
+        except OSError:  # all ports in use
+            time.sleep(0.05)
+
+
 def client(host: str) -> None:
     schedule = [
         (0.5, many, (host, CLIENT_CLOSES, "wait", 200, 0.01, "close")),
@@ -166,6 +174,7 @@ def client(host: str) -> None:
         *((9.0, reused, (host, 20_000 + number, "wait", 1.6)) for number in range(5)),
         *((9.0, reused, (host, 20_100 + number, "close", 0.7)) for number in range(5)),
         *((11.0, unfinished, (host,)) for _ in range(3)),
+        *((20.0, busy, (host,)) for _ in range(8)),
         (40.0, many, (host, CLIENT_CLOSES, "wait", 100, 0.02, "close")),
     ]
     begin = time.monotonic()

@@ -24,7 +24,7 @@ from pcapdiag.model.words import Opening, Side, TcpState
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
-from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
+from pcapdiag.pools.state_timeline import LINUX, SELF_ENDING, Kernel, steps_of
 from pcapdiag.reports.units import duration_ns, rfc3339
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
@@ -114,6 +114,7 @@ class Sampling:
     by: str = "total"  # or "service", "client", "pool"
     ends: tuple[str, ...] = ("client", "server")
     with_findings: bool = False
+    kernel: Kernel = LINUX
 
 
 MOST_MOMENTS = 100_000
@@ -146,7 +147,8 @@ def states(
     rows = np.flatnonzero(keep)
     connections = tables.connections.take(rows)
     window = (int(moments[0]), int(moments[-1]))
-    counting = state_rows.Counting(connections, start, [Side[name.upper()] for name in sampling.ends], window)
+    sides = [Side[name.upper()] for name in sampling.ends]
+    counting = state_rows.Counting(connections, start, sides, window, sampling.kernel)
     grouping = None
     pools: list[Pool] = []
     if sampling.by == "pool" or sampling.with_findings:
@@ -167,6 +169,8 @@ def states(
         groups=() if grouping is None else counting.groups(grouping, moments),
         open_before=counting.open_before,
         waits_over_at=over if over > window[1] else None,
+        time_wait_ns=sampling.kernel.time_wait,
+        fin_timeout_ns=sampling.kernel.fin_timeout,
         found=state_rows.found(pools, judge(pools, all_rules(), Desk(tables.counters.file_starts)).findings)
         if sampling.with_findings
         else (),

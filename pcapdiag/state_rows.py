@@ -13,7 +13,7 @@ from pcapdiag.model.states import EndStates, Found, Peak, Share, StateGroup
 from pcapdiag.model.tables import Column, ConnectionTable
 from pcapdiag.model.words import Opening, Severity, Side, TcpState
 from pcapdiag.pools.pool import Pool
-from pcapdiag.pools.state_timeline import FOREVER, Stays, steps_of
+from pcapdiag.pools.state_timeline import FOREVER, Kernel, Stays, steps_of
 
 # Rows that fit a screen, and steps that a person counts in.
 ROWS = 24
@@ -71,14 +71,15 @@ class Counting:
         start: when the capture began.
         sides: the ends to count.
         window: first and last moment to look for peaks in.
+        kernel: how long sockets wait.
     """
 
     def __init__(
-        self, connections: ConnectionTable, start: int, sides: Sequence[Side], window: tuple[int, int]
+        self, connections: ConnectionTable, start: int, sides: Sequence[Side], window: tuple[int, int], kernel: Kernel
     ) -> None:
         self.connections = connections
         self.services = by_service(connections)
-        whole = {side: steps_of(connections, side, start).stays() for side in sides}
+        whole = {side: steps_of(connections, side, start, kernel).stays() for side in sides}
         self.stays = {side: within(stays, window) for side, stays in whole.items()}
         before = [
             stays.rows[(connections.opening[stays.rows] == Opening.MIDSTREAM) & (stays.begin <= start)]

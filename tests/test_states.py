@@ -146,6 +146,10 @@ def test_a_fin_sent_again_starts_time_wait_anew() -> None:
     assert way(text, Side.CLIENT)["CLOSED"] == 61.301
 
 
+def test_what_comes_when_time_wait_is_over_does_not_prolong_it() -> None:
+    assert way("@1 > F.\n@1.001 < F.\n@1.002 > .\n@90 < again", Side.CLIENT)["CLOSED"] == 61.0015
+
+
 def test_a_new_connection_on_the_same_ports_takes_the_place_of_time_wait() -> None:
     text = """
         @1 > F.

@@ -115,6 +115,17 @@ def test_a_connection_of_before_the_capture_is_counted_and_told(
     assert "1 connection open before the capture began: ESTABLISHED" in printed(capsys, str(file))
 
 
+def test_hosts_may_keep_time_wait_for_less_than_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "--time-wait", "30s", CAPTURE)
+    assert "is over at 14:18:49.034 (+30.151 s)" in " ".join(text.split())
+
+
+def test_hosts_may_keep_fin_wait_2_for_less_than_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--format", "ndjson", "--by", "total", "--end", "server", "--at", "+30", LEAK)
+    minute, shorter = (json.loads(printed(capsys, *more, *arguments)) for more in ((), ("--fin-timeout", "15")))
+    assert (minute["states"]["FIN_WAIT_2"], shorter["states"]["FIN_WAIT_2"]) == (14, 0)
+
+
 # What is refused
 
 
@@ -287,6 +298,8 @@ def report(**changes: Any) -> StateReport:
         "groups": (total,),
         "open_before": 0,
         "waits_over_at": None,
+        "time_wait_ns": 60 * SECOND,
+        "fin_timeout_ns": 60 * SECOND,
         "found": (),
         "version": "1",
     }

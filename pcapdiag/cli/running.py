@@ -67,11 +67,14 @@ def states(
     rows: int | None,
     by: str,
     end: str,
+    time_wait: int,
+    fin_timeout: int,
     with_findings: bool,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.pipeline import Options, Sampling
     from pcapdiag.pipeline import states as run
+    from pcapdiag.pools.state_timeline import Kernel
 
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
@@ -94,6 +97,7 @@ def states(
         by=by,
         ends=both if end == "both" else (end,),
         with_findings=with_findings,
+        kernel=Kernel(time_wait, fin_timeout),
     )
     with Progress(sys.stderr) as progress:
         return run(files, options, sampling, progress if progress.wanted else None)

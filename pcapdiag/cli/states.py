@@ -31,7 +31,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @files
 @click.option("--at", metavar="TIME", callback=moment, help="One moment: 2026-11-20T13:28:30.5Z, or +3.5 (s).")
 @click.option("--every", metavar="STEP", callback=every_, help="A row each 1s, 500ms, 1m [default: about two dozen].")
-@click.option("--since", metavar="TIME", callback=moment, help="The first moment [default: the capture's begin].")
+@click.option("--since", metavar="TIME", callback=moment, help="The first moment [default: the capture's start].")
 @click.option(
     "--until",
     metavar="TIME",
@@ -47,6 +47,22 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     "--end", type=click.Choice(["client", "server", "both"]), default="both", show_default=True, help="Whose sockets."
 )
 @ends
+@click.option(
+    "--time-wait",
+    metavar="TIME",
+    callback=every_,
+    default="60s",
+    show_default=True,
+    help="How long these hosts keep TIME_WAIT: 30s on macOS.",
+)
+@click.option(
+    "--fin-timeout",
+    metavar="TIME",
+    callback=every_,
+    default="60s",
+    show_default=True,
+    help="And FIN_WAIT_2 of a closed socket: net.ipv4.tcp_fin_timeout.",
+)
 @click.option("--plot", "plotted", is_flag=True, help="A picture in place of the table over time.")
 @click.option(
     "--format",
@@ -68,6 +84,8 @@ def states(
     client: str | None,
     server: str | None,
     port: int | None,
+    time_wait: int,
+    fin_timeout: int,
     plotted: bool,
     format_: str,
     color: str,
@@ -76,7 +94,7 @@ def states(
 ) -> None:
     """Count the connections in each TCP state over time, at each end, as ss or netstat would have.
 
-    States are implied by the packets. TIME_WAIT and FIN_WAIT_2 end after 60 s, as on Linux.
+    States are implied by the packets. TIME_WAIT and FIN_WAIT_2 end by themselves, after a minute as on Linux.
 
     \b
     Examples:
@@ -106,6 +124,8 @@ def states(
         rows=columns if plotted else None,
         by=by or ("total" if at is None else "service"),
         end=end,
+        time_wait=time_wait,
+        fin_timeout=fin_timeout,
         with_findings=format_ in ("text", "json"),
     )
     pieces: Iterable[str]

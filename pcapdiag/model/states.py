@@ -75,5 +75,7 @@ class StateReport:
     groups: tuple[StateGroup, ...]  # largest first; empty for "total"
     open_before: int  # connections that were open when the capture began: ESTABLISHED from there on
     waits_over_at: int | None  # when the last TIME_WAIT ends if nothing else happens; None when that is in the capture
+    time_wait_ns: int  # how long sockets are taken to stay in TIME_WAIT, and in FIN_WAIT_2 when closed
+    fin_timeout_ns: int
     found: tuple[Found, ...]
     version: str

@@ -32,10 +32,6 @@ from pcapdiag.model.words import CloseKind, Opening, Side, TcpState
 from pcapdiag.pools import timeline
 
 SECOND = 1_000_000_000
-# TCP_TIMEWAIT_LEN of Linux, from the last segment that comes in on it: a repeated FIN starts it anew.
-TIME_WAIT = 60 * SECOND
-# net.ipv4.tcp_fin_timeout of Linux, for a socket that its program has closed.
-FIN_TIMEOUT = 60 * SECOND
 # A server's wait for the handshake's last ACK: net.ipv4.tcp_synack_retries is 5, after 1, 2, 4, 8, 16 s, and 32 s more.
 SYNACK_TIMEOUT = 63 * SECOND
 FOREVER = np.iinfo(np.int64).max
@@ -43,6 +39,19 @@ FOREVER = np.iinfo(np.int64).max
 # These end without a packet.
 SELF_ENDING = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
 NO_SOCKET = (TcpState.UNKNOWN, TcpState.CLOSED)  # what ``ss`` does not show
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How long the hosts keep what ends by itself, in nanoseconds; the defaults are Linux's."""
+
+    # TCP_TIMEWAIT_LEN, from the last segment that comes in: a repeated FIN starts it anew.  macOS has 30 s.
+    time_wait: int = 60 * SECOND
+    # net.ipv4.tcp_fin_timeout: FIN_WAIT_2 of a socket that its program has closed.
+    fin_timeout: int = 60 * SECOND
+
+
+LINUX = Kernel()
 
 Mask: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
@@ -102,7 +111,7 @@ class Steps:
         return np.where(step < 0, TcpState.CLOSED, state)
 
 
-def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
+def steps_of(c: ConnectionTable, side: Side, start: int, kernel: Kernel = LINUX) -> Steps:
     """The way of every connection at one end.
 
     ``start`` is when the capture began.  Connections that were open by then are ESTABLISHED from there on.
@@ -120,7 +129,7 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
 
     # CLOSING shows only by the ACK of the other end's FIN; before that it may be still on its way.
     closing = first & (heard < acked) & (answered < FOREVER)
-    aged = np.where(closing, FOREVER, fin_wait_2_until(c, other, acked, heard, answered))
+    aged = np.where(closing, FOREVER, fin_wait_2_until(c, other, acked, heard, answered, kernel))
     reset = np.minimum(happened(c.columns[f"{own}_rst_at"], -way), happened(c.columns[f"{other}_rst_at"], way))
     again = np.where(again < FOREVER, again - way if side is Side.CLIENT else again + way, FOREVER)
     gone = np.minimum(np.minimum(reset, again), both_closed(c))
@@ -135,9 +144,12 @@ def steps_of(c: ConnectionTable, side: Side, start: int) -> Steps:
     bounds[3] = np.where(second, fin, np.where(closing, heard, acked))
     states[3] = np.where(second, TcpState.LAST_ACK, np.where(closing, TcpState.CLOSING, TcpState.FIN_WAIT_2))
     waits = first & (heard < FOREVER) & (acked < FOREVER) & (heard < aged)
-    bounds[4] = np.where(second, acked, np.where(waits, np.maximum(heard, acked), aged))
+    both = np.maximum(heard, acked)
+    bounds[4] = np.where(second, acked, np.where(waits, both, aged))
     states[4] = np.where(waits, TcpState.TIME_WAIT, TcpState.CLOSED)
-    bounds[5] = np.where(waits, np.maximum(np.maximum(heard, acked), c.last_at) + TIME_WAIT, FOREVER)
+    # What comes when it is over finds no socket that it could prolong.
+    anew = np.where(c.last_at - kernel.time_wait <= both, np.maximum(both, c.last_at), both)
+    bounds[5] = np.where(waits, anew + kernel.time_wait, FOREVER)
     bounds = np.maximum.accumulate(bounds, axis=0)  # packets captured out of order
     over = np.maximum(gone, begin)
     closed = np.full((1, n), TcpState.CLOSED, dtype=np.int64)
@@ -228,13 +240,15 @@ def next_syn_due(c: ConnectionTable) -> Column:
     return np.asarray(np.where(linear, np.maximum(faster, tried + SECOND), 2 * tried + SECOND))
 
 
-def fin_wait_2_until(c: ConnectionTable, other: str, acked: Column, heard: Column, answered: Column) -> Column:
-    """When FIN_WAIT_2 ends of itself: 60 s behind the ACK of the FIN, unless the socket shows to be held open.
+def fin_wait_2_until(
+    c: ConnectionTable, other: str, acked: Column, heard: Column, answered: Column, kernel: Kernel
+) -> Column:
+    """When FIN_WAIT_2 ends of itself: a time behind the ACK of the FIN, unless the socket shows to be held open.
 
-    A socket that its program has closed has nobody to read: it answers data with a RST, and after 60 s the other end's FIN
-    too.  One that took either was shut down for writing only, and stays.
+    A socket that its program has closed has nobody to read: it answers data with a RST, and when it is over the other end's
+    FIN too.  One that took either was shut down for writing only, and stays.
     """
-    over = np.where(acked < FOREVER - FIN_TIMEOUT, acked + FIN_TIMEOUT, FOREVER)
+    over = np.where(acked < FOREVER, np.minimum(acked, FOREVER - kernel.fin_timeout) + kernel.fin_timeout, FOREVER)
     read = c.columns[f"{other}_last_data_at"] >= acked
     met = (heard < FOREVER) & ((heard < over) | (answered < FOREVER))
     return np.where(read | met, FOREVER, over)

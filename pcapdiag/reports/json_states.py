@@ -25,6 +25,8 @@ def document(report: StateReport) -> str:
         "from": rfc3339(report.moments[0]),
         "to": rfc3339(report.moments[-1]),
         "step_s": None if report.step_ns is None else seconds(report.step_ns),
+        "time_wait_s": seconds(report.time_wait_ns),
+        "fin_timeout_s": seconds(report.fin_timeout_ns),
         "open_before": report.open_before,
         "waits_over_at": None if report.waits_over_at is None else rfc3339(report.waits_over_at),
         "findings": [

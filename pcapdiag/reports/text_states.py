@@ -16,7 +16,6 @@ from pcapdiag.reports.units import NS, clock, plural, rfc3339, share
 HEADS = {"SYN_RECEIVED": "SYN_\nRECV", "ESTABLISHED": "ESTAB"}
 GROUPS = 10  # of a timeline by service and the like; the formats for programs have all
 FOUND = 3  # findings
-TIME_WAIT = 60 * NS
 SAME = 4  # rows that say the same are shown by the first and the last of them
 
 
@@ -123,9 +122,11 @@ def _remarks(page: Page, report: StateReport) -> None:
             f"{plural(report.open_before, 'connection')} open before the capture began: ESTABLISHED from its start, by "
             "inference. Such as sent nothing while it ran are not counted.",
         )
-    lacking = report.first_at + TIME_WAIT
+    lacking = report.first_at + report.time_wait_ns
     if report.moments[0] < lacking and any("TIME_WAIT" in end.peaks for end in report.total.ends):
-        whole = f"; all of it is from {_time(report, lacking)} (+60 s) on" if report.moments[-1] >= lacking else ""
+        whole = ""
+        if report.moments[-1] >= lacking:
+            whole = f"; all of it is from {_time(report, lacking)} ({_after(report, lacking)}) on"
         page.item(f"TIME_WAIT of closes before the capture began shows no packets and is not counted{whole}.")
     if report.moments[-1] > report.last_at:
         page.item("Moments after the capture's end are counted as if nothing else had happened.")

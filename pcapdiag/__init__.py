@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 from pcapdiag._version import __version__
 
 if TYPE_CHECKING:
-    from pcapdiag.pipeline import analyze, states
+    from pcapdiag.counting import states
+    from pcapdiag.pipeline import analyze
 
 __all__ = ["__version__", "analyze", "states"]
 
 
 def __getattr__(name: str) -> Any:
-    """The pipeline's, imported when first asked for: it brings NumPy, and ``pcapdiag --help`` must not wait."""
-    if name in ("analyze", "states"):
-        from pcapdiag import pipeline
+    """``analyze`` and ``states``, imported when first asked for: they bring NumPy, and ``--help`` must not wait."""
+    if name == "analyze":
+        from pcapdiag.pipeline import analyze
 
-        return getattr(pipeline, name)
+        return analyze
+    if name == "states":
+        from pcapdiag.counting import states
+
+        return states
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from analyses import NAMES, path_of, truth_of
 from notation import Script, Variant
 from wire import START
 
-from pcapdiag import pipeline
+from pcapdiag import counting, pipeline
 from pcapdiag.model.words import Side, TcpState
 from pcapdiag.pools.state_timeline import FOREVER, Steps, steps_of
 
@@ -273,7 +273,7 @@ def test_the_capture_ends_with_as_many_in_time_wait_as_ss_counted(name: str) -> 
     known = truth_of(name)["truth"]
     if known["both_closed"]:
         pytest.skip("closed by both at once: the kernel's timing decides who waits")
-    report = pipeline.states([str(path_of(name))], pipeline.Options(port=truth_of(name)["service_port"]))
+    report = counting.states([str(path_of(name))], pipeline.Options(port=truth_of(name)["service_port"]))
     for end in report.total.ends:
         ours = end.counts.get("TIME_WAIT", (0,))[-1]
         assert ours == known["ss"][end.end].get("TIME-WAIT", 0) or known["aborted"], end.end
@@ -281,9 +281,9 @@ def test_the_capture_ends_with_as_many_in_time_wait_as_ss_counted(name: str) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parts_add_up_to_the_whole(name: str) -> None:
-    whole = pipeline.states([str(path_of(name))])
+    whole = counting.states([str(path_of(name))])
     for by in ("service", "client", "pool"):
-        parts = pipeline.states([str(path_of(name))], sampling=pipeline.Sampling(by=by))
+        parts = counting.states([str(path_of(name))], sampling=counting.Sampling(by=by))
         assert parts.total == whole.total
         for index, end in enumerate(whole.total.ends):
             for state, counts in end.counts.items():
@@ -293,12 +293,12 @@ def test_parts_add_up_to_the_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_moment_has_more_than_the_peak_and_the_peak_is_reached(name: str) -> None:
-    report = pipeline.states([str(path_of(name))])
+    report = counting.states([str(path_of(name))])
     for end in report.total.ends:
         for state, peak in end.peaks.items():
             assert max(end.counts[state]) <= peak.count
-            sampling = pipeline.Sampling(at=peak.at, ends=(end.end,))
-            there = pipeline.states([str(path_of(name))], sampling=sampling).total.ends[0]
+            sampling = counting.Sampling(at=peak.at, ends=(end.end,))
+            there = counting.states([str(path_of(name))], sampling=sampling).total.ends[0]
             assert there.counts[state] == (peak.count,)
 
 

@@ -16,10 +16,11 @@ from notation import capture, packets_of
 
 import pcapdiag
 from pcapdiag.cli import main
+from pcapdiag.counting import Sampling, states
 from pcapdiag.model.report import Endpoint
 from pcapdiag.model.states import EndStates, Found, Peak, Share, StateGroup, StateReport
 from pcapdiag.model.words import TcpState
-from pcapdiag.pipeline import Options, Sampling, states
+from pcapdiag.pipeline import Options
 from pcapdiag.reports import csv_states, json_states, text_states
 from pcapdiag.reports.plot import HEIGHT, stacked
 from pcapdiag.reports.schema import pcapdiag_1, pcapdiag_states_1

@@ -72,8 +72,9 @@ def states(
     with_findings: bool,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
-    from pcapdiag.pipeline import Options, Sampling
-    from pcapdiag.pipeline import states as run
+    from pcapdiag.counting import Sampling
+    from pcapdiag.counting import states as run
+    from pcapdiag.pipeline import Options
     from pcapdiag.pools.state_timeline import Kernel
 
     if files.count("-") > 1:

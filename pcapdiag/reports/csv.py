@@ -68,9 +68,9 @@ COLUMNS = {
 
 def connections(report: Report) -> Iterator[str]:
     """The header line, then a line per connection (RFC 4180, CRLF)."""
-    yield line(list(COLUMNS))
+    yield _line(list(COLUMNS))
     for row in report.connections:
-        yield line([_cell(cell) for cell in _cells(row)])
+        yield _line([_cell(cell) for cell in _cells(row)])
 
 
 def _cells(row: ConnectionRow) -> list[object]:
@@ -145,7 +145,7 @@ def _seconds(ns: int | None) -> str | None:
     return None if ns is None else f"{seconds(ns):.9f}"
 
 
-def line(cells: list[str]) -> str:
+def _line(cells: list[str]) -> str:
     out = io.StringIO()
     csv.writer(out).writerow(cells)
     return out.getvalue()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 
 from pcapdiag.model.report import Endpoint
 from pcapdiag.model.states import StateReport
-from pcapdiag.reports.csv import line
 from pcapdiag.reports.escape import csv_cell
 from pcapdiag.reports.json_states import STATES, lines
 from pcapdiag.reports.units import rfc3339
@@ -25,8 +26,14 @@ COLUMNS = {
 
 def states(report: StateReport) -> Iterator[str]:
     """The header line, then a line per group, end and moment (RFC 4180, CRLF)."""
-    yield line(list(COLUMNS))
+    yield _line(list(COLUMNS))
     for at, end, group, counts in lines(report):
         server = group.server or Endpoint("")
         keys = (group.client_ip or "", server.ip, str(server.port or ""), group.pool or "")
-        yield line([rfc3339(at), end, *map(csv_cell, keys), *map(str, counts)])
+        yield _line([rfc3339(at), end, *map(csv_cell, keys), *map(str, counts)])
+
+
+def _line(cells: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()

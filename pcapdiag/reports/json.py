@@ -42,7 +42,7 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
     whole: Object = {
         "schema": SCHEMA,
         "version": json_text(report.version),
-        "capture": capture_object(report.capture),
+        "capture": _capture(report.capture),
         "verdict": _verdict(report.verdict),
         "findings": [_finding(finding) for finding in report.findings],
         "pools": [_pool(pool) for pool in report.pools],
@@ -55,7 +55,7 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
 
 def connections(report: Report) -> Iterator[str]:
     """``{schema, capture, connections}`` in pieces, a connection per line."""
-    head = json_dumps({"schema": SCHEMA, "capture": capture_object(report.capture)})
+    head = json_dumps({"schema": SCHEMA, "capture": _capture(report.capture)})
     yield f'{head[:-1]}, "connections": ['
     for at, row in enumerate(report.connections):
         yield f"{',' if at else ''}\n{json_dumps(connection(row))}"
@@ -125,7 +125,7 @@ def connection(row: ConnectionRow) -> Object:
     }
 
 
-def capture_object(capture: CaptureInfo) -> Object:
+def _capture(capture: CaptureInfo) -> Object:
     return {
         "files": [json_text(file) for file in capture.files],
         "packets": capture.packets,

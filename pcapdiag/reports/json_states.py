@@ -8,7 +8,7 @@ from pcapdiag.model.report import Endpoint
 from pcapdiag.model.states import EndStates, Peak, StateGroup, StateReport
 from pcapdiag.model.words import TcpState
 from pcapdiag.reports.escape import json_dumps, json_text
-from pcapdiag.reports.json import Object, capture_object
+from pcapdiag.reports.json import Object, _capture
 from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag-states/1"
@@ -21,7 +21,7 @@ def document(report: StateReport) -> str:
     whole: Object = {
         "schema": SCHEMA,
         "version": json_text(report.version),
-        "capture": capture_object(report.capture),
+        "capture": _capture(report.capture),
         "from": rfc3339(report.moments[0]),
         "to": rfc3339(report.moments[-1]),
         "step_s": None if report.step_ns is None else seconds(report.step_ns),

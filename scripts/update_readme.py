@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Keep the pages true: their examples are what the program prints, the README's commands are what CI runs.
+"""Keep the README true: its example is what the program prints, its commands are what CI runs.  docs/STATES.md too.
 
     scripts/update_readme.py                  write the examples again, from the program's own output
     scripts/update_readme.py --check          fail when it differs
@@ -63,7 +63,7 @@ def output(arguments: str, until: str | None) -> str:
 
 
 def updated(text: str) -> str:
-    """A page with its examples filled from the program."""
+    """The README with its examples filled from the program."""
     return EXAMPLE.sub(lambda found: found["head"] + output(found["command"], found["until"]) + found["tail"], text)
 
 
@@ -75,18 +75,17 @@ def main() -> int:
     if options.name:
         print(command(options.name))
         return 0
-    differs = False
+    differing = 0
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         new = updated(text)
         if options.check:
-            sys.stdout.writelines(
-                difflib.unified_diff(text.splitlines(True), new.splitlines(True), page.name, "the program")
-            )
-            differs |= new != text
+            lines = difflib.unified_diff(text.splitlines(True), new.splitlines(True), page.name, "the program")
+            sys.stdout.writelines(lines)
+            differing += new != text
         else:
             page.write_text(new, encoding="utf-8")
-    return int(differs)
+    return int(differing > 0)
 
 
 if __name__ == "__main__":

@@ -166,6 +166,16 @@ def test_a_pile_of_many_services_accuses_none(capsys: pytest.CaptureFixture[str]
     assert "Found there" not in text
 
 
+def test_of_very_many_services_the_smallest_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "--at", "+3", "--end", "client", str(path_of("raw-200-services")))
+    lines = [line.split() for line in text.split("\n")]
+    services = [line for line in lines if line and line[0].startswith("10.71.52.")]
+    (rest,) = [line for line in lines if line[1:2] == ["more"]]
+    (whole,) = [line for line in lines if line[:1] == ["all"]]
+    assert len(services) == 40
+    assert sum(int(line[-1]) for line in services) + int(rest[-1]) == int(whole[-1]) == 270
+
+
 def test_rows_that_say_the_same_are_shown_by_the_first_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line for line in printed(capsys, "--end", "client", CAPTURE).split("\n") if line.startswith("  14:18")]
     assert [row.split()[1] for row in rows] == ["+0", "+0.2", "+3.412"]

@@ -15,6 +15,7 @@ from pcapdiag.reports.units import NS, clock, plural, rfc3339, share
 # Two lines for a head: nine states then fit 80 columns, time included.
 HEADS = {"SYN_RECEIVED": "SYN_\nRECV", "ESTABLISHED": "ESTAB"}
 GROUPS = 10  # of a timeline by service and the like; the formats for programs have all
+LINES = 40  # services and the like at one moment
 FOUND = 3  # findings
 SAME = 4  # rows that say the same are shown by the first and the last of them
 
@@ -59,6 +60,11 @@ def _snapshot(page: Page, report: StateReport) -> None:
             continue
         counted = [(_name(group), [_count(group.ends[index], state, 0) for state in shown]) for group in report.groups]
         rows = sorted((row for row in counted if any(row[1])), key=lambda row: -sum(row[1]))
+        rest = rows[LINES:]
+        if len(rest) > 1:
+            rows[LINES:] = [
+                (f"{len(rest):,} more", [sum(column) for column in zip(*(row[1] for row in rest), strict=True)])
+            ]
         if len(rows) != 1:
             rows.append(("all", [_count(total, state, 0) for state in shown]))
         page.table(
@@ -120,7 +126,7 @@ def _remarks(page: Page, report: StateReport) -> None:
     if report.open_before:
         page.item(
             f"{plural(report.open_before, 'connection')} open before the capture began: ESTABLISHED from its start, by "
-            "inference. Such as sent nothing while it ran are not counted.",
+            "inference. Those that sent nothing while it ran are not counted.",
         )
     lacking = report.first_at + report.time_wait_ns
     if report.moments[0] < lacking and any("TIME_WAIT" in end.peaks for end in report.total.ends):

@@ -19,7 +19,7 @@ from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
-from pcapdiag.model.words import Opening, Side, TcpState
+from pcapdiag.model.words import Opening, Side
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
@@ -235,10 +235,13 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
 
 
 def age(connections: ConnectionTable, end: int) -> None:
-    """States that end by themselves have ended when the capture goes on for long enough."""
+    """States that go on without a packet have done so when the capture goes on for long enough."""
+    quiet = connections.last_at + QUIET <= end
     for side in (Side.CLIENT, Side.SERVER):
         column = connections.columns[f"{side.word}_state"]
-        rows = np.flatnonzero(np.isin(column, SELF_ENDING))
+        rows = np.flatnonzero(quiet & np.isin(column, SELF_ENDING))
         if len(rows):  # else it may be a column of zeros, which cannot be written to
-            state = steps_of(connections.take(rows), side, end).at(end)
-            column[rows[state == TcpState.CLOSED]] = TcpState.CLOSED
+            column[rows] = steps_of(connections.take(rows), side, end).at(end)
+
+
+QUIET = 1_000_000_000  # ns; nothing is on its way any more, and none of these states ends sooner

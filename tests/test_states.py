@@ -245,6 +245,38 @@ def test_ports_that_were_used_before_were_not_open_since_the_capture_began() -> 
     assert way(text, Side.CLIENT, 5)["ESTABLISHED"] == 301.0
 
 
+def test_a_fin_that_is_not_sent_again_was_acknowledged_though_no_ack_was_captured() -> None:
+    # tcpdump 'tcp[tcpflags] & (tcp-syn | tcp-fin | tcp-rst) != 0'
+    text = """
+        > S
+        < S.
+        > . lost
+        @1.000 > F.
+        @1.001 < F.
+        > . lost
+    """
+    client, server = way(text, Side.CLIENT, opened=False), way(text, Side.SERVER, opened=False)
+    assert (client["TIME_WAIT"], client["CLOSED"]) == (1.001, 61.001)
+    assert (server["LAST_ACK"], server["CLOSED"]) == (1.001, 2.001)
+
+
+def test_a_fin_that_is_sent_again_is_not_acknowledged_until_the_next_one_is_due() -> None:
+    text = """
+        @1.000 > F.
+        @1.200 > again
+        @1.600 > again
+        @2.400 > again
+    """
+    assert way(text, Side.CLIENT)["FIN_WAIT_2"] == 5.2
+
+
+def test_the_table_too_knows_that_a_fin_was_acknowledged_once_the_capture_goes_on() -> None:
+    fins = "> S\n< S.\n> . lost\n@1 > F.\n@1.001 < F.\n> . lost\nconnection b\n"
+    for later, state in (("@1.5", TcpState.LAST_ACK), ("@2.5", TcpState.CLOSED)):
+        tables = Script(f"{fins}{later} >b S", "script", 1, {}).play().tables
+        assert tables.connections.server_state[0] == state
+
+
 def test_a_fin_that_was_not_captured_still_closes() -> None:
     text = """
         @1 > F. lost

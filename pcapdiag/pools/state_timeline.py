@@ -36,8 +36,16 @@ SECOND = 1_000_000_000
 SYNACK_TIMEOUT = 63 * SECOND
 FOREVER = np.iinfo(np.int64).max
 
-# These end without a packet.
-SELF_ENDING = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
+# These go on without a packet: their time is over, or what would have been sent again was not.
+SELF_ENDING = (
+    TcpState.SYN_SENT,
+    TcpState.SYN_RECEIVED,
+    TcpState.FIN_WAIT_1,
+    TcpState.FIN_WAIT_2,
+    TcpState.CLOSING,
+    TcpState.LAST_ACK,
+    TcpState.TIME_WAIT,
+)
 NO_SOCKET = (TcpState.UNKNOWN, TcpState.CLOSED)  # what ``ss`` does not show
 
 
@@ -123,6 +131,7 @@ def steps_of(c: ConnectionTable, side: Side, start: int, kernel: Kernel = LINUX)
     fin, acked = happened(c.columns[f"{own}_fin_at"], -way), happened(c.columns[f"{own}_fin_acked_at"], way)
     theirs, answered = happened(c.columns[f"{other}_fin_at"], way), happened(c.columns[f"{other}_fin_acked_at"], -way)
     closes, told = fin < FOREVER, theirs < FOREVER
+    acked = np.where(closes & (acked == FOREVER), repetition_due(c, own), acked)
     second = (c.columns[f"{own}_fin_answers"] != 0) | (~closes & told)
     first = closes & ~second
     heard = np.where(told, np.maximum(theirs, fin), FOREVER)  # a FIN that crossed came in after the own one had left
@@ -238,6 +247,16 @@ def next_syn_due(c: ConnectionTable) -> Column:
     linear = (count >= 3) & (tried < doubling // 4 * 3)
     faster = np.where(count <= 5, tried + SECOND, 2 * tried - 3 * SECOND)
     return np.asarray(np.where(linear, np.maximum(faster, tried + SECOND), 2 * tried + SECOND))
+
+
+def repetition_due(c: ConnectionTable, own: str) -> Column:
+    """When a FIN whose ACK was not captured would have been sent again: without that it has been acknowledged.
+
+    Filters keep SYN, FIN and RST only, and captures lose packets.  The first retransmission timeout is a second at the most
+    (RFC 6298 2.1), each further one twice as long.
+    """
+    last = c.last_at.astype(np.int64)
+    return np.asarray(last + np.maximum(SECOND, 2 * (last - c.columns[f"{own}_fin_at"])))
 
 
 def fin_wait_2_until(

@@ -38,7 +38,7 @@ from lab.programs import states_traffic  # noqa: E402
 
 from pcapdiag import pipeline  # noqa: E402
 from pcapdiag.model.words import Opening, Side, TcpState  # noqa: E402
-from pcapdiag.pools.state_timeline import SELF_ENDING, Stays, steps_of  # noqa: E402
+from pcapdiag.pools.state_timeline import Stays, steps_of  # noqa: E402
 
 DELAY_MS = 5.0
 EVERY_S = 0.2
@@ -46,6 +46,7 @@ CLIENT = ("net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=30000 30999")
 KERNEL_NS = 2_000_000  # from a packet in tcpdump to the state in ss, and back; a scheduler's tick
 JITTER_NS = 20_000_000  # of the lab's cable, a Python program that shares the processor with what it connects
 WHEEL = 1 / 8  # of its time a timer may be late
+TIMED = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
 NAMES = {
     "SYN-SENT": "SYN_SENT",
     "SYN-RECV": "SYN_RECEIVED",
@@ -165,7 +166,7 @@ def compare(capture: Path, shown: list[Sample], end: Side, jitter: int) -> Tally
                     maybe = ours.of(unanswered & (last_syn < one.before)).count(np.array([one.before]))[0]
                 else:
                     maybe = 0
-                judge(tally, f"{end} {port} {state.name}", ours, theirs, one, jitter, state in SELF_ENDING, int(maybe))
+                judge(tally, f"{end} {port} {state.name}", ours, theirs, one, jitter, state in TIMED, int(maybe))
     return tally
 
 

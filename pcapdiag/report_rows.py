@@ -25,6 +25,7 @@ from pcapdiag.pools.capacity import evicting_capacity, idle_capacity
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.endings import given_up
+from pcapdiag.pools.exposure import first_byte, idle_open, idle_survived, oldest, peak_kept, time_wait_closes
 from pcapdiag.pools.losses import idle_drop
 from pcapdiag.pools.openings import dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
@@ -67,7 +68,7 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
         host=pool.text("host") or pool.text("sni"),
         protocol=pool.protocol.word,
         user_agent=pool.text("user_agent"),
-        client_library=client.name if client.known and client.name != "a proxy" else None,
+        client_library=client.name if client.known and not client.candidates else None,
         server_software=pool.text("server_software"),
         connections=pool.size,
         requests=pool.requests,
@@ -97,6 +98,15 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
         inferred=inferred_of(pool, server, client),
         client_program=program(client, desk.system_of(pool, "client")),
         server_program=program(server, desk.system_of(pool, "server")),
+        openings=counted(Opening, c.opening),
+        time_wait_closes=time_wait_closes(pool),
+        retransmitted=int(c.client_retransmitted.sum() + c.server_retransmitted.sum()),
+        data_segments=int(c.client_data_packets.sum() + c.server_data_packets.sum()),
+        first_byte=first_byte(pool),
+        peak_kept=peak_kept(pool),
+        idle_survived_ns=idle_survived(pool),
+        idle_open_ns=idle_open(pool),
+        oldest_ns=oldest(pool),
     )
 
 

@@ -389,7 +389,7 @@ def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pcapdiag diagnose buy.pcap" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["diagnose", "connections", "explain", "rules", "settings"])
+@pytest.mark.parametrize("command", ["diagnose", "connections", "states", "explain", "rules", "settings"])
 def test_each_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     printed = capsys.readouterr().out

@@ -207,6 +207,9 @@ def test_every_column_comes_back_under_its_own_name() -> None:
         "ja4": None,
         "history": "ShADdWgTfFr",
         "syn_at": 1,
+        "synack_at": 11,
+        "server_fin_acked_at": 2221,
+        "client_fin_answers": 1,
         "server_rtt_ns": 10_000_000,
         "client_shut_ns": 100_000_000,
         "client_largest": 70,
@@ -223,10 +226,11 @@ def test_every_column_comes_back_under_its_own_name() -> None:
         "response_order": "Content-Length,Server,Keep-Alive",
         "response_values": "keep-alive: timeout=7, max=9",
     }
-    # Those for which a conversation of their own is played in test_tracker_symptoms.py and test_signs.py.
+    # Those for which a conversation of their own is played in test_tracker_symptoms.py, test_tracker_closing.py and
+    # test_signs.py.
     zeros = {name for name in row if name not in expected}
     assert {row[name] for name in zeros} == {0}
-    assert len(zeros) == 31
+    assert len(zeros) == 33
     assert {name: row[name] for name in expected} == expected
 
 

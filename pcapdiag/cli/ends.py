@@ -44,8 +44,8 @@ def address(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     return text
 
 
-def ends(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of one option, checked: each an address, or a product by its id."""
+def checked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The values of one option, checked: each an address, or a product by its id; None for none."""
     role = param.name or "client"
     found: list[str] = []
     for value in values:
@@ -66,7 +66,7 @@ def ends(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) ->
         if count > 1:
             hint = "a network takes in several" if kind == "address" else "one program is at an end"
             raise click.BadParameter(f"given with more than one {kind}: {hint}", ctx, param)
-    return tuple(found)
+    return tuple(found) or None
 
 
 def is_address(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pcapdiag.cli.ends import ends
+from pcapdiag.cli.ends import checked
 from pcapdiag.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,20 +57,25 @@ def files(command: Command) -> Command:
 
 def filters(command: Command) -> Command:
     """--client, --server, --port, --since, --until."""
+    return ends(lifetimes(command))
+
+
+def ends(command: Command) -> Command:
+    """--client, --server, --port."""
     for option in reversed(
         (
             click.option(
                 "--client",
                 metavar="ADDR|PRODUCT",
                 multiple=True,
-                callback=ends,
+                callback=checked,
                 help="Only connections from this IP, network or IP:port; or what the client is (pcapdiag settings).",
             ),
             click.option(
                 "--server",
                 metavar="ADDR|PRODUCT",
                 multiple=True,
-                callback=ends,
+                callback=checked,
                 help="Only connections to this IP, network or IP:port; or what the server is.",
             ),
             click.option(
@@ -79,6 +84,16 @@ def filters(command: Command) -> Command:
                 metavar="N",
                 help="Only connections to this server port.",
             ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def lifetimes(command: Command) -> Command:
+    """--since, --until."""
+    for option in reversed(
+        (
             click.option(
                 "--since",
                 metavar="TIME",

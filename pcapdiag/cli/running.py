@@ -18,6 +18,7 @@ from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
     from pcapdiag.model.report import Report
+    from pcapdiag.model.states import StateReport
 
 PATIENCE_S = 1.0  # a run shorter than this shows no progress
 STEP = 1 << 20  # bytes between two looks at the progress
@@ -56,6 +57,60 @@ def analyze(
     )
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
+
+
+def states(
+    files: tuple[str, ...],
+    *,
+    client: Ends,
+    server: Ends,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    at: When | None,
+    every: int | None,
+    rows: int | None,
+    by: str,
+    end: str,
+    time_wait: int,
+    fin_timeout: int,
+    with_findings: bool,
+) -> StateReport:
+    """The connections of these files by state; progress as for :func:`analyze`."""
+    from pcapdiag.counting import Sampling
+    from pcapdiag.counting import states as run
+    from pcapdiag.pipeline import Options
+    from pcapdiag.pools.state_timeline import Kernel
+
+    if files.count("-") > 1:
+        raise UsageError("-: standard input can be read only once")
+    since, until, at = since or When(), until or When(), at or When()
+    client_address, client_product = parted(client)
+    server_address, server_product = parted(server)
+    options = Options(
+        client=client_address,
+        server=server_address,
+        client_product=client_product,
+        server_product=server_product,
+        port=port,
+        since=since.at,
+        until=until.at,
+        since_relative=since.after_start,
+        until_relative=until.after_start,
+    )
+    both = ("client", "server")
+    sampling = Sampling(
+        at=at.at,
+        at_relative=at.after_start,
+        every=every,
+        rows=rows,
+        by=by,
+        ends=both if end == "both" else (end,),
+        with_findings=with_findings,
+        kernel=Kernel(time_wait, fin_timeout),
+    )
+    with Progress(sys.stderr) as progress:
+        return run(files, options, sampling, progress if progress.wanted else None)
 
 
 class Progress:

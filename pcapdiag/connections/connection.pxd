@@ -25,7 +25,7 @@ cdef class Half:
     cdef public long long bytes, gap_bytes, truncated_bytes
     cdef public long long last_data_at, probe_at, options
     cdef public list probe_gaps
-    cdef public long long fin_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
+    cdef public long long fin_at, fin_acked_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
     cdef public int fin_frame, rst_frame
     cdef public list pending
     cdef public Py_ssize_t pending_bytes

@@ -7,6 +7,7 @@ from array import array
 from pcapdiag.connections.connection import Connection, Half
 from pcapdiag.connections.states import (
     conn_state,
+    covers,
     implied_state,
     initiator,
     opening,
@@ -42,6 +43,9 @@ WIDE = (
     "server_stall_ns",
     "expect_wait_ns",  # between Expect: 100-continue and a body that no 100 had asked for
     "goodbye_at",  # of a close_notify, which a FIN may follow much later; 0 where ``goodbye`` is none
+    "client_fin_acked_at",  # of the other side's first segment that acknowledges it
+    "server_fin_acked_at",
+    "synack_at",  # the last SYN-ACK
     "client_probe_ns",  # of silence ahead of a keepalive probe, the median of the first 15; 0 for none
     "server_probe_ns",
     "client_options",  # the kinds of the SYN's options in order, four bits each, the first highest; 0 without a SYN
@@ -134,14 +138,16 @@ NARROW = (
     "server_needless",
     "client_fin_unseen",  # never captured, but the other side acknowledged it
     "server_fin_unseen",
+    "client_fin_answers",  # its FIN acknowledges the server's: it closed second
+    "server_fin_answers",
     "request_values",  # of headers that tell programs apart: lines "name: value"
     "response_order",
     "response_values",
     "ja4",
 )
 
-_WIDE = 31
-_NARROW = 88
+_WIDE = 34
+_NARROW = 90
 
 
 class Strings:
@@ -163,7 +169,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 600 bytes a connection."""
+    """The connection table while it grows: 632 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -226,10 +232,13 @@ class ConnectionRows:
         )
         w[i + 23] = client.stall_ns
         w[i + 24] = server.stall_ns
-        w[i + 27] = median(client.probe_gaps)
-        w[i + 28] = median(server.probe_gaps)
-        w[i + 29] = client.options
-        w[i + 30] = server.options
+        w[i + 27] = client.fin_acked_at
+        w[i + 28] = server.fin_acked_at
+        w[i + 29] = c.synack_at
+        w[i + 30] = median(client.probe_gaps)
+        w[i + 31] = median(server.probe_gaps)
+        w[i + 32] = client.options
+        w[i + 33] = server.options
         n = self.narrow
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
@@ -306,13 +315,15 @@ class ConnectionRows:
         n[i + 81] = server.needless
         n[i + 82] = client.fin_unseen
         n[i + 83] = server.fin_unseen
+        n[i + 84] = client.fin_at != 0 and covers(client.fin_acknowledgment, server)
+        n[i + 85] = server.fin_at != 0 and covers(server.fin_acknowledgment, client)
         if framer is None:
             n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
             # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.
             n[i + 33] = 1 if uncounted(c) else 0
             n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
             n[i + 73] = n[i + 74] = n[i + 75] = n[i + 76] = n[i + 77] = 0
-            n[i + 84] = n[i + 85] = n[i + 86] = n[i + 87] = 0
+            n[i + 86] = n[i + 87] = n[i + 88] = n[i + 89] = 0
             waited = said = 0
         else:
             n[i + 31] = framer.requests
@@ -331,10 +342,10 @@ class ConnectionRows:
             n[i + 75] = framer.tls
             n[i + 76] = framer.tls_alert
             n[i + 77] = framer.tls_bytes
-            n[i + 84] = strings.add(framer.request_values)
-            n[i + 85] = strings.add(framer.response_order)
-            n[i + 86] = strings.add(framer.response_values)
-            n[i + 87] = strings.add(framer.ja4)
+            n[i + 86] = strings.add(framer.request_values)
+            n[i + 87] = strings.add(framer.response_order)
+            n[i + 88] = strings.add(framer.response_values)
+            n[i + 89] = strings.add(framer.ja4)
             waited = framer.expect_wait_ns
             said = framer.goodbye_at if n[i + 36] else 0
         w[(c.number - 1) * _WIDE + 25] = waited

@@ -19,6 +19,7 @@ from pcapdiag.model.report import (
     Endpoint,
     Evidence,
     Finding,
+    FirstByte,
     FrameRef,
     Inferred,
     NotEvaluated,
@@ -29,7 +30,7 @@ from pcapdiag.model.report import (
     SettingAdvice,
     Verdict,
 )
-from pcapdiag.model.words import CloseClass, TcpState
+from pcapdiag.model.words import CloseClass, Opening, TcpState
 from pcapdiag.reports.escape import json_dumps, json_text
 from pcapdiag.reports.units import rfc3339, seconds
 
@@ -195,6 +196,15 @@ def _pool(pool: PoolRow) -> Object:
         "inferred": [_inferred(item) for item in pool.inferred],
         "client_program": _program(pool.client_program),
         "server_program": _program(pool.server_program),
+        "openings": _counts(pool.openings, [opening.word for opening in Opening]),
+        "time_wait_closes": _counts(pool.time_wait_closes, ("client", "server")),
+        "retransmitted": pool.retransmitted,
+        "data_segments": pool.data_segments,
+        "first_byte": _first_byte(pool.first_byte),
+        "peak_kept": pool.peak_kept,
+        "idle_survived_s": seconds(pool.idle_survived_ns),
+        "idle_open_s": seconds(pool.idle_open_ns),
+        "oldest_s": seconds(pool.oldest_ns),
     }
 
 
@@ -210,6 +220,12 @@ def _program(program: Program | None) -> Object | None:
         "candidates": list(program.candidates),
         "system": program.system,
     }
+
+
+def _first_byte(wait: FirstByte | None) -> Object | None:
+    if wait is None:
+        return None
+    return {"count": wait.count, "median_s": seconds(wait.median_ns), "p95_s": seconds(wait.p95_ns)}
 
 
 def _inferred(item: Inferred) -> Object:

@@ -24,7 +24,7 @@ ASKED_FOR = {
     "rpc-client": "grpc-go grpc-java grpc-python",
     "http-server": (
         "nginx apache haproxy envoy go-net-http-server node-http-server gunicorn uvicorn hypercorn aiohttp-web tornado "
-        "waitress tomcat jetty undertow jdk-httpserver kestrel iis puma caddy traefik ingress-nginx"
+        "waitress python-http-server tomcat jetty undertow jdk-httpserver kestrel iis puma caddy traefik ingress-nginx"
     ),
     "http-balancer": (
         "aws-alb aws-clb aws-cloudfront gcp-load-balancer azure-application-gateway cloudflare oci-load-balancer"

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag._version import __version__
+from pcapdiag.cli.columns import columns
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
+from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
 from pcapdiag.errors import PcapdiagError
@@ -48,7 +51,7 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, connections, explain, rules, settings):
+for _command in (diagnose, connections, exchanges, findings, columns, explain, rules, settings):
     pcapdiag.add_command(_command)
 
 

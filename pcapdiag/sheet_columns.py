@@ -174,7 +174,8 @@ def exchange_sheet(
     ended = answered & (has(flags, RESPONSE_COMPLETE) | turn)
     unasked, unanswered = ~asked, ~answered
     first_byte = x.response_first_at - x.request_last_at
-    idle, known = idle_gap(x, index, asked, ended)
+    whole_at = np.maximum(x.response_first_at, x.response_last_at)  # packets may have overtaken each other
+    idle, known = idle_gap(x, whole_at, asked & ended_before(index, ended))
     files = Files(starts)
     frames = {
         name: files.cells(x.columns[column], missing)
@@ -205,7 +206,7 @@ def exchange_sheet(
         "response_at": Cells(x.response_first_at, unanswered).present(),
         "response_end_at": Cells(x.response_last_at, unanswered).present(),
         "first_byte_s": Cells(first_byte, unasked | unanswered).present(),
-        "duration_s": Cells(x.response_last_at - x.request_first_at, unasked | ~ended).present(),
+        "duration_s": Cells(whole_at - x.request_first_at, unasked | ~ended).present(),
         "reused": Cells(index > 1, (index == 1) & (c.opening[of] != Opening.HANDSHAKE)).present(),
         "idle_gap_s": Cells(idle, ~known).present(),
         "request_bytes": Cells(x.request_bytes, unasked).present(),
@@ -221,7 +222,7 @@ def exchange_sheet(
         "pipelined": Cells(has(flags, PIPELINED)),
         "upgraded": Cells(has(flags, UPGRADED)),
         "until_close": Cells(has(flags, UNTIL_CLOSE)),
-        "outcome": words(Outcome, outcome(flags, answered, ended, c.close_at[of] > 0)),
+        "outcome": words(Outcome, outcome(flags, answered, ended, c.close_at[of] > 0, c.server_packets[of] > 0)),
         "closer": words(Side, c.closer[of]),
         **{f"{name}_frame": frame for name, (frame, _) in frames.items()},
         **{f"{name}_file": file for name, (_, file) in frames.items()},
@@ -242,23 +243,29 @@ def place_on_connection(of: Column) -> Column:
     return np.arange(1, len(of) + 1) - np.repeat(starts, lengths)
 
 
-def idle_gap(x: ExchangeTable, index: Column, asked: Mask, ended: Mask) -> tuple[Column, Mask]:
-    """Nanoseconds of silence ahead of each request, and where they are known."""
+def ended_before(index: Column, ended: Mask) -> Mask:
+    """Where the exchange ahead on the same connection had a whole response."""
+    before = np.zeros(len(index), dtype=bool)
+    before[1:] = ended[:-1]
+    return np.asarray(before & (index > 1))
+
+
+def idle_gap(x: ExchangeTable, whole_at: Column, known: Mask) -> tuple[Column, Mask]:
+    """Nanoseconds of silence ahead of each request, and where they are known: not behind an upgrade."""
     gap = np.zeros(len(x), dtype=np.int64)
-    known = np.zeros(len(x), dtype=bool)
-    if len(x) > 1:
-        gap[1:] = x.request_first_at[1:] - x.response_last_at[:-1]
-        known[1:] = (index[1:] > 1) & ended[:-1] & asked[1:] & (gap[1:] >= 0) & ~has(x.flags[:-1], UPGRADED)
-    return gap, known
+    gap[1:] = x.request_first_at[1:] - whole_at[:-1]
+    tunnel = np.zeros(len(x), dtype=bool)
+    tunnel[1:] = has(x.flags[:-1], UPGRADED)
+    return gap, np.asarray(known & (gap >= 0) & ~tunnel)
 
 
-def outcome(flags: Column, answered: Mask, ended: Mask, closed: Mask) -> Column:
+def outcome(flags: Column, answered: Mask, ended: Mask, closed: Mask, server_seen: Mask) -> Column:
     """How far each exchange came (``Outcome``)."""
     sent = has(flags, REQUEST_COMPLETE) | ~has(flags, REQUEST_SEEN)
     out = np.where(answered, Outcome.RESPONSE_CUT, np.where(sent, Outcome.UNANSWERED, Outcome.REQUEST_CUT))
     out = np.where(closed, out, Outcome.OPEN)
-    # Framing was lost, or all that is known of the response is that it was acknowledged.
-    lost = has(flags, BOUND) | (has(flags, RESPONSE_COMPLETE) & ~answered)
+    # Framing was lost, only acknowledgments tell of the response, or one side of the connection was not captured.
+    lost = has(flags, BOUND) | (has(flags, RESPONSE_COMPLETE) & ~answered) | ~server_seen
     out = np.where(lost, Outcome.UNKNOWN, out)
     return np.where(ended, Outcome.COMPLETE, out)
 
@@ -284,8 +291,9 @@ def distinct(indices: Column, spelled: Callable[[int], str | None]) -> Cells:
         return constant(spelled(int(indices[0])) if len(indices) else None, len(indices))
     there, place = np.unique(indices, return_inverse=True)
     values = [spelled(int(index)) for index in there]
-    missing = np.asarray(indices == 0) if values[0] is None else None
-    return Cells(place.astype(np.int32), missing, ["" if value is None else value for value in values])
+    if values[0] is not None:
+        return Cells(place.astype(np.int32), None, values)
+    return Cells(np.maximum(place - 1, 0).astype(np.int32), np.asarray(indices == 0), values[1:])
 
 
 def empty_for_null(cells: Cells) -> Cells:

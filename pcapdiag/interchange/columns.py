@@ -8,6 +8,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 
+LONG = 15  # words of a vocabulary that is not spelled out: causes and knobs have pages of their own
+
+
 class Kind(StrEnum):
     """The type of a column."""
 
@@ -136,13 +139,12 @@ def both_sides(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def described(column: Column) -> str:
-    """The meaning in one phrase: with the unit, the vocabulary where the meaning does not name it, and the nulls."""
-    parts = [column.meaning + (f", in {column.unit}" if column.unit and column.unit != "s" else "")]
-    if column.unit == "s":
-        parts[0] += ", in seconds"
-    unnamed = [word for word in column.words if word not in column.meaning]
-    if unnamed:
-        parts.append(", ".join(column.words))
+    """The meaning as a phrase: with the unit, the vocabulary where the meaning does not name it, and the nulls."""
+    parts = [column.meaning]
+    if column.unit and column.kind is not Kind.SECONDS and column.unit not in column.meaning:
+        parts.append(f"in {'seconds' if column.unit == 's' else column.unit}")
+    if len(column.words) <= LONG and any(word not in column.meaning for word in column.words):
+        parts.append("one of " + ", ".join(column.words))
     if column.null:
         parts.append(f"null: {column.null}")
     return "; ".join(parts)

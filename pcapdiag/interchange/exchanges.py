@@ -40,9 +40,19 @@ COLUMNS = (
     ),
     Column("status", Kind.NUMBER, "status code of the final response", null="no final response was captured; a turn"),
     Column("request_at", Kind.TIME, "first byte of the request", null=NO_REQUEST),
-    Column("request_end_at", Kind.TIME, "last byte of the request that was seen", null=NO_REQUEST),
+    Column(
+        "request_end_at",
+        Kind.TIME,
+        "last byte of the request, as far as it had come when its response was complete",
+        null=NO_REQUEST,
+    ),
     Column("response_at", Kind.TIME, "first byte of the final response", null=NO_RESPONSE),
-    Column("response_end_at", Kind.TIME, "last byte of the response that was seen", null=NO_RESPONSE),
+    Column(
+        "response_end_at",
+        Kind.TIME,
+        "last byte of the response that was seen; with packets out of order it may have come ahead of the first",
+        null=NO_RESPONSE,
+    ),
     Column(
         "first_byte_s",
         Kind.SECONDS,
@@ -54,7 +64,7 @@ COLUMNS = (
     Column(
         "duration_s",
         Kind.SECONDS,
-        "from the first byte of the request to the last of the response",
+        "from the first byte of the request to the last of the response (to the first, where that came later)",
         null="it is not complete, or its request was not captured",
         unit="s",
     ),
@@ -123,7 +133,7 @@ COLUMNS = (
     Column(
         "outcome",
         Kind.WORD,
-        "complete; request_cut: closed before the request had been sent; unanswered: closed without a response; "
+        "complete (a turn: answered); request_cut: closed before the request had been sent; unanswered: closed without a response; "
         "response_cut: closed before the response had ended; open: under way when the capture ended; "
         "unknown: the capture lacks the bytes that would tell",
         words=tuple(word.word for word in Outcome),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 NS = 1_000_000_000
+NUMERIC = (Kind.NUMBER, Kind.SECONDS, Kind.TIME, Kind.FLAG)  # cells hold the value itself, not its place in a list
 NOT_A_TIME = np.iinfo(np.int64).min  # how datetime64 says null
 
 
@@ -54,9 +55,9 @@ def constant(value: Any, count: int) -> Cells:
 
 
 def listed(column: Column, values: Sequence[Any]) -> Cells:
-    """A column from Python values; None is null."""
+    """A column from Python values: times and durations in nanoseconds; None is null."""
     missing = np.array([value is None for value in values], dtype=bool)
-    if column.kind in (Kind.NUMBER, Kind.FLAG):
+    if column.kind in NUMERIC:
         numbers = np.array([0 if value is None else value for value in values], dtype=np.int64)
         return Cells(numbers, missing).present()
     if column.kind in (Kind.WORD, Kind.TEXT):
@@ -163,7 +164,7 @@ def as_numpy(column: Column, cells: Cells) -> NDArray[Any]:
 
 def as_list(column: Column, cells: Cells) -> list[Any]:
     """A column as Python values: nanoseconds as they are, None for null."""
-    if column.kind in (Kind.NUMBER, Kind.SECONDS, Kind.TIME, Kind.FLAG):
+    if column.kind in NUMERIC:
         numbers = cells.numbers if column.kind is not Kind.FLAG else cells.numbers.astype(bool)
         values: list[Any] = numbers.tolist()
     elif cells.missing is not None and cells.missing.all():

@@ -49,7 +49,7 @@ def cells_of(row: ConnectionRow) -> dict[str, Any]:
         frame = getattr(row, f"{name}_frame")
         own[f"{name}_frame"] = None if frame is None else frame.number
         own[f"{name}_file"] = None if frame is None else frame.file
-    assert list(own) and set(own) == set(CONNECTIONS.names)
+    assert set(own) == set(CONNECTIONS.names)
     return own
 
 

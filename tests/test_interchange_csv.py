@@ -54,7 +54,7 @@ def test_the_columns_of_the_first_release_come_first_in_their_order() -> None:
 def test_every_column_holds_its_own_field(layout: Layout) -> None:
     numbers = {column.name: 1000 + at for at, column in enumerate(layout.columns) if column.kind is Kind.NUMBER}
     words = {column.name: f"the {column.name}" for column in layout.columns if column.kind in (Kind.WORD, Kind.TEXT)}
-    unjoined = {name: None for name in layout.joined.values()}
+    unjoined = dict.fromkeys(layout.joined.values())
     (row,) = read(sheets.sheet(layout, numbers | words | unjoined))
     changes = {name: value for name, value in (numbers | words).items() if name not in unjoined}
     assert len(changes) > 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 
 import jsonschema
 import mock_reports as mock
@@ -19,10 +18,9 @@ from pcapdiag.interchange.ndjson import document, ndjson
 from pcapdiag.interchange.sheet import Sheet
 from pcapdiag.model.report import FrameRef
 from pcapdiag.reports import json as report_json
+from pcapdiag.reports.schema import pcapdiag_1
 
-SCHEMA = json.loads(
-    resources.files("pcapdiag.reports.schema").joinpath("pcapdiag-1.schema.json").read_text(encoding="utf-8")
-)
+SCHEMA = json.loads(pcapdiag_1())
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:

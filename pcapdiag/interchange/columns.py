@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-
 LONG = 15  # words of a vocabulary that is not spelled out: causes and knobs have pages of their own
 
 

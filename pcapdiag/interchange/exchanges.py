@@ -133,8 +133,9 @@ COLUMNS = (
     Column(
         "outcome",
         Kind.WORD,
-        "complete (a turn: answered); request_cut: closed before the request had been sent; unanswered: closed without a response; "
-        "response_cut: closed before the response had ended; open: under way when the capture ended; "
+        "complete (a turn: answered); request_cut: closed before the request had been sent; "
+        "unanswered: closed without a response; response_cut: closed before the response had ended; "
+        "open: under way when the capture ended; "
         "unknown: the capture lacks the bytes that would tell",
         words=tuple(word.word for word in Outcome),
     ),

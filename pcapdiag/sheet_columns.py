@@ -49,7 +49,7 @@ from pcapdiag.reports.escape import json_text
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-VERSIONS = ("1.1", "1.0")
+VERSIONS = ("HTTP/1.1", "HTTP/1.0")  # by the bit that says 1.0
 
 
 class Membership:

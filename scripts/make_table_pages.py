@@ -57,7 +57,7 @@ Columns keep their names and types; new ones come last. Null means that somethin
 | time | RFC 3339 in UTC, nine decimals | the same | `timestamp[ns, UTC]` | `datetime64[ns]`, NaT for null |
 | flag | `true`, `false` | `true`, `false` | `bool` | `bool`; a masked array where it may be null |
 | word, text | text | string | `dictionary<string>` | `object`: `str` or None |
-| numbers | with spaces between | list | `list<int64>` | `object`: lists |
+| numbers | with `\\|` between | list | `list<int64>` | `object`: lists |
 | texts | with `\\|` between | list | `list<string>` | `object`: lists |
 | object | JSON | object | `string`, JSON in it | `object`: JSON in a `str` |
 

@@ -97,7 +97,7 @@ def test_a_list_is_one_cell() -> None:
             {"evidence_frames": [12, 7], "not_the_fix": ["=1", "b, c"], "measured": '{"a": "b\\u00e9"}'},
         )
     )
-    assert row["evidence_frames"] == "12 7"
+    assert row["evidence_frames"] == "12 | 7"
     assert row["not_the_fix"] == "'=1 | b, c"
     assert row["measured"] == '{"a": "b\\u00e9"}'
 

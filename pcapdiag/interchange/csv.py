@@ -15,7 +15,7 @@ from pcapdiag.interchange.sheet import Sheet
 from pcapdiag.reports.escape import csv_cell
 
 END = "\r\n"
-BETWEEN_TEXTS = " | "  # of a list in one cell; numbers have a space between them
+BETWEEN = " | "  # the items of a list; numbers with spaces between pass for a date with some readers
 
 
 def csv(sheet: Sheet) -> Iterator[str]:
@@ -39,8 +39,8 @@ def _value(kind: Kind, value: Any) -> str:
     if kind is Kind.OBJECT:  # printable ASCII that starts with a brace
         return _quoted(value)
     if kind is Kind.NUMBERS:
-        return " ".join(map(str, value))
-    return _quoted(csv_cell(BETWEEN_TEXTS.join(value) if kind is Kind.TEXTS else value))
+        return BETWEEN.join(map(str, value))
+    return _quoted(csv_cell(BETWEEN.join(value) if kind is Kind.TEXTS else value))
 
 
 def _quoted(cell: str) -> str:

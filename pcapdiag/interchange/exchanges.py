@@ -106,14 +106,14 @@ COLUMNS = (
         Kind.WORD,
         "HTTP version of the request",
         null="a turn, or the request was not captured",
-        words=("1.0", "1.1"),
+        words=("HTTP/1.0", "HTTP/1.1"),
     ),
     Column(
         "response_version",
         Kind.WORD,
         "HTTP version of the response",
         null="a turn, or no final response was captured",
-        words=("1.0", "1.1"),
+        words=("HTTP/1.0", "HTTP/1.1"),
     ),
     Column(
         "keepalive_timeout_s",

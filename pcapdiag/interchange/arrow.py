@@ -19,7 +19,7 @@ from pcapdiag.interchange.sheet import NS, Cells, Sheet, as_list
 if TYPE_CHECKING:
     import pyarrow
 
-ROWS = 1 << 17  # of a row group: enough to compress well, and some 30 MB
+ROWS = 1 << 16  # of a row group: enough to compress well, and some 20 MB
 
 
 def require() -> Any:

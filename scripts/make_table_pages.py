@@ -65,6 +65,7 @@ Columns keep their names and types; new ones come last. Null means that somethin
 - **CSV** follows RFC 4180, with lines that end in CRLF. Text from packets is made harmless: controls and line ends as `\\x0a`, a backslash as `\\\\`, and what a spreadsheet would take for a formula begins with `'`. The other formats carry it as it was on the wire.
 - **NDJSON** has a column per key, except that connections are nested as in the JSON report: `#/$defs/connection` of the JSON Schema, with `client.ip`, `frames.first` and so on. Rows of the others are `#/$defs/exchange` and `#/$defs/finding_row`.
 - **Arrow** is an IPC file (Feather, version 2), Parquet is compressed with zstd in row groups of 65,536 rows. Fields carry their meaning as metadata, `description`, and their `unit`.
+- **Durations** are differences of times of the capture; one may be negative where its clock stepped back. Only `idle_gap_s` is null then.
 - **Frame numbers** count from 1 within a file, as Wireshark shows them. Once several files are read as one capture, the `_file` columns name the file; in the CSV of connections the frames are then `file:number`.
 """
 

@@ -118,6 +118,12 @@ def test_exchanges_for_a_person_fit_the_page(capsys: pytest.CaptureFixture[str])
     assert lines[-1] == "23 exchanges on 8 connections."
 
 
+def test_a_capture_without_requests_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "exchanges", str(path_of("requests-connect-refused")))
+    listed = report_of("requests-connect-refused").connection_count
+    assert out == f"No request was seen on {listed} connections; pcapdiag connections lists what was.\n"
+
+
 def test_findings_for_a_person_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "findings", "--width", "80", CAPTURE)
     report = report_of(NAME)

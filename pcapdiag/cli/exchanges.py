@@ -53,10 +53,11 @@ def exchanges(
     tabular.check(format_, output)
     capture = running.read(files, client=client, server=server, port=port, since=since, until=until)
     sheet = capture.exchanges
+    numbers = tuple(set(numbers))
     if numbers:
         import numpy as np
 
-        unknown = sorted(set(numbers) - set(capture.connections["number"].tolist()))
+        unknown = sorted(set(numbers).difference(capture.connections["number"].tolist()))
         if unknown:
             raise UsageError(f"there is no connection {unknown[0]} among these; pcapdiag connections lists them")
         sheet = sheet.take(np.flatnonzero(np.isin(sheet["connection"], numbers)))
@@ -67,7 +68,8 @@ def exchanges(
 
     names = [field.name for field in dataclasses.fields(text_exchanges.ExchangeLine)]
     rows = [text_exchanges.ExchangeLine(*row) for row in sheet.rows(*names)]
+    listed = len(numbers) or len(capture.connections)
     shown = text_exchanges.exchanges(
-        rows, capture.info.first_at, width=running.columns(width), color=running.colored(color, output)
+        rows, capture.info, listed, width=running.columns(width), color=running.colored(color, output)
     )
     running.write(shown, output)

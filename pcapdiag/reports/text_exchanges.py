@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from pcapdiag.model.report import Endpoint
+from pcapdiag.model.report import CaptureInfo, Endpoint
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import duration_ns, plural
 
@@ -44,19 +44,23 @@ class ExchangeLine:
 
 
 def exchanges(
-    rows: Sequence[ExchangeLine], start: int | None, *, width: int = 80, color: bool = False
+    rows: Sequence[ExchangeLine], info: CaptureInfo, listed: int, *, width: int = 80, color: bool = False
 ) -> Iterator[str]:
     """The listing in pieces, a group of exchanges at a time.
 
     Args:
         rows: by connection, then in their order.
-        start: of the capture, nanoseconds since the epoch.
+        info: of the capture.
+        listed: connections that they were looked for on.
         width: columns to fill.
         color: whether to color.
     """
+    if not rows:
+        yield f"No request was seen on {plural(listed, 'connection')}; pcapdiag connections lists what was.\n"
+        return
     for group in _groups(rows):
         page = Page(width, color=color)
-        _group(page, group, start or 0)
+        _group(page, group, info.first_at or 0)
         yield page.text() + "\n"
     connections = len({row.connection for row in rows})
     yield f"{plural(len(rows), 'exchange')} on {plural(connections, 'connection')}.\n"

@@ -12,7 +12,7 @@ def findings(report: Report, *, width: int = 80, color: bool = False) -> str:
     page = Page(width, color=color)
     if report.findings:
         page.table(
-            ["code", "severity", "sure", "pools", "finding"],
+            ["code", "severity", "confidence", "pools", "finding"],
             [
                 [
                     finding.code,

@@ -12,7 +12,6 @@ from pcapdiag.model.report import CaptureInfo, Report
 from pcapdiag.packets.source import Progress
 from pcapdiag.pipeline import Options, Paths, Tables
 from pcapdiag.pools.partition import partition
-from pcapdiag.pools.pool import Pool
 from pcapdiag.sheet_columns import Membership
 
 
@@ -86,8 +85,4 @@ class Capture:
         tables, selection = self._tables, self._selection
         pools = partition(tables.connections, tables.exchanges, selection.keep, selection.start, selection.end)
         repeated = np.flatnonzero(selection.chosen & (selection.alias > 0))
-        alone = None
-        if len(repeated):
-            nothing = tables.exchanges.take(np.zeros(0, dtype=np.intp))
-            alone = Pool("", repeated, tables.connections.take(repeated), nothing, 0, 0)
-        return Membership(len(tables.connections), pools, alone)
+        return Membership(tables.connections, tables.exchanges, pools, repeated, selection.end)

@@ -43,7 +43,7 @@ from pcapdiag.model.words import (
     TcpState,
     Word,
 )
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.pool import IMMEDIATE, Pool
 from pcapdiag.reports.escape import json_text
 
 Mask = NDArray[np.bool_]
@@ -55,29 +55,31 @@ VERSIONS = ("HTTP/1.1", "HTTP/1.0")  # by the bit that says 1.0
 class Membership:
     """For each row of the whole connection table what only its pool knows.
 
+    Pool by pool that would take as long as a diagnosis where a scan made thousands of pools of one connection.
+
     Args:
-        count: rows of the table.
-        pools: all of them; emptied, and each let go of in turn, since a scan makes thousands.
-        alone: connections that belong to no pool.
+        table, exchanges: of the whole capture.
+        pools: those of the kept connections; emptied, they are not needed any more.
+        repeated: rows of connections that belong to no pool: they repeat another.
     """
 
-    def __init__(self, count: int, pools: list[Pool], alone: Pool | None = None) -> None:
-        self.names: list[str] = []
-        self.pool = np.full(count, -1, dtype=np.int32)
-        self.close_class = np.zeros(count, dtype=np.int64)
-        self.linger = np.full(count, -1, dtype=np.int64)
-        pools.reverse()
-        while pools:
-            one = pools.pop()
-            self.pool[one.rows] = len(self.names)
-            self.names.append(one.name)
-            self._enter(one)
-        if alone is not None:
-            self._enter(alone)
-
-    def _enter(self, pool: Pool) -> None:
-        self.close_class[pool.rows] = pool.close_class
-        self.linger[pool.rows] = pool.linger
+    def __init__(
+        self, table: ConnectionTable, exchanges: ExchangeTable, pools: list[Pool], repeated: Rows, end: int
+    ) -> None:
+        self.names = [pool.name for pool in pools]
+        self.pool = np.full(len(table), -1, dtype=np.int32)
+        for number, pool in enumerate(pools):
+            self.pool[pool.rows] = number
+        pools.clear()
+        group = self.pool.astype(np.int64)
+        group[repeated] = len(self.names)
+        rows = np.flatnonzero(group >= 0)
+        whole = Everyone(table, exchanges, self.pool >= 0, rows, end)
+        whole.limits = immediate_limits(whole.connections.rtt_ns, group[rows])
+        self.close_class = np.zeros(len(table), dtype=np.int64)
+        self.linger = np.full(len(table), -1, dtype=np.int64)
+        self.close_class[rows] = whole.close_class
+        self.linger[rows] = whole.linger
 
     def cells(self, rows: Rows) -> Cells:
         """The names of the pools of some connections."""
@@ -85,6 +87,48 @@ class Membership:
         if (place < 0).all():
             return constant(None, len(rows))
         return Cells(np.maximum(place, 0), place < 0, self.names).present()
+
+
+class Everyone(Pool):
+    """Connections of all pools as if they were one, but that each has the limit of its own pool.
+
+    Args:
+        table, exchanges: of the whole capture.
+        with_exchanges: connections whose exchanges count.
+        rows: its connections.
+        end: of the capture.
+    """
+
+    limits: Column
+
+    def __init__(
+        self, table: ConnectionTable, exchanges: ExchangeTable, with_exchanges: Mask, rows: Rows, end: int
+    ) -> None:
+        if len(rows) < len(table):
+            mine = np.flatnonzero(with_exchanges[exchanges.connection])
+            of = np.searchsorted(rows, exchanges.connection[mine])
+            exchanges, table = exchanges.take(mine), table.take(rows)
+            exchanges.columns["connection"] = of
+        elif not with_exchanges.all():
+            exchanges = exchanges.take(np.flatnonzero(with_exchanges[exchanges.connection]))
+        super().__init__("", rows, table, exchanges, 0, end)
+
+    @property
+    def immediate_limit(self) -> Column:  # type: ignore[override]  # one for each connection
+        return self.limits
+
+
+def immediate_limits(rtt: Column, group: Column) -> Column:
+    """For each connection the ``immediate_limit`` of its group: from the median round trip of those that have one."""
+    known = np.flatnonzero(rtt >= 0)
+    order = known[np.lexsort((rtt[known], group[known]))]
+    count = np.bincount(group[known], minlength=int(group.max()) + 1)
+    start = np.cumsum(count) - count
+    some = np.flatnonzero(count)
+    ordered = rtt[order]
+    median = np.zeros(len(count), dtype=np.int64)
+    median[some] = (ordered[(start + (count - 1) // 2)[some]] + ordered[(start + count // 2)[some]]) // 2
+    return np.maximum(4 * median, IMMEDIATE)[group]
 
 
 class Files:

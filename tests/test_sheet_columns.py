@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analyses import NAMES, path_of, report_of
+from analyses import NAMES, path_of, pools_of, report_of
 from notation import Variant, capture, packets_of
 from sheets import capture_of
 
 from pcapdiag import CaptureError, Options, UsageError, analyze, read
 from pcapdiag.capture import Capture
 from pcapdiag.interchange.exchanges import EXCHANGES
+from pcapdiag.sheet_columns import immediate_limits
 
 OPEN = """
     > S
@@ -41,6 +42,21 @@ def column(of: Capture, name: str) -> list[Any]:
 
 def rows(of: Capture, *names: str) -> list[tuple[Any, ...]]:
     return list(of.exchanges.rows(*names))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_limits_of_all_pools_at_once_are_those_of_each(name: str) -> None:
+    pools = pools_of(name)
+    rtt = np.concatenate([pool.connections.rtt_ns for pool in pools])
+    group = np.repeat(np.arange(len(pools)), [pool.size for pool in pools])
+    limits = [pool.immediate_limit for pool in pools for _ in range(pool.size)]
+    assert immediate_limits(rtt, group).tolist() == limits
+
+
+def test_a_pool_without_a_round_trip_has_the_least_limit() -> None:
+    rtt = np.array([-1, 100_000_000, 30_000_000, -1, 40_000_001])
+    group = np.array([0, 2, 2, 2, 2])
+    assert immediate_limits(rtt, group).tolist() == [50_000_000, *[160_000_004] * 4]
 
 
 # Exchanges

@@ -56,6 +56,7 @@ class Protocol(Word):
     HTTP2 = 4
     REDIS = 5
     POSTGRES = 6
+    MYSQL = 7
 
 
 class Mismatch(Word):

@@ -2,6 +2,8 @@
 
 ``pcapdiag.analyze(path)`` returns a :class:`pcapdiag.model.report.Report`; the command line prints it.
 ``pcapdiag.read(path)`` returns the connections and exchanges as tables, without judging them.
+``pcapdiag.compare(before, after)`` returns a :class:`pcapdiag.model.comparison.Comparison` of two of them.
+``pcapdiag.states([path, ...])`` returns a :class:`pcapdiag.model.states.StateReport`: sockets by TCP state over time.
 ``docs/PYTHON.md`` shows both at work.
 """
 
@@ -14,6 +16,8 @@ from pcapdiag._version import __version__
 
 if TYPE_CHECKING:
     from pcapdiag.capture import Capture, read
+    from pcapdiag.comparing import compare
+    from pcapdiag.counting import states
     from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
     from pcapdiag.interchange.findings import findings
     from pcapdiag.interchange.sheet import Sheet
@@ -30,8 +34,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "analyze",
+    "compare",
     "findings",
     "read",
+    "states",
 ]
 
 # Public name -> its module, imported when the name is first asked for: most bring NumPy, and --help must not wait.
@@ -44,8 +50,10 @@ _MODULES = {
     "Sheet": "pcapdiag.interchange.sheet",
     "UsageError": "pcapdiag.errors",
     "analyze": "pcapdiag.pipeline",
+    "compare": "pcapdiag.comparing",
     "findings": "pcapdiag.interchange.findings",
     "read": "pcapdiag.capture",
+    "states": "pcapdiag.counting",
 }
 
 

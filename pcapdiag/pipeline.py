@@ -21,10 +21,11 @@ from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
-from pcapdiag.model.words import Opening, TcpState
+from pcapdiag.model.words import Opening, Side
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
@@ -265,8 +266,8 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     exchanges = tracker.exchanges
     connections = from_matrix(tracker.rows.wide_buffer, connection_rows.WIDE, tracker.rows.count)
     connections |= from_matrix(tracker.rows.narrow_buffer, connection_rows.NARROW, tracker.rows.count)
-    age(connections, tracker.last_at)
-    strings = tracker.rows.strings.values
+    table = ConnectionTable(connections, tracker.rows.strings.values)
+    age(table, max(counters.last_at or 0, tracker.last_at))
     tracker.rows = connection_rows.ConnectionRows()  # frees the matrices before the other table is turned
     numbers = np.asarray(exchanges.narrow_buffer)[: exchanges.count * len(exchange_rows.NARROW)]
     # Exchanges of one connection were stored in their order; sorting by connection keeps it.
@@ -277,7 +278,7 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     del exchanges, numbers
     tracker.exchanges = exchange_rows.ExchangeRows()
     return Tables(
-        ConnectionTable(connections, strings),
+        table,
         ExchangeTable(columns),
         counters,
         decoder.segments,
@@ -286,15 +287,14 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     )
 
 
-# TIME_WAIT, and FIN_WAIT_2 of a closed socket, last 60 s on Linux (TCP_TIMEWAIT_LEN, net.ipv4.tcp_fin_timeout).
-WAIT = 60_000_000_000
+def age(connections: ConnectionTable, end: int) -> None:
+    """States that go on without a packet have done so when the capture goes on for long enough."""
+    quiet = connections.last_at + QUIET <= end
+    for side in (Side.CLIENT, Side.SERVER):
+        column = connections.columns[f"{side.word}_state"]
+        rows = np.flatnonzero(quiet & np.isin(column, SELF_ENDING))
+        if len(rows):  # else it may be a column of zeros, which cannot be written to
+            column[rows] = steps_of(connections.take(rows), side, end).at(end)
 
 
-def age(connections: dict[str, Column], end: int) -> None:
-    """States that end by themselves have ended when the capture goes on for a minute."""
-    aged = connections["last_at"] + WAIT <= end
-    for name in ("client_state", "server_state"):
-        column = connections[name]
-        over = aged & ((column == TcpState.TIME_WAIT) | (column == TcpState.FIN_WAIT_2))
-        if over.any():  # a column of zeros cannot be written to
-            column[over] = TcpState.CLOSED
+QUIET = 1_000_000_000  # ns; nothing is on its way any more, and none of these states ends sooner

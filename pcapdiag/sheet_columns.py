@@ -36,8 +36,8 @@ from pcapdiag.model.words import (
     CloseKind,
     ConnState,
     Count,
+    ExchangeOutcome,
     Opening,
-    Outcome,
     Protocol,
     Side,
     TcpState,
@@ -266,7 +266,9 @@ def exchange_sheet(
         "pipelined": Cells(has(flags, PIPELINED)),
         "upgraded": Cells(has(flags, UPGRADED)),
         "until_close": Cells(has(flags, UNTIL_CLOSE)),
-        "outcome": words(Outcome, outcome(flags, answered, ended, c.close_at[of] > 0, c.server_packets[of] > 0)),
+        "outcome": words(
+            ExchangeOutcome, outcome(flags, answered, ended, c.close_at[of] > 0, c.server_packets[of] > 0)
+        ),
         "closer": words(Side, c.closer[of]),
         **{f"{name}_frame": frame for name, (frame, _) in frames.items()},
         **{f"{name}_file": file for name, (_, file) in frames.items()},
@@ -304,14 +306,16 @@ def idle_gap(x: ExchangeTable, whole_at: Column, known: Mask) -> tuple[Column, M
 
 
 def outcome(flags: Column, answered: Mask, ended: Mask, closed: Mask, server_seen: Mask) -> Column:
-    """How far each exchange came (``Outcome``)."""
+    """How far each exchange came (``ExchangeOutcome``)."""
     sent = has(flags, REQUEST_COMPLETE) | ~has(flags, REQUEST_SEEN)
-    out = np.where(answered, Outcome.RESPONSE_CUT, np.where(sent, Outcome.UNANSWERED, Outcome.REQUEST_CUT))
-    out = np.where(closed, out, Outcome.OPEN)
+    out = np.where(
+        answered, ExchangeOutcome.RESPONSE_CUT, np.where(sent, ExchangeOutcome.UNANSWERED, ExchangeOutcome.REQUEST_CUT)
+    )
+    out = np.where(closed, out, ExchangeOutcome.OPEN)
     # Framing was lost, only acknowledgments tell of the response, or one side of the connection was not captured.
     lost = has(flags, BOUND) | (has(flags, RESPONSE_COMPLETE) & ~answered) | ~server_seen
-    out = np.where(lost, Outcome.UNKNOWN, out)
-    return np.where(ended, Outcome.COMPLETE, out)
+    out = np.where(lost, ExchangeOutcome.UNKNOWN, out)
+    return np.where(ended, ExchangeOutcome.COMPLETE, out)
 
 
 def words(kind: type[Word | TcpState], numbers: Column) -> Cells:

@@ -351,7 +351,7 @@ def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["diagnose", "connections", "exchanges", "findings", "columns", "explain", "rules", "settings"],
+    ["diagnose", "connections", "exchanges", "findings", "states", "columns", "explain", "rules", "settings"],
 )
 def test_each_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -119,7 +119,7 @@ def test_declarations_keep_their_conventions(layout: Layout) -> None:
         words.ConnState,
         words.Count,
         words.Opening,
-        words.Outcome,
+        words.ExchangeOutcome,
         words.Protocol,
         words.Side,
         words.TcpState,

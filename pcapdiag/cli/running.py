@@ -19,6 +19,7 @@ from pcapdiag.errors import UsageError
 if TYPE_CHECKING:
     from pcapdiag.capture import Capture
     from pcapdiag.model.report import Report
+    from pcapdiag.model.states import StateReport
     from pcapdiag.pipeline import Options
 
 PATIENCE_S = 1.0  # a run shorter than this shows no progress
@@ -85,6 +86,56 @@ def _options(
         until_relative=until.after_start,
         with_connections=with_connections,
     )
+
+
+def states(
+    files: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    at: When | None,
+    every: int | None,
+    rows: int | None,
+    by: str,
+    end: str,
+    time_wait: int,
+    fin_timeout: int,
+    with_findings: bool,
+) -> StateReport:
+    """The connections of these files by state; progress as for :func:`analyze`."""
+    from pcapdiag.counting import Sampling
+    from pcapdiag.counting import states as run
+    from pcapdiag.pipeline import Options
+    from pcapdiag.pools.state_timeline import Kernel
+
+    if files.count("-") > 1:
+        raise UsageError("-: standard input can be read only once")
+    since, until, at = since or When(), until or When(), at or When()
+    options = Options(
+        client=client,
+        server=server,
+        port=port,
+        since=since.at,
+        until=until.at,
+        since_relative=since.after_start,
+        until_relative=until.after_start,
+    )
+    both = ("client", "server")
+    sampling = Sampling(
+        at=at.at,
+        at_relative=at.after_start,
+        every=every,
+        rows=rows,
+        by=by,
+        ends=both if end == "both" else (end,),
+        with_findings=with_findings,
+        kernel=Kernel(time_wait, fin_timeout),
+    )
+    with Progress(sys.stderr) as progress:
+        return run(files, options, sampling, progress if progress.wanted else None)
 
 
 class Progress:

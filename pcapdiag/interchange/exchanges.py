@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pcapdiag.interchange.columns import Column, Kind, Layout
 from pcapdiag.model.flags import METHODS
-from pcapdiag.model.words import Count, Outcome, Protocol
+from pcapdiag.model.words import Count, ExchangeOutcome, Protocol
 
 NO_RESPONSE = "no response was captured"
 NO_REQUEST = "the request was not captured"
@@ -137,7 +137,7 @@ COLUMNS = (
         "unanswered: closed without a response; response_cut: closed before the response had ended; "
         "open: under way when the capture ended; "
         "unknown: the capture lacks the bytes that would tell",
-        words=tuple(word.word for word in Outcome),
+        words=tuple(word.word for word in ExchangeOutcome),
     ),
     Column(
         "closer",

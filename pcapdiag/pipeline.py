@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,8 @@ from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
 from pcapdiag.settings import catalog
+
+Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,34 @@ class Tables:
     duplicates: int
 
 
-def analyze(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Report:
+@dataclass(frozen=True)
+class Selection:
+    """Which of a capture's connections are looked at.
+
+    Attributes:
+        alias: for each connection the number of the one that it repeats, 0 for none.
+        chosen: those that pass the filters.
+        start, end: of the capture, nanoseconds since the epoch.
+    """
+
+    alias: Column
+    chosen: NDArray[np.bool_]
+    start: int
+    end: int
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Those that pass the filters, each once."""
+        return np.asarray(self.chosen & (self.alias == 0))
+
+
+def analyze(paths: Paths, options: Options | None = None, progress: Progress | None = None) -> Report:
     """Diagnose captures, taken as one.
+
+    Args:
+        paths: a path, or several; ``-`` is standard input.
+        options: which connections; all by default.
+        progress: called with the bytes read and the bytes in all (None where unknown).
 
     Raises:
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
@@ -76,24 +106,21 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
     for product in (options.client_product, options.server_product):
         if product is not None:
             catalog.product(product)  # an unknown one is an error ahead of the work
-    tables = read_tables(paths, progress)
-    connections, counters = tables.connections, tables.counters
-    if not len(connections):
-        raise nothing_to_analyse(paths, tables)
-    start = counters.first_at or 0
-    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
-    alias = aliases(connections)
-    keep = (alias == 0) & chosen(connections, options, start)
-    if not keep.any():
-        raise UsageError(
-            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
-        )
-    pools = partition(connections, tables.exchanges, keep, start, end)
-    desk = Desk(counters.file_starts, options.client_product, options.server_product)
+    names = named(paths)
+    return judged(names, read_tables(names, progress), options)
+
+
+def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
+    """The Report on tables that were read from these paths."""
+    selection = select(paths, tables, options)
+    connections, keep = tables.connections, selection.keep
+    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
+    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
     judgement = judge(pools, all_rules(), desk)
-    rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
+    repeated = np.where(selection.chosen, selection.alias, 0)
+    rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
     return Report(
-        capture=capture_info(tables, alias),
+        capture=capture_info(tables, selection.alias),
         verdict=judgement.verdict,
         findings=judgement.findings,
         pools=tuple(report_rows.pool_row(pool, desk) for pool in taken_out(pools)),
@@ -102,6 +129,33 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         not_evaluated=judgement.not_evaluated,
         version=__version__,
     )
+
+
+def named(paths: Paths) -> tuple[str, ...]:
+    """One path or several, as strings."""
+    if isinstance(paths, str | os.PathLike):
+        return (os.fspath(paths),)
+    return tuple(os.fspath(path) for path in paths)
+
+
+def select(paths: Sequence[str], tables: Tables, options: Options) -> Selection:
+    """Apply the filters.
+
+    Raises:
+        CaptureError: there is no connection at all.
+        UsageError: none passes.
+    """
+    connections, counters = tables.connections, tables.counters
+    if not len(connections):
+        raise nothing_to_analyse(paths, tables)
+    start = counters.first_at or 0
+    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
+    selection = Selection(aliases(connections), chosen(connections, options, start), start, end)
+    if not selection.keep.any():
+        raise UsageError(
+            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
+        )
+    return selection
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:

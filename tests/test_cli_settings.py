@@ -75,7 +75,9 @@ def test_a_knob_shows_every_product_with_its_spelling_or_why_it_has_none(capsys:
 
 def test_a_setting_of_the_other_side_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings", "--knob", "max_lifetime"]) == 0
-    assert "keepalive.ServerParameters MaxConnectionAge (as a server): none" in " ".join(capsys.readouterr().out.split())
+    assert "keepalive.ServerParameters MaxConnectionAge (as a server): none" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_a_knob_may_be_written_as_reports_write_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,12 @@ def test_snippets_fit_an_indented_report() -> None:
         ({"advice_for": {"no-such-cause": {"recommend": "x", "advice": ["x"]}}}, "no cause"),
         ({"recommend": "", "advice": []}, "recommend or advice is missing"),
         ({"history": [{"version": "1"}]}, "value is missing"),
+        ({"status": "verified"}, "status"),
+        ({"status": "measured: "}, "status"),
+        ({"since": 1.27}, "since is not text"),
+        ({"checked": " "}, "checked is empty"),
+        ({"role": "proxy"}, "role"),
+        ({"on_wire": "no"}, "on_wire is not true or false"),
     ],
 )
 def test_a_mistake_in_a_setting_is_refused_with_its_place(change: dict[str, object], complaint: str) -> None:
@@ -155,6 +161,37 @@ def test_a_mistake_in_a_setting_is_refused_with_its_place(change: dict[str, obje
     with pytest.raises(reading.CatalogError, match=complaint) as error:
         reading._product(reading.Table(product, "some.toml"), {}, main=True)
     assert str(error.value).startswith("some.toml: setting")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"checked": None}, "checked is missing"),
+        ({"role": "proxy"}, "role is 'proxy'"),
+        ({"protocols": ["gopher"]}, "protocols is not among"),
+        ({"common": 1}, "common is not true or false"),
+        ({"has_none": [{"knobs": [], "why": "w", "source": "s"}]}, "knobs is empty"),
+        ({"has_none": [{"knobs": ["retry", "retry"], "why": "w", "source": "s"}]}, "names a knob twice"),
+        ({"has_none": [{"knobs": ["retries"], "why": "w", "source": "s"}]}, "'retries' is not a valid Knob"),
+        ({"has_none": [{"knob": "retry", "source": "s"}]}, "why is missing"),
+        ({"has_none": [{"knob": "retry", "knobs": ["drain"], "why": "w", "source": "s"}]}, "unknown knob"),
+        ({"fact": [{"name": "n", "default": "d", "text": "t", "source": "s", "status": "so"}]}, "status 'so'"),
+    ],
+)
+def test_a_mistake_in_a_product_is_refused_with_its_place(change: dict[str, object], complaint: str) -> None:
+    good: dict[str, object] = {"id": "p", "name": "P", "role": "server", "checked": "P 1"}
+    product = {key: value for key, value in {**good, **change}.items() if value is not None}
+    with pytest.raises(reading.CatalogError, match=complaint) as error:
+        reading._product(reading.Table(product, "some.toml"), {}, main=True)
+    assert str(error.value).startswith("some.toml")
+
+
+def test_one_reason_may_stand_for_several_knobs() -> None:
+    none = {"knobs": ["retry", "drain"], "why": "there is no such thing", "source": "https://example.com/"}
+    product = {"id": "p", "name": "P", "role": "server", "checked": "P 1", "has_none": [none]}
+    read = reading._product(reading.Table(product, "some.toml"), {}, main=True)
+    assert [absence.knob for absence in read.absences] == [Knob.RETRY, Knob.DRAIN]
+    assert {absence.checked for absence in read.absences} == {"P 1"}
 
 
 # -- defaults read from the wire --

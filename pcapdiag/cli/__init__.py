@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag._version import __version__
+from pcapdiag.cli.columns import columns
 from pcapdiag.cli.compare import compare
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
+from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
 from pcapdiag.cli.states import states
@@ -52,7 +55,18 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, compare, connections, states, explain, rules, settings):
+for _command in (
+    diagnose,
+    compare,
+    connections,
+    exchanges,
+    findings,
+    states,
+    columns,
+    explain,
+    rules,
+    settings,
+):
     pcapdiag.add_command(_command)
 
 

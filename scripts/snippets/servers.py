@@ -75,7 +75,9 @@ def haproxy(snippet: str, folder: Path) -> str:
     program = tool("haproxy")
     if "server.pem" in snippet:
         certificate(folder)
-    other = "listen other\n    bind 127.0.0.1:18082\n    server s1 127.0.0.1:8080\n"  # so that there is something to start
+    other = (
+        "listen other\n    bind 127.0.0.1:18082\n    server s1 127.0.0.1:8080\n"  # so that there is something to start
+    )
     use = "    default_backend web_servers\n" if snippet.startswith("frontend ") else ""
     if use:
         other += "backend web_servers\n    server s1 127.0.0.1:8080\n"
@@ -93,7 +95,7 @@ def caddyfile(snippet: str, folder: Path) -> str:
 
 def redis(snippet: str, folder: Path) -> str:
     """Redis has no configuration test: it is started on a socket in the folder, and stopped."""
-    socket = f"port 0\nunixsocket {folder}/redis.sock\nsave \"\"\n"
+    socket = f'port 0\nunixsocket {folder}/redis.sock\nsave ""\n'
     (folder / "redis.conf").write_text(f"{socket}{snippet}\n")
     command = [tool("redis-server"), "redis.conf"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:

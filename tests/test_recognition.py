@@ -164,6 +164,11 @@ def test_curl_that_asks_for_gzip_is_curl_though_go_could_have_written_it() -> No
     assert told(found) == ("libcurl", Confidence.HIGH)
 
 
+def test_the_jdks_client_that_asks_for_gzip_is_the_jdks_though_go_could_have_written_it() -> None:
+    found = catalog.recognise_client("Java-http-client/21.0.1", GO, values=GZIP)
+    assert told(found) == ("jdk-httpclient", Confidence.HIGH)
+
+
 def test_what_two_libraries_write_alike_is_narrowed_to_both() -> None:
     found = catalog.recognise_client(None, ["Host", "Accept"], values={"accept": "*/*"})
     assert found.product_id is None

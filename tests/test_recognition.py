@@ -140,6 +140,12 @@ def test_what_go_would_not_write_is_not_taken_for_go(order: Sequence[str], value
     assert catalog.recognise_client("billing/3", order, values=values).product_id is None
 
 
+def test_a_head_of_absurdly_many_headers_has_no_form() -> None:
+    order = ["Host", "User-Agent", *(f"X-{number:04}" for number in range(200)), "Accept-Encoding"]
+    assert catalog.recognise_client("billing/3", order, values=GZIP).product_id is None
+    assert catalog.recognise_client("billing/3", [*order[:50], order[-1]], values=GZIP).product_id == "go-net-http"
+
+
 def test_a_head_that_was_cut_has_no_form() -> None:
     assert catalog.recognise_client("billing/3", GO, values=GZIP, whole=False).product_id is None
 

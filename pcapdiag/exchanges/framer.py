@@ -53,6 +53,9 @@ class Framer:
         tls, tls_alert, tls_bytes: the TLS handshake; bits (``model.flags``), the description of the first alert that can
             be read and 1, bytes ahead of the first application data.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
+        request_values, response_order, response_values: names of the first final response's headers as they stood, and
+            both heads' values that tell programs apart (:mod:`pcapdiag.exchanges.head`).
+        ja4: the fingerprint of the ClientHello.
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> None:
@@ -80,6 +83,10 @@ class Framer:
         self.server_software: bytes | None = None
         self.sni: bytes | None = None
         self.alpn: bytes | None = None
+        self.request_values: bytes | None = None
+        self.response_order: bytes | None = None
+        self.response_values: bytes | None = None
+        self.ja4: bytes | None = None
 
     def feed(
         self,

@@ -24,7 +24,7 @@ cdef class Framer:
     cpdef int finish(self) except -1
 
 cdef class TurnFramer(Framer):
-    cdef public Exchange current
+    cdef public Exchange current, parting
     cdef public long long asked_after, asked_end
     cdef public bint sealed
     @cython.locals(kind=int)
@@ -32,6 +32,7 @@ cdef class TurnFramer(Framer):
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     @cython.locals(x=Exchange)
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
+    cdef int answered(self) except -1
     @cython.locals(x=Exchange)
     cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
     @cython.locals(x=Exchange)

@@ -139,6 +139,7 @@ class TurnFramer(Framer):
         self.current: Exchange | None = None
         self.asked_after = 0  # ``last_at`` ahead of the current turn
         self.asked_end = 0  # sequence number behind the client's last bytes
+        self.parting: Exchange | None = None  # what a goodbye was taken for, should it be answered after all
         self.sealed = False  # MySQL under TLS: packets cannot be told
 
     def feed(
@@ -201,6 +202,7 @@ class TurnFramer(Framer):
             and at - x.request_last_at < _NO_WAIT
             and (self.protocol == _OPAQUE or self.protocol == _MYSQL or self.protocol == _HTTP2)
         ):
+            self.parting = x
             self.current = None
             self.requests -= 1
             self.last_at = self.asked_after
@@ -208,8 +210,19 @@ class TurnFramer(Framer):
             self.say_goodbye(_CLIENT, self.asked_end)
         return 0
 
+    def answered(self) -> int:
+        """The server answers what was sent with the FIN: that was a request, and the client half-closed."""
+        self.current = self.parting
+        self.parting = None
+        self.requests += 1
+        self.retracted = False
+        self.goodbye = 0
+        return 0
+
     def turn(self, from_client: bool, length: int, at: int, frame: int) -> int:
         """Account ``length`` opaque bytes of one direction."""
+        if self.parting is not None and not from_client:
+            self.answered()
         x = self.current
         if from_client:
             if x is None or x.response_first_at != 0:

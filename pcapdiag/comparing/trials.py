@@ -257,7 +257,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "protocol-mismatch": ("mismatched", "dials"),
     "unused-connections": ("unused", "dials"),
     "body-not-drained": ("closed_in_response", "requests"),
-    "server-connection-close": ("announced_by_response", "requests"),
+    "server-connection-close": ("ended_after_one", "requests"),
     "tls-no-reuse": ("tls_handshakes", "requests"),
     "idle-pool-too-small": ("closed_at_once", "requests"),
     "idle-timeout-too-short": ("closes", "requests"),

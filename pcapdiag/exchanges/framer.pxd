@@ -24,15 +24,14 @@ cdef class Framer:
     cpdef int finish(self) except -1
 
 cdef class TurnFramer(Framer):
-    cdef public Exchange current, parting
+    cdef public Exchange current
     cdef public long long asked_after, asked_end
-    cdef public bint sealed
+    cdef public bint sealed, parting
     @cython.locals(kind=int)
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     @cython.locals(x=Exchange)
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
-    cdef int answered(self) except -1
     @cython.locals(x=Exchange)
     cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
     @cython.locals(x=Exchange)

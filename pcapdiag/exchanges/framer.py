@@ -139,7 +139,7 @@ class TurnFramer(Framer):
         self.current: Exchange | None = None
         self.asked_after = 0  # ``last_at`` ahead of the current turn
         self.asked_end = 0  # sequence number behind the client's last bytes
-        self.parting: Exchange | None = None  # what a goodbye was taken for, should it be answered after all
+        self.parting = False  # the client closed as soon as it had sent the current turn
         self.sealed = False  # MySQL under TLS: packets cannot be told
 
     def feed(
@@ -192,17 +192,20 @@ class TurnFramer(Framer):
         return 0
 
     def end(self, from_client: bool, at: int, frame: int) -> int:
-        """A client that closes without having waited said goodbye with its last bytes, where it was answered before."""
+        """A client that closes without having waited said goodbye with its last bytes, where it was answered before.
+
+        Known once the server has closed, too, and said nothing more: a client that half-closes is still answered.
+        """
         x = self.current
-        if (
-            from_client
-            and x is not None
-            and x.response_first_at == 0
-            and self.responses > 0
-            and at - x.request_last_at < _NO_WAIT
-            and (self.protocol == _OPAQUE or self.protocol == _MYSQL or self.protocol == _HTTP2)
-        ):
-            self.parting = x
+        if from_client:
+            self.parting = (
+                x is not None
+                and x.response_first_at == 0
+                and self.responses > 0
+                and at - x.request_last_at < _NO_WAIT
+                and (self.protocol == _OPAQUE or self.protocol == _MYSQL or self.protocol == _HTTP2)
+            )
+        elif self.parting and self.open_request():
             self.current = None
             self.requests -= 1
             self.last_at = self.asked_after
@@ -210,19 +213,8 @@ class TurnFramer(Framer):
             self.say_goodbye(_CLIENT, self.asked_end)
         return 0
 
-    def answered(self) -> int:
-        """The server answers what was sent with the FIN: that was a request, and the client half-closed."""
-        self.current = self.parting
-        self.parting = None
-        self.requests += 1
-        self.retracted = False
-        self.goodbye = 0
-        return 0
-
     def turn(self, from_client: bool, length: int, at: int, frame: int) -> int:
         """Account ``length`` opaque bytes of one direction."""
-        if self.parting is not None and not from_client:
-            self.answered()
         x = self.current
         if from_client:
             if x is None or x.response_first_at != 0:

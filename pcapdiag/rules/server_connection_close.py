@@ -114,6 +114,7 @@ class ServerConnectionClose(Rule):
             measured={
                 "connections": pool.size,
                 "requests": pool.requests,
+                "ended_after_one": len(rows),
                 "announced_by_response": len(rows),
                 "opens_per_second": round(rate or 0.0, 2),
             },
@@ -159,7 +160,8 @@ class ServerConnectionClose(Rule):
             measured={
                 "connections": pool.size,
                 "requests": pool.requests,
-                "closed_after_one": len(rows),
+                "ended_after_one": len(rows),
+                "announced_by_response": 0,
                 "lost_requests": late,
                 "opens_per_second": round(rate or 0.0, 2),
             },
@@ -207,7 +209,8 @@ class ServerConnectionClose(Rule):
             measured={
                 "connections": pool.size,
                 "requests": pool.requests,
-                "closed_after_one": len(rows),
+                "ended_after_one": len(rows),
+                "announced_by_response": 0,
                 "lost_requests": 0,
                 "linger_median_s": silence / SECOND,
                 "opens_per_second": round(rate or 0.0, 2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,17 @@ from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
+from pcapdiag.model.whatif import WhatIf
 from pcapdiag.model.words import Opening, TcpState
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
+from pcapdiag.rules.predicting import whatif_of
 from pcapdiag.rules.rule import Desk
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
+from pcapdiag.settings.naming import assignment
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,8 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
     options = options or Options()
     tables = read_tables(paths, progress)
     connections, counters = tables.connections, tables.counters
-    if not len(connections):
-        raise nothing_to_analyse(paths, tables)
-    start = counters.first_at or 0
-    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
-    alias = aliases(connections)
-    keep = (alias == 0) & chosen(connections, options, start)
-    if not keep.any():
-        raise UsageError(
-            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
-        )
+    alias, keep = selected(paths, tables, options)
+    start, end = time_of(tables)
     pools = partition(connections, tables.exchanges, keep, start, end)
     desk = Desk(counters.file_starts)
     judgement = judge(pools, all_rules(), desk)
@@ -94,6 +89,53 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         not_evaluated=judgement.not_evaluated,
         version=__version__,
     )
+
+
+def whatif(
+    paths: Sequence[str],
+    settings: Sequence[str] | Mapping[str, object] = (),
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> WhatIf:
+    """What the pools of a capture would come to under other settings.
+
+    Args:
+        settings: ``{"MaxIdleConnsPerHost": 50}``, or "NAME=VALUE" each; none for those that the pools' own churn calls
+            for.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense, or a setting fits no pool.
+    """
+    texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else settings
+    asked = [assignment(text) for text in texts]
+    tables = read_tables(paths, progress)
+    _, keep = selected(paths, tables, options or Options())
+    start, end = time_of(tables)
+    pools = partition(tables.connections, tables.exchanges, keep, start, end)
+    return whatif_of(
+        pools, asked, Desk(tables.counters.file_starts), tuple(path for _, path in tables.counters.file_starts)
+    )
+
+
+def time_of(tables: Tables) -> tuple[int, int]:
+    """When the capture begins and ends."""
+    last = int(tables.connections.last_at.max())
+    return tables.counters.first_at or 0, max(tables.counters.last_at or 0, last)  # a clock may step back
+
+
+def selected(paths: Sequence[str], tables: Tables, options: Options) -> tuple[Column, NDArray[np.bool_]]:
+    """Which connections repeat another one (its number, else 0), and which are to be looked at."""
+    connections = tables.connections
+    if not len(connections):
+        raise nothing_to_analyse(paths, tables)
+    alias = aliases(connections)
+    keep = (alias == 0) & chosen(connections, options, tables.counters.first_at or 0)
+    if not keep.any():
+        raise UsageError(
+            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
+        )
+    return alias, keep
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:

@@ -17,6 +17,7 @@ from pcapdiag.cli.diagnose import diagnose
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
+from pcapdiag.cli.whatif import whatif
 from pcapdiag.errors import PcapdiagError
 
 OK = 0
@@ -39,6 +40,7 @@ def pcapdiag(context: click.Context) -> None:
     Examples:
       tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
+      pcapdiag whatif buy.pcap                        # what other settings would come to
       pcapdiag connections buy.pcap                   # a line per connection
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
@@ -48,7 +50,7 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, connections, explain, rules, settings):
+for _command in (diagnose, whatif, connections, explain, rules, settings):
     pcapdiag.add_command(_command)
 
 

@@ -17,6 +17,7 @@ from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
     from pcapdiag.model.report import Report
+    from pcapdiag.pipeline import Options
 
 PATIENCE_S = 1.0  # a run shorter than this shows no progress
 STEP = 1 << 20  # bytes between two looks at the progress
@@ -33,13 +34,32 @@ def analyze(
     with_connections: bool,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
-    from pcapdiag.pipeline import Options
     from pcapdiag.pipeline import analyze as run
+
+    chosen = options(
+        files, client=client, server=server, port=port, since=since, until=until, with_connections=with_connections
+    )
+    with Progress(sys.stderr) as progress:
+        return run(files, chosen, progress if progress.wanted else None)
+
+
+def options(
+    files: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    with_connections: bool = False,
+) -> Options:
+    """The pipeline's options from those of the command line."""
+    from pcapdiag.pipeline import Options
 
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
     since, until = since or When(), until or When()
-    options = Options(
+    return Options(
         client=client,
         server=server,
         port=port,
@@ -49,8 +69,6 @@ def analyze(
         until_relative=until.after_start,
         with_connections=with_connections,
     )
-    with Progress(sys.stderr) as progress:
-        return run(files, options, progress if progress.wanted else None)
 
 
 class Progress:

@@ -9,6 +9,7 @@ from pcapdiag.model.report import Finding, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.evidence import doubts
+from pcapdiag.rules.predicting import predicted
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule
 from pcapdiag.rules.verdict import verdict
 
@@ -51,6 +52,11 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
             if outcome is not None:
                 found.append(doubted(outcome, pool))
         for one in settle(found, explains):
+            if one.severity != Severity.INFO:
+                try:
+                    one = replace(one, predicted=predicted(one, pool, desk))
+                except Exception as error:
+                    skipped.append(NotEvaluated(one.code, one.name, f"prediction failed on pool {pool.name}: {error!r}"))
             alike.setdefault(likeness(one), []).append(one)
     findings = [merge(same) for same in alike.values()]
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))

@@ -8,3 +8,8 @@ from importlib.resources import files
 def pcapdiag_1() -> str:
     """The text of the schema of ``pcapdiag/1`` (JSON Schema, draft 2020-12)."""
     return files(__name__).joinpath("pcapdiag-1.schema.json").read_text(encoding="utf-8")
+
+
+def whatif_1() -> str:
+    """The text of the schema of ``pcapdiag-whatif/1``."""
+    return files(__name__).joinpath("pcapdiag-whatif-1.schema.json").read_text(encoding="utf-8")

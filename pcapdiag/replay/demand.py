@@ -73,15 +73,16 @@ class Demand:
 def demand_of(pool: Pool, *, shares_dials: bool, most: int) -> Demand:
     """The demand of a pool's first ``most`` requests."""
     c, x = pool.connections, pool.exchanges
-    order = np.argsort(x.request_first_at, kind="stable")
-    whole = len(order)
-    dialled = np.flatnonzero(pool.dialled)
-    dialled = dialled[np.argsort(c.first_at[dialled], kind="stable")]
+    whole = len(x)
     end = pool.end
+    order = np.arange(whole)
+    dialled = np.flatnonzero(pool.dialled)
     if whole > most:
-        end = int(x.request_first_at[order[most]])
-        order = order[:most]
+        end = int(np.partition(x.request_first_at, most)[most])
+        order = np.flatnonzero(x.request_first_at < end)
         dialled = dialled[c.first_at[dialled] < end]
+    order = order[np.argsort(x.request_first_at[order], kind="stable")]
+    dialled = dialled[np.argsort(c.first_at[dialled], kind="stable")]
     put_back = _put_back(pool, order)
     until = np.minimum(pool.busy_until[order], pool.end)
     service = np.maximum(until - x.request_first_at[order], 0) + put_back
@@ -98,7 +99,7 @@ def demand_of(pool: Pool, *, shares_dials: bool, most: int) -> Demand:
         arrivals[by_arrival].tolist(),
         service[by_arrival].tolist(),
         dialling[by_arrival].tolist(),
-        _ends(pool)[order][by_arrival].tolist(),
+        _ends(pool, order[by_arrival]).tolist(),
         min(begun, default=pool.start),
         end,
         int((midstream & pool.used & (c.first_at <= end)).sum()),
@@ -110,23 +111,21 @@ def demand_of(pool: Pool, *, shares_dials: bool, most: int) -> Demand:
 def _put_back(pool: Pool, order: Column) -> Column:
     """For each of these exchanges the time from its response's last byte until its connection was free again."""
     x = pool.exchanges
-    following = np.full(len(x), -1, dtype=np.int64)
-    if len(x) > 1:
-        same = x.connection[1:] == x.connection[:-1]
-        following[:-1][same] = np.maximum((x.request_first_at[1:] - pool.busy_until[:-1])[same], 0)
+    connection = x.connection[order]
+    following = np.minimum(order + 1, len(x) - 1)
+    last = (following == order) | (x.connection[following] != connection)
+    pause = np.maximum(x.request_first_at[following] - pool.busy_until[order], 0)
     thrown = np.zeros(pool.size, dtype=bool)
     thrown[overflow_rows(pool)] = True
-    last = following < 0
-    shown = last & thrown[x.connection] & (pool.linger[x.connection] >= 0)
-    known = pool.linger[x.connection[shown]]
-    if len(known) >= USUAL_OF:
-        usual = int(np.median(known))
+    linger = pool.linger[connection]
+    shown = last & thrown[connection] & (linger >= 0)
+    if int(shown.sum()) >= USUAL_OF:
+        usual = int(np.median(linger[shown]))
     else:
-        pauses = following[~last]
+        pauses = pause[~last]
         leg = client_round_trip(pool)
         usual = min(int(np.quantile(pauses, 0.1)) if len(pauses) else PUT_BACK, PUT_BACK) + leg
-    free = np.where(shown, pool.linger[x.connection], np.where(last, usual, np.minimum(following, usual)))
-    return np.asarray(free[order])
+    return np.where(shown, linger, np.where(last, usual, np.minimum(pause, usual)))
 
 
 def _took(pool: Pool) -> Column:
@@ -175,17 +174,14 @@ def _in_line(left: Column, syns: Column, took: Column, usual: int) -> tuple[Colu
     return np.array(arrivals, dtype=np.int64), np.array(dialling, dtype=np.int64)
 
 
-def _ends(pool: Pool) -> Column:
-    """For each exchange what of it ended its connection; a server that counts requests is a limit, and no exchange's."""
+def _ends(pool: Pool, order: Column) -> Column:
+    """For each of these exchanges what of it ended its connection; a server that counts requests is a limit, and none's."""
     x = pool.exchanges
-    flags = x.flags
-    ends = np.zeros(len(x), dtype=np.int64)
-    said = (flags & RESPONSE_CLOSE) != 0
-    if request_cap(pool) is not None:
-        said[:] = False
-    ends[said] = ANNOUNCED
-    unanswered = (flags & (RESPONSE_COMPLETE | TURN)) == 0
-    gone = pool.closed[x.connection]
+    flags = x.flags[order]
+    ends = np.zeros(len(order), dtype=np.int64)
+    if request_cap(pool) is None:
+        ends[(flags & RESPONSE_CLOSE) != 0] = ANNOUNCED
     ends[(flags & REQUEST_CLOSE) != 0] = ASKED
-    ends[unanswered & gone] = BROKEN
+    unanswered = (flags & (RESPONSE_COMPLETE | TURN)) == 0
+    ends[unanswered & pool.closed[x.connection[order]]] = BROKEN
     return ends

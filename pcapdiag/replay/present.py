@@ -48,7 +48,8 @@ UNUSED_SHARE = 0.02
 COUNTS_BUSY = frozenset({"python-httpx"})
 # Uses from which the order in which connections are taken is read, and the first so many of them that are looked at.
 MIN_CHOICES = 10
-CHOICES = 2_000
+CHOICES = 300
+MIN_OVERFLOW = 3
 # Requests that show whether a reading of the capture reproduces it; a pool's whole demand is replayed for a table.
 ALL = 1 << 60
 
@@ -185,24 +186,23 @@ def _with_replacement(pool: Pool, base: Policy) -> Policy:
 
 def _idle_limits(pool: Pool, client_id: str | None) -> list[tuple[int | None, bool]]:
     """What may be the limit on idle connections, and whether the oldest makes room; (None, False) where none shows."""
-    if client_id in COUNTS_BUSY:
-        counted = capacity_with_busy(pool)
-        if counted is not None and counted.value:
-            return [(counted.value, False)]
-    capacity = idle_capacity(pool)
-    if capacity is not None and capacity.value:
-        return [(capacity.value, False)]
-    evicting = evicting_capacity(pool)
-    if evicting is not None and evicting.value:
-        return [(evicting.value, True)]
-    found: list[tuple[int | None, bool]] = [(None, False)]
     rows = overflow_rows(pool)
-    if len(rows) >= MIN_REQUESTS:
-        # Never seen at rest: the number that sat idle at most of the closes.
-        usual = int(np.bincount(pooled_at_overflow(pool)).argmax())
-        if usual:
-            found.insert(0, (usual, False))
-    return found
+    if len(rows) < max(MIN_OVERFLOW, UNUSED_SHARE * int(pool.dialled.sum())):
+        return [(None, False)]
+    found: list[tuple[int | None, bool]] = []
+    counted = capacity_with_busy(pool) if client_id in COUNTS_BUSY else None
+    counted = counted or idle_capacity(pool)
+    evicting = None if counted is not None else evicting_capacity(pool)
+    if counted is not None and counted.value:
+        found.append((counted.value, False))
+    elif evicting is not None and evicting.value:
+        found.append((evicting.value, True))
+    # The number that sat idle at most of the closes: all there is where the pool was never seen at rest, and right where
+    # something else empties it then.
+    usual = int(np.bincount(pooled_at_overflow(pool)).argmax())
+    if usual and (usual, False) not in found:
+        found.append((usual, False))
+    return found or [(None, False)]
 
 
 @once_per_pool
@@ -210,18 +210,18 @@ def newest_first(pool: Pool) -> bool:
     """Whether the connection that fell idle last is taken first, from the uses that had a choice; so where none had."""
     idle = pool.idle
     taken = np.flatnonzero((idle.fate == Fate.REUSED) & ~idle.fresh)
-    taken = taken[np.argsort(idle.end[taken], kind="stable")][:CHOICES]
+    if len(taken) > CHOICES:
+        taken = taken[np.argpartition(idle.end[taken], CHOICES)[:CHOICES]]
     if not len(taken):
         return True
     guard = max(pool.guard // 4, 1)
-    begun = np.argsort(idle.start, kind="stable")
+    begun = np.flatnonzero(idle.start < int(idle.end[taken].max()))
     starts, ends = idle.start[begun], idle.end[begun]
     newest = oldest = 0
     for row in taken.tolist():
         at = int(idle.end[row])
         # Idle for a while before, and still so after: the ones that might have been taken instead.
-        until = int(np.searchsorted(starts, at - guard))
-        others = starts[:until][ends[:until] > at + guard]
+        others = starts[(starts < at - guard) & (ends > at + guard)]
         if not len(others):
             continue
         mine = int(idle.start[row])

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Hold ``pcapdiag whatif`` against real reruns: record a default, predict other values, set them for real, compare.
+
+    sudo scripts/prove_whatif.py                     all experiments, about a quarter of an hour
+    sudo scripts/prove_whatif.py go-idle-pool ...    some
+    scripts/prove_whatif.py --list
+
+Options are those of make_captures.py; ``--runs`` says how often each value is run.  Connections are counted by the
+kernel's events, never from the packets.  A prediction is good when it lies within 25% of the mean of the reruns, or within
+their own spread where that is larger.  Of the refusals nothing may be predicted.  The last lines are the tables of
+docs/WHATIF.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dpkt
+from lab.case import Case, Client, Front, Lab, Program, make
+from lab.errors import LabError
+from lab.kernel import mounted_tracefs, unmount_tracefs
+from lab.servers import Apache, GoServer, Nginx, Server
+from lab.toolchains import python_with_libraries, toolchain
+
+import pcapdiag
+from pcapdiag.model.whatif import PoolWhatIf
+
+NUMBER = 240  # of the first network
+WITHIN = 0.25
+ATTEMPTS = 3  # a busy machine may spoil a run
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A client and a server with a setting at a value; the default is captured, the others are predicted and then run."""
+
+    name: str
+    ecosystem: str
+    setting: str  # as given to --set
+    default: str
+    values: tuple[str, ...]
+    client: Callable[[str], Client | Front | Program]
+    server: Callable[[str], Server]
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A capture that must not be predicted from."""
+
+    name: str
+    why: str
+    client: Client | Program
+    server: Server
+    spoil: Callable[[Path], None] | None = None  # what is done to the file
+
+
+def founding(value: str) -> Front:
+    """The write-ups' service: a new http.Client for each call as it comes, one Transport with that limit once it is set."""
+    if value == "2":
+        return Front(("-mode", "new-client"))
+    return Front(("-mode", "transport", "-per-host", value, "-max-idle", value))
+
+
+def python(library: str, *options: str) -> Program:
+    return Program(("{python}", "{programs}/whatif_calls.py", library, "{url}", *options), f"Python {library}")
+
+
+def node(agent: str, **load: int) -> Program:
+    words = f'"agent": {{"keepAlive": true, {agent}}}, ' + ", ".join(f'"{key}": {value}' for key, value in load.items())
+    return Program(("node", "{programs}/whatif_calls.js", "{url}", f"{{{words}}}"), "Node.js http.Agent")
+
+
+def java(flag: str, workers: int, calls: int, think: int) -> Program:
+    command = ("java", flag, "{programs}/WhatifCalls.java", "{url}", f"{workers}", f"{calls}", f"{think}")
+    return Program(command, "Java HttpURLConnection")
+
+
+# Bursts with silences of 0.7 to 3.6 s between them.
+BURSTS = ",".join(f"8x3@40ms,rest@{rest}ms" for rest in (700, 1600, 900, 2600, 700, 3600, 1600, 700, 2600, 900, 1600))
+SLOW = GoServer(("-delay", "20ms", "-size", "32"))
+
+EXPERIMENTS = (
+    Experiment(
+        "go-idle-pool", "Go", "MaxIdleConnsPerHost", "2", ("10", "50", "1000"), founding,
+        lambda _: GoServer(("-delay", "5ms", "-size", "32")), full=True,
+    ),
+    Experiment(
+        "go-idle-timeout", "Go", "IdleConnTimeout", "500ms", ("1s", "2s", "3s"),
+        lambda value: Client(("-mode", "transport", "-per-host", "20", "-idle-timeout", value, "-together",
+                              "-load", BURSTS)),
+        lambda _: SLOW,
+    ),
+    Experiment(
+        "requests-pool", "Python", "pool_maxsize", "3", ("6", "12"),
+        lambda value: python("requests", "--workers", "24", "--requests", "30", "--think", "0.04", "--pool", value),
+        lambda _: SLOW,
+    ),
+    Experiment(
+        "httpx-expiry", "Python", "keepalive_expiry", "1", ("2", "4"),
+        lambda value: python("httpx", "--workers", "3", "--requests", "12", "--think", "2", "--expiry", value),
+        lambda _: SLOW,
+    ),
+    Experiment(
+        "node-free-sockets", "Node.js", "maxFreeSockets", "2", ("8", "16"),
+        lambda value: node(f'"maxFreeSockets": {value}', workers=30, requests=30, think=40),
+        lambda _: SLOW,
+    ),
+    Experiment(
+        "java-max-connections", "Java", "http.maxConnections", "2", ("5", "12"),
+        lambda value: java(f"-Dhttp.maxConnections={value}", 20, 40, 40),
+        lambda _: SLOW,
+    ),
+    Experiment(
+        "nginx-requests", "nginx", "keepalive_requests", "6", ("25", "100"),
+        lambda _: python("requests", "--workers", "8", "--requests", "60", "--think", "0.03", "--pool", "20"),
+        lambda value: Nginx((f"keepalive_requests {value}",)),
+    ),
+    Experiment(
+        "nginx-timeout", "nginx", "keepalive_timeout", "1s", ("2s", "4s"),
+        lambda _: python("requests", "--workers", "3", "--requests", "12", "--think", "2"),
+        lambda value: Nginx((f"keepalive_timeout {value}",)),
+    ),
+    Experiment(
+        "apache-requests", "Apache", "MaxKeepAliveRequests", "5", ("20",),
+        lambda _: node('"maxFreeSockets": 50', workers=8, requests=60, think=30),
+        lambda value: Apache(("KeepAliveTimeout 60", f"MaxKeepAliveRequests {value}")),
+    ),
+)  # fmt: skip
+
+
+def two(first: tuple[str, ...], second: tuple[str, ...]) -> Program:
+    return Program(("{python}", "{programs}/delay_repeat.py", "together", *first, "+", *second), "two processes")
+
+
+def process(*options: str) -> tuple[str, ...]:
+    return ("{python}", "{programs}/whatif_calls.py", "requests", "{url}", *options)
+
+
+def lose(capture: Path) -> None:
+    """Every seventh packet was never captured."""
+    whole = capture.with_suffix(".whole")
+    capture.replace(whole)
+    with whole.open("rb") as packets, capture.open("wb") as left:
+        writer = dpkt.pcap.Writer(left, snaplen=262144, nano=False)
+        for number, (at, packet) in enumerate(dpkt.pcap.Reader(packets)):
+            if number % 7:
+                writer.writepkt(packet, at)
+
+
+REFUSALS = (
+    Refusal(
+        "two-processes", "two processes with a session each behind one address",
+        two(process("--workers", "1", "--requests", "40", "--think", "0.2"),
+            process("--workers", "1", "--requests", "40", "--think", "0.2", "--pool", "9")),
+        GoServer(("-delay", "5ms", "-size", "32", "-idle-timeout", "300ms")),
+    ),
+    Refusal(
+        "closed-at-random", "a session that its program closes now and then",
+        python("requests", "--workers", "6", "--requests", "30", "--think", "0.1", "--drop", "0.1"), SLOW,
+    ),
+    Refusal(
+        "lost-packets", "one packet in seven missing in the file",
+        python("requests", "--workers", "24", "--requests", "20", "--think", "0.04", "--pool", "3"), SLOW, lose,
+    ),
+)  # fmt: skip
+
+
+def captured(name: str, client: Client | Front | Program, server: Server, lab: Lab) -> tuple[Path, int]:
+    """A run: its capture, and the connections that the kernel counted."""
+    case = Case(name, name, client, server, {}, (), rest_s=3.2)
+    for attempt in range(ATTEMPTS):
+        try:
+            make(case, lab, NUMBER)
+            break
+        except LabError as error:
+            print(f"{name}: attempt {attempt + 1}: {str(error)[:300]}", file=sys.stderr, flush=True)
+    else:
+        raise LabError(f"{name}: never made")
+    truth = json.loads((lab.out / f"{name}.json").read_text())["truth"]
+    return lab.out / f"{name}.pcap", int(truth["connections"])
+
+
+def served(capture: Path, settings: dict[str, str], port: int) -> PoolWhatIf:
+    """The pool of the service under test."""
+    return next(pool for pool in pcapdiag.whatif([str(capture)], settings).pools if pool.server.port == port)
+
+
+def prove(experiment: Experiment, lab: Lab, runs: int) -> list[tuple[str, ...]]:
+    """A row for each value: predicted, real, spread, and whether it is good."""
+    lab = Lab(lab.work, lab.out, lab.go, experiment.full, lab.python)
+
+    def once(value: str, number: int) -> tuple[Path, int]:
+        return captured(f"{experiment.name}-{value}-{number}", experiment.client(value), experiment.server(value), lab)
+
+    capture, have = once(experiment.default, 0)
+    rows = []
+    for value in experiment.values:
+        pool = served(capture, {experiment.setting: value}, experiment.server(value).port)
+        real = sorted(once(value, number)[1] for number in range(1, runs + 1))
+        mean = sum(real) / len(real)
+        test = pool.back_test
+        replayed = f"{test.replayed:,} ({test.off:+.0%})" if test is not None else "none"
+        head = (experiment.ecosystem, experiment.setting, f"{experiment.default}: {have:,}", replayed, value)
+        if pool.refused:
+            rows.append((*head, f"none: {pool.refused}", f"{mean:,.0f}", f"{real[0]:,} to {real[-1]:,}", "refused"))
+            continue
+        predicted = pool.sweeps[0].trials[1].connections
+        off = predicted / mean - 1
+        good = abs(predicted - mean) <= max(WITHIN * mean, real[-1] - real[0])
+        rows.append((*head, f"{predicted:,}", f"{mean:,.0f}", f"{real[0]:,} to {real[-1]:,}",
+                     f"{off:+.0%}" + ("" if good else " MISSED")))  # fmt: skip
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+    return rows
+
+
+def refuse(refusal: Refusal, lab: Lab) -> tuple[str, ...]:
+    capture, have = captured(refusal.name, refusal.client, refusal.server, lab)
+    if refusal.spoil is not None:
+        refusal.spoil(capture)
+    pool = served(capture, {"idle_pool_limit": "100"}, refusal.server.port)
+    test = pool.back_test
+    replayed = f"{test.replayed:,} of {test.captured:,}" if test is not None else "-"
+    verdict = pool.refused or f"PREDICTED {pool.sweeps[0].trials[-1].connections:,}"
+    row = (refusal.why, f"{have:,}", replayed, verdict, f"{pool.at_least:,} or more")
+    print(f"| {' | '.join(row)} |", flush=True)
+    return row
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="experiments and refusals (default: all)")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--runs", type=int, default=3, help="of each value (default 3)")
+    parser.add_argument("--out", type=Path, help="where captures are kept (default: nowhere)")
+    parser.add_argument("--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)")
+    parser.add_argument("--go-new", type=Path, help="a go program, 1.27 or later")
+    parser.add_argument("--python", type=Path, help="a python with requests, urllib3, httpx and aiohttp")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    known = [*EXPERIMENTS, *REFUSALS]
+    if options.list:
+        for one in known:
+            print(one.name)
+        return 0
+    if os.geteuid():
+        raise LabError("network namespaces and tcpdump need root")
+    unknown = set(options.names) - {one.name for one in known}
+    if unknown:
+        raise LabError(f"no such experiment: {', '.join(sorted(unknown))}; --list prints them")
+    chosen = [one for one in known if not options.names or one.name in options.names]
+    work = (options.work or Path(tempfile.mkdtemp(prefix="pcapdiag-whatif-"))).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    work.chmod(0o755)  # Apache's workers read their file from here
+    out = options.out or work / "captures"
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[tuple[str, ...]] = []
+    try:
+        mounted_tracefs(work)
+        go = {"new": toolchain("new", work, options.go_new)}
+        lab = Lab(work, out, go, False, options.python or python_with_libraries(work))
+        for one in chosen:
+            rows += prove(one, lab, options.runs) if isinstance(one, Experiment) else [refuse(one, lab)]
+    finally:
+        unmount_tracefs(work)
+        if not options.work:
+            shutil.rmtree(work, ignore_errors=True)
+    missed = [row for row in rows if any("MISSED" in cell or "PREDICTED" in cell for cell in row)]
+    print(f"{len(rows) - len(missed)} of {len(rows)} as they should be")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LabError as error:
+        sys.exit(f"prove_whatif: {error}")

@@ -18,9 +18,9 @@ class Policy:
             being closed itself.
         counts_busy: the idle limit is compared with all open connections.
         newest_first: the connection that came back last is taken first.
-        shares_dials: a request that waits for its dial takes a connection that comes back meanwhile, oldest request
-            first, and the dialled one goes to whoever waits then, or into the pool (Go's ``http.Transport``).  Else the
-            request that dialled takes what it dialled.
+        shares_dials: a request that waits for its dial takes a connection that comes back meanwhile, the oldest request
+            first; a dialled one that its request needs no more goes to whoever waits longest, or into the pool (Go's
+            ``http.Transport``).  Else the request that dialled takes what it dialled.
         idle_timeout, lifetime, requests: of the client, and likewise of the server; a lifetime is looked at when a
             connection comes back and when it is taken.
         max_connections: open and dialling ones together; a request beyond it waits for its turn.

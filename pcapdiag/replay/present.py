@@ -202,7 +202,7 @@ def _idle_limits(pool: Pool, client_id: str | None) -> list[tuple[int | None, bo
     usual = int(np.bincount(pooled_at_overflow(pool)).argmax())
     if usual and (usual, False) not in found:
         found.append((usual, False))
-    return found or [(None, False)]
+    return [*found, (None, False)]
 
 
 @once_per_pool

@@ -307,15 +307,14 @@ def sweep(pool: Pool, parties: Parties, seen: Present, knob: Knob, role: str, fr
     value = value_in(policy, knob, role)
     best = the_smallest(pool, parties, seen, policy, knob, role)
     last = best.value if best is not None else None
-    tried = steps(knob, value, None if last is None else float(last))
-    if last is not None:
-        tried.append(float(last))
+    tried: list[float | None] = [*steps(knob, value, None if last is None else float(last))]
+    tried.append(None if last is None else float(last))
     trials = [now(pool, seen)]
     for one in tried:
-        settings = (setting_value(knob, role, one, parties),)
-        trials.append(trial(pool, seen, changed(policy, knob, role, one), settings))
-    if last is None:
-        trials.append(told(pool, seen, free, (setting_value(knob, role, None, parties),)))
+        outcome = replay(seen.demand, changed(policy, knob, role, one))
+        trials.append(told(pool, seen, outcome, (setting_value(knob, role, one, parties),)))
+        if outcome.dials <= free.dials:
+            break  # more of it changes nothing
     name = setting_value(knob, role, value, parties).name
     return Sweep(name, knob, role, in_words(knob, value), tuple(trials), best, free.dials + seen.demand.warm)
 

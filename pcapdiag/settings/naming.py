@@ -121,7 +121,7 @@ def meant_by(name: str) -> list[Named]:
     if knobs:
         if len(knobs) > 1:
             raise UsageError(f"--set: {name} is known of both ends; say {' or '.join(f'{s}.{k}' for k, s in knobs)}")
-        return [Named(str(knobs[0][0]), knobs[0][0], knobs[0][1])]
+        return [Named(wanted, knobs[0][0], knobs[0][1])]
     whole, part = [], []
     for product in catalog.load().products.values():
         for setting in product.settings:

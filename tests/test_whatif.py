@@ -148,7 +148,7 @@ def test_the_page_has_the_back_test_the_table_and_the_smallest_value(capsys: pyt
     assert "300 requests on 144 connections" in flat
     assert "the capture has 144 (" in flat
     assert "As read from the packets: http.Transport.MaxIdleConnsPerHost: 2." in flat
-    assert "The smallest value that removes the churn is 20" in flat
+    assert "The smallest value that removes the churn here is 20" in flat
     assert max(map(len, out.splitlines())) <= 80
 
 

@@ -32,7 +32,7 @@ class BackTest:
     replayed: int  # dials in the replay
     off: float  # relative difference, 0.1 is 10% too many
     trusted: bool
-    tested: bool  # False: nothing is ever reused, so there was no pool that the replay could have got wrong
+    tested: bool  # False: connections are not used twice, so there was no pool that the replay could have got wrong
     reason: str  # a clause, where it is not trusted
 
 

@@ -61,8 +61,8 @@ class Present:
     Attributes:
         off: how far the replay's dials are from the capture's, relative; 0.1 is 10% too many.
         trusted: the replay reproduces them.  why_not: a clause where it does not, or where none was tried.
-        tested: whether a pool was at work that the replay could have got wrong: where nothing is ever reused, any replay
-            without reuse comes to the same.
+        tested: whether a pool was at work that the replay could have got wrong: where each request ends its connection, or
+            nothing is reused, any replay comes to the same.
     """
 
     demand: Demand
@@ -136,7 +136,9 @@ def judged(pool: Pool, demand: Demand, policy: Policy) -> Present:
                 f"{passed:,} dials passed over a connection that was idle and used again later: more than one pool is "
                 "behind this address"
             )
-    return Present(demand, policy, outcome, off, not why, policy.reuse, why)
+    ended = sum(1 for end in demand.ends if end)
+    tested = policy.reuse and ended < SINGLE * len(demand)
+    return Present(demand, policy, outcome, off, not why, tested, why)
 
 
 def shares_dials(pool: Pool, client_id: str | None) -> bool:

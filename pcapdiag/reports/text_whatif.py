@@ -67,11 +67,11 @@ def _pool(page: Page, pool: PoolWhatIf) -> None:
 def back_test(test: BackTest) -> str:
     """How the replay of the present compares with the capture, in a sentence or two."""
     told = (
-        f"Replayed as it is, it opens {plural(test.replayed, 'connection')}; the capture has {test.captured:,} "
+        f"The replay at these settings opens {plural(test.replayed, 'connection')}, the capture has {test.captured:,} "
         f"({percent(test.off)})."
     )
     if test.trusted and not test.tested:
-        told += " Since no connection was used twice, this puts no pool to the test."
+        told += " Since connections are not used twice, that puts no pool to the test: it is taken for one program's."
     return told
 
 
@@ -92,7 +92,7 @@ def _sweep(page: Page, pool: PoolWhatIf, sweep: Sweep) -> None:
         page.table(headers, [_row(pool, trial, ends) for trial in sweep.trials])
     if sweep.smallest is not None:
         page.para(
-            f"The smallest value that removes the churn is {sweep.smallest.text}; without any limit there would be "
+            f"The smallest value that removes the churn here is {sweep.smallest.text}; without any limit there would be "
             f"{plural(sweep.unavoidable, 'connection')}.",
             indent=2,
             style="good",
@@ -135,7 +135,9 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         return ""
     replayed, whole = _count(measures, "replayed_requests"), _count(measures, "requests")
     part = f"in the first {replayed:,} of {whole:,} requests " if replayed < whole else ""
-    found = [f"{plural(_count(measures, 'connections'), 'connection')} instead of {_count(measures, 'connections_now'):,}"]
+    found = [
+        f"{plural(_count(measures, 'connections'), 'connection')} instead of {_count(measures, 'connections_now'):,}"
+    ]
     before, after = rate(_rate(measures, "opens_per_second_now")), rate(_rate(measures, "opens_per_second"))
     if before != after:
         found.append(f"{after} opens per second instead of {before}")
@@ -149,7 +151,9 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         told += f" With {default}: {plural(_count(measures, 'connections_at_default_pool'), 'connection')}."
     if measures.get("pool_tested"):
         off = percent(_rate(measures, "replay_off"))
-        told += f" (Replayed as it is, {_count(measures, 'replayed_now'):,}: {off}.)"
+        told += f" (The replay at the present setting opens {_count(measures, 'replayed_now'):,}: {off}.)"
+    else:
+        told += " That takes one program to make all these calls."
     return told
 
 

@@ -56,7 +56,9 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
                 try:
                     one = replace(one, predicted=predicted(one, pool, desk))
                 except Exception as error:
-                    skipped.append(NotEvaluated(one.code, one.name, f"prediction failed on pool {pool.name}: {error!r}"))
+                    skipped.append(
+                        NotEvaluated(one.code, one.name, f"prediction failed on pool {pool.name}: {error!r}")
+                    )
             alike.setdefault(likeness(one), []).append(one)
     findings = [merge(same) for same in alike.values()]
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))

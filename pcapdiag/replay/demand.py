@@ -19,7 +19,7 @@ import numpy as np
 
 from pcapdiag.model.flags import REQUEST_CLOSE, RESPONSE_CLOSE, RESPONSE_COMPLETE, TURN
 from pcapdiag.model.tables import Column
-from pcapdiag.model.words import Opening
+from pcapdiag.model.words import CloseClass, Opening
 from pcapdiag.pools.capacity import overflow_rows
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import client_round_trip
@@ -38,7 +38,9 @@ AT_ONCE = 3
 # What ends a connection together with a request, whichever connection that is.
 ASKED = 1  # the request asked for the close
 ANNOUNCED = 2  # its response announced it
-BROKEN = 3  # no answer came, or not all of it
+BROKEN = 3  # no answer came, or not all of it, or one that refuses the request and closes
+# Statuses from which on a server closes for what is wrong with the request or itself, not as it is configured.
+FAILED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,11 @@ def _ends(pool: Pool, order: Column) -> Column:
     flags = x.flags[order]
     ends = np.zeros(len(order), dtype=np.int64)
     if request_cap(pool) is None:
-        ends[(flags & RESPONSE_CLOSE) != 0] = ANNOUNCED
+        said = (flags & RESPONSE_CLOSE) != 0
+        ends[said] = np.where(x.status[order][said] < FAILED, ANNOUNCED, BROKEN)
     ends[(flags & REQUEST_CLOSE) != 0] = ASKED
+    connection = x.connection[order]
     unanswered = (flags & (RESPONSE_COMPLETE | TURN)) == 0
-    ends[unanswered & pool.closed[x.connection[order]]] = BROKEN
+    given_up = (pool.close_class[connection] == CloseClass.OPEN_REQUEST) & (pool.last_exchange[connection] == order)
+    ends[(unanswered & pool.closed[connection]) | given_up] = BROKEN
     return ends

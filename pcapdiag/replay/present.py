@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pcapdiag.model.words import Opening, Protocol, Side
+from pcapdiag.model.flags import UPGRADED
+from pcapdiag.model.words import CloseClass, Opening, Protocol, Side
 from pcapdiag.pools.capacity import (
     capacity_with_busy,
     evicting_capacity,
@@ -21,7 +22,7 @@ from pcapdiag.pools.capacity import (
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import Fate, Pool, once_per_pool
 from pcapdiag.pools.replacing import replacement, told_by_count
-from pcapdiag.pools.timers import idle_timer
+from pcapdiag.pools.timers import LATE, LATE_SHARE, Timer, idle_timer
 from pcapdiag.replay.demand import Demand, demand_of
 from pcapdiag.replay.engine import Outcome, replay
 from pcapdiag.replay.policy import Policy
@@ -37,8 +38,11 @@ PASSED = 0.15
 # Part of the pool from which on what was not captured may be what decides.
 MOST = 0.5
 GAPS = 0.1
-# Connections with one request each, from which on nothing is reused.
+TUNNELS = 0.1
+# Connections with one request each, from which on nothing is reused: if, that is, something could have been.  Dials passed
+# over idle connections that nobody used again, or connections were closed at once, at half of them or more.
 SINGLE = 0.9
+COULD_HAVE = 0.5
 # Clients whose dials serve whichever request waits longest.
 SHARED_DIALS = frozenset({"go-net-http"})
 # And any client that leaves so many dialled connections unused: one that dials for a request uses what it dialled.
@@ -86,6 +90,10 @@ def refusal(pool: Pool) -> str:
         return "HTTP/2 carries many requests on a connection at once"
     if pool.requests < MIN_REQUESTS or not len(pool.exchanges):
         return f"{pool.requests} requests are too few"
+    if float(((pool.exchanges.flags & UPGRADED) != 0).mean()) > TUNNELS:
+        return "its connections turn into tunnels (CONNECT, Upgrade), which nobody else can use"
+    if float((c.mismatch != 0).mean()) > TUNNELS:
+        return "its two ends speak different protocols"
     if float((c.opening == Opening.MIDSTREAM).mean()) > MOST:
         return "most of its connections were open before the capture began"
     gaps = (c.client_gap_bytes - c.client_missing_bytes > 0) | (c.server_gap_bytes - c.server_missing_bytes > 0)
@@ -156,8 +164,7 @@ def readings(pool: Pool, client_id: str | None, shares: bool) -> list[Policy]:
     for owner in (Side.CLIENT, Side.SERVER):
         timer = idle_timer(pool, owner)
         if timer is not None:
-            value = timer.value if timer.value is not None else timer.high
-            mine = owner == Side.CLIENT
+            value, mine = _fires_at(timer), owner == Side.CLIENT
             if timer.lifetime:
                 base = replace(base, lifetime=value) if mine else replace(base, server_lifetime=value)
             else:
@@ -168,9 +175,31 @@ def readings(pool: Pool, client_id: str | None, shares: bool) -> list[Policy]:
     else:
         base = _with_replacement(pool, base)
     found = [replace(base, idle_limit=limit, evicts_oldest=evicts) for limit, evicts in _idle_limits(pool, client_id)]
-    if pool.single >= SINGLE and pool.size >= MIN_REQUESTS:
+    if pool.single >= SINGLE and pool.size >= MIN_REQUESTS and _could_have_reused(pool):
         found.append(Policy(reuse=False, shares_dials=False))
     return found
+
+
+def _fires_at(timer: Timer) -> int:
+    """The silence after which a timer's connections are gone.
+
+    Of one that is looked at only ahead of a dial the shortest silence that it closed is known; it is put just below, so
+    that such a silence, seen from the moment the connection was put back, still counts as too long.
+    """
+    if timer.value is not None:
+        return timer.value
+    return max(timer.low or 0, timer.high - max(LATE, int(LATE_SHARE * timer.high)))
+
+
+def at_most(pool: Pool, owner: Side) -> bool:
+    """Whether of an end's idle timeout no more is known than that it is no longer than what the policy has."""
+    timer = idle_timer(pool, owner)
+    return timer is not None and not timer.lifetime and timer.value is None
+
+
+def _could_have_reused(pool: Pool) -> bool:
+    at_once = float((pool.close_class[pool.used] == CloseClass.IMMEDIATE).mean()) if pool.used.any() else 0.0
+    return at_once >= COULD_HAVE or (pool.missed_rate or 0.0) >= COULD_HAVE
 
 
 def _with_replacement(pool: Pool, base: Policy) -> Policy:

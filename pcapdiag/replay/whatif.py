@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pcapdiag.model.report import Endpoint
 from pcapdiag.model.whatif import BackTest, PoolWhatIf, SettingValue, Sweep, Trial
@@ -16,7 +16,7 @@ from pcapdiag.replay.demand import ASKED
 from pcapdiag.replay.engine import Outcome, Why, replay
 from pcapdiag.replay.outcome import opens_per_second, time_wait
 from pcapdiag.replay.policy import Policy
-from pcapdiag.replay.present import Present, bound, present, refusal
+from pcapdiag.replay.present import Present, at_most, bound, present, refusal
 from pcapdiag.settings import catalog
 from pcapdiag.settings.entries import Recognised, Setting
 from pcapdiag.settings.naming import SWITCHES, TIMES, Assignment, Named, negative, value_of
@@ -70,7 +70,7 @@ def pool_whatif(pool: Pool, parties: Parties, asked: Sequence[tuple[Assignment, 
     """
     why_not = refusal(pool)
     if why_not:
-        return row(pool, parties, None, why_not, ())
+        return None if not asked and (quiet(pool) or not pool.requests) else row(pool, parties, None, why_not, ())
     seen = present(pool, parties.client.product_id, MOST)
     if not seen.trusted:
         if not asked and quiet(pool):
@@ -107,7 +107,7 @@ def row(pool: Pool, parties: Parties, seen: Present | None, refused: str, sweeps
         opens_per_second=pool.opens_per_second or 0.0,
         time_wait=waiting_now(pool),
         at_least=bound(pool),
-        present=() if seen is None else present_settings(seen.policy, parties),
+        present=() if seen is None else present_settings(pool, seen.policy, parties),
         back_test=None
         if seen is None
         else BackTest(seen.demand.dials, seen.outcome.dials, seen.off, seen.trusted, seen.tested, seen.why_not),
@@ -160,7 +160,16 @@ def in_words(knob: Knob, value: float | bool | None, name: str = "") -> str:
     return f"{value:,.0f}"
 
 
-def present_settings(policy: Policy, parties: Parties) -> tuple[SettingValue, ...]:
+def as_read(pool: Pool, knob: Knob, role: str, value: float | None, none: str = "no limit") -> str:
+    """A present value in words: "2", "75 s", "at most 6 s"."""
+    if value is None:
+        return none
+    side = Side.CLIENT if role == "client" else Side.SERVER
+    bounded = knob == Knob.IDLE_TIMEOUT and at_most(pool, side)
+    return ("at most " if bounded else "") + in_words(knob, value)
+
+
+def present_settings(pool: Pool, policy: Policy, parties: Parties) -> tuple[SettingValue, ...]:
     """The limits that the packets show, as their products call them."""
     found = []
     if not policy.reuse:
@@ -168,7 +177,7 @@ def present_settings(policy: Policy, parties: Parties) -> tuple[SettingValue, ..
     for knob, role in BEHIND.values():
         value = value_in(policy, knob, role)
         if value is not None:
-            found.append(setting_value(knob, role, value, parties))
+            found.append(replace(setting_value(knob, role, value, parties), text=as_read(pool, knob, role, value)))
     return tuple(found)
 
 
@@ -238,8 +247,11 @@ def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple
         if best is not None and best.value != settings[0].value:
             own = changed(seen.policy, best.knob, best.role, best.value)
             trials.append(trial(pool, seen, own, (best,)))
-    value = value_in(seen.policy, first.knob, first.role) if first.knob not in SWITCHES else seen.policy.reuse
-    shown = "no limit seen" if value is None else in_words(first.knob, value)
+    if first.knob in SWITCHES:
+        shown = "connections are used again" if seen.policy.reuse else "nothing is used again"
+    else:
+        value = value_in(seen.policy, first.knob, first.role)
+        shown = as_read(pool, first.knob, first.role, value, "no limit seen")
     return Sweep(
         settings[0].name,
         first.knob,
@@ -316,7 +328,7 @@ def sweep(pool: Pool, parties: Parties, seen: Present, knob: Knob, role: str, fr
         if outcome.dials <= free.dials:
             break  # more of it changes nothing
     name = setting_value(knob, role, value, parties).name
-    return Sweep(name, knob, role, in_words(knob, value), tuple(trials), best, free.dials + seen.demand.warm)
+    return Sweep(name, knob, role, as_read(pool, knob, role, value), tuple(trials), best, free.dials + seen.demand.warm)
 
 
 def the_smallest(
@@ -381,14 +393,16 @@ def said(pool: Pool, parties: Parties, seen: Present, side: str) -> list[Sweep]:
     asked = side == Side.SERVER.word or ASKED in seen.demand.ends
     if not asked or seen.outcome.dials - outcome.dials < WORTH * seen.outcome.dials:
         return []
-    setting = setting_value(Knob.KEEPALIVE_SWITCH, side, True, parties)
+    # Which of a product's switches does it is not in the packets.
+    name = NEUTRAL[Knob.KEEPALIVE_SWITCH, side]
+    setting = SettingValue(name, None, Knob.KEEPALIVE_SWITCH, side, True, "on")
     trials = (now(pool, seen), told(pool, seen, outcome, (setting,)))
     return [
         Sweep(
-            setting.name,
+            name,
             Knob.KEEPALIVE_SWITCH,
             side,
-            in_words(Knob.KEEPALIVE_SWITCH, False, setting.name),
+            "off",
             trials,
             None,
             outcome.dials + seen.demand.warm,

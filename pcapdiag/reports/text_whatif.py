@@ -112,7 +112,7 @@ def _row(pool: PoolWhatIf, trial: Trial, ends: Sequence[str]) -> list[Cell]:
 
 def rate(value: float) -> str:
     """Opens per second: ``2,816``, ``9.2``."""
-    return f"{value:,.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 9.95 or value < 0.05 else f"{value:.1f}"
 
 
 def label(trial: Trial) -> str:
@@ -121,7 +121,7 @@ def label(trial: Trial) -> str:
     if len(settings) < 2:
         return settings[0].text if settings else "now"
     if settings[0].knob == Knob.INSTANCE_PER_REQUEST and settings[-1].knob == Knob.IDLE_POOL_LIMIT:
-        return f"shared, {settings[-1].text} kept"
+        return f"shared, {settings[-1].text}"
     return AS_ASKED
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dpkt
+from lab.capture import Point
 from lab.case import Case, Client, Front, Lab, Program, make
 from lab.errors import LabError
 from lab.kernel import mounted_tracefs, unmount_tracefs
@@ -50,6 +51,8 @@ class Experiment:
     client: Callable[[str], Client | Front | Program]
     server: Callable[[str], Server]
     full: bool = False
+    side: str = "client"  # where it is captured
+    delay_ms: float = 0.0  # one way
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,26 @@ EXPERIMENTS = (
         "requests-pool", "Python", "pool_maxsize", "3", ("6", "12"),
         lambda value: python("requests", "--workers", "24", "--requests", "30", "--think", "0.04", "--pool", value),
         lambda _: SLOW,
+    ),
+    Experiment(
+        "requests-pool-at-server",
+        "Python",
+        "pool_maxsize",
+        "3",
+        ("6", "12"),
+        lambda value: python("requests", "--workers", "24", "--requests", "30", "--think", "0.04", "--pool", value),
+        lambda _: SLOW,
+        side="server",
+        delay_ms=5.0,
+    ),
+    Experiment(
+        "go-tls-idle-pool",
+        "Go",
+        "MaxIdleConnsPerHost",
+        "2",
+        ("6", "20"),
+        lambda value: Client(("-mode", "transport", "-per-host", value, "-together", "-load", "16x30@60ms")),
+        lambda _: Nginx(tls=True),
     ),
     Experiment(
         "httpx-expiry", "Python", "keepalive_expiry", "1", ("2", "4"),
@@ -174,17 +197,19 @@ REFUSALS = (
 )  # fmt: skip
 
 
-def captured(name: str, client: Client | Front | Program, server: Server, lab: Lab) -> tuple[Path, int]:
-    """A run: its capture, and the connections that the kernel counted."""
-    case = Case(name, name, client, server, {}, (), rest_s=3.2)
-    for attempt in range(ATTEMPTS):
+def captured(name: str, client: Client | Front | Program, server: Server, lab: Lab, reuse: bool) -> tuple[Path, int]:
+    """A run, or one that was made before: its capture, and the connections that the kernel counted."""
+    case = Case(name, name, client, server, {}, (), rest_s=3.2, point=Point(side=side), delay_ms=delay_ms)
+    there = reuse and (lab.out / f"{name}.json").exists()
+    for attempt in range(0 if there else ATTEMPTS):
         try:
             make(case, lab, NUMBER)
             break
         except LabError as error:
             print(f"{name}: attempt {attempt + 1}: {str(error)[:300]}", file=sys.stderr, flush=True)
     else:
-        raise LabError(f"{name}: never made")
+        if not there:
+            raise LabError(f"{name}: never made")
     truth = json.loads((lab.out / f"{name}.json").read_text())["truth"]
     return lab.out / f"{name}.pcap", int(truth["connections"])
 
@@ -194,12 +219,14 @@ def served(capture: Path, settings: dict[str, str], port: int) -> PoolWhatIf:
     return next(pool for pool in pcapdiag.whatif([str(capture)], settings).pools if pool.server.port == port)
 
 
-def prove(experiment: Experiment, lab: Lab, runs: int) -> list[tuple[str, ...]]:
+def prove(experiment: Experiment, lab: Lab, runs: int, reuse: bool) -> list[tuple[str, ...]]:
     """A row for each value: predicted, real, spread, and whether it is good."""
     lab = Lab(lab.work, lab.out, lab.go, experiment.full, lab.python)
 
     def once(value: str, number: int) -> tuple[Path, int]:
-        return captured(f"{experiment.name}-{value}-{number}", experiment.client(value), experiment.server(value), lab)
+        client, server = experiment.client(value), experiment.server(value)
+        name = f"{experiment.name}-{value}-{number}"
+        return captured(name, client, server, lab, reuse, experiment.side, experiment.delay_ms)
 
     capture, have = once(experiment.default, 0)
     rows = []
@@ -223,8 +250,8 @@ def prove(experiment: Experiment, lab: Lab, runs: int) -> list[tuple[str, ...]]:
     return rows
 
 
-def refuse(refusal: Refusal, lab: Lab) -> tuple[str, ...]:
-    capture, have = captured(refusal.name, refusal.client, refusal.server, lab)
+def refuse(refusal: Refusal, lab: Lab, reuse: bool) -> tuple[str, ...]:
+    capture, have = captured(refusal.name, refusal.client, refusal.server, lab, reuse)
     if refusal.spoil is not None:
         refusal.spoil(capture)
     pool = served(capture, {"idle_pool_limit": "100"}, refusal.server.port)
@@ -242,6 +269,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--runs", type=int, default=3, help="of each value (default 3)")
     parser.add_argument("--out", type=Path, help="where captures are kept (default: nowhere)")
+    parser.add_argument("--reuse", action="store_true", help="predict anew from what --out has of an earlier run")
     parser.add_argument("--work", type=Path, help="where work is done and toolchains are kept (default: a new folder)")
     parser.add_argument("--go-new", type=Path, help="a go program, 1.27 or later")
     parser.add_argument("--python", type=Path, help="a python with requests, urllib3, httpx and aiohttp")
@@ -272,7 +300,10 @@ def main() -> int:
         go = {"new": toolchain("new", work, options.go_new)}
         lab = Lab(work, out, go, False, options.python or python_with_libraries(work))
         for one in chosen:
-            rows += prove(one, lab, options.runs) if isinstance(one, Experiment) else [refuse(one, lab)]
+            if isinstance(one, Experiment):
+                rows += prove(one, lab, options.runs, options.reuse)
+            else:
+                rows.append(refuse(one, lab, options.reuse))
     finally:
         unmount_tracefs(work)
         if not options.work:

@@ -6,8 +6,8 @@ dialled takes what it dialled.  Go hands whatever comes free first, dialled or b
 that waits longest, so there the SYNs stand in line and each request that leaves while one stands there is that one's.
 
 A connection is free again not at the response's last byte but when the program has read it and put the connection back:
-at the client's own close where the pool was full then, at the latest at its next request, and otherwise as late as is
-usual for this client.  At a capture point near the server these include the way to the client and back.
+at the client's own close where the pool was full then, at the latest at its next request, and otherwise as late as the
+nearest of those closes.  At a capture point near the server these include the way to the client and back.
 """
 
 from __future__ import annotations
@@ -122,12 +122,21 @@ def _put_back(pool: Pool, order: Column) -> Column:
     linger = pool.linger[connection]
     shown = last & thrown[connection] & (linger >= 0)
     if int(shown.sum()) >= USUAL_OF:
-        usual = int(np.median(linger[shown]))
+        usual = _nearest(pool.busy_until[order], shown, linger)
     else:
         pauses = pause[~last]
         leg = client_round_trip(pool)
-        usual = min(int(np.quantile(pauses, 0.1)) if len(pauses) else PUT_BACK, PUT_BACK) + leg
+        short = min(int(np.quantile(pauses, 0.1)) if len(pauses) else PUT_BACK, PUT_BACK) + leg
+        usual = np.full(len(order), short, dtype=np.int64)
     return np.where(shown, linger, np.where(last, usual, np.minimum(pause, usual)))
+
+
+def _nearest(moments: Column, shown: Mask, values: Column) -> Column:
+    """For each moment the value at the next one that shows its own: a busy machine's delays come in stretches."""
+    rows = np.flatnonzero(shown)
+    rows = rows[np.argsort(moments[rows], kind="stable")]
+    following = np.searchsorted(moments[rows], moments)
+    return np.asarray(values[rows[np.minimum(following, len(rows) - 1)]])
 
 
 def _took(pool: Pool) -> Column:

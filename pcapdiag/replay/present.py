@@ -35,6 +35,8 @@ MIN_REQUESTS = 5
 # Dials that pass over a connection which is idle and used again later: of one pool there are none, but for the moments in
 # which a connection is being handed over.
 PASSED = 0.15
+# Clients that take the place of a connection which the server closed, and dial anew in it, though others are idle.
+DIAL_IN_PLACE = frozenset({"python-requests", "python-urllib3"})
 # Part of the pool from which on what was not captured may be what decides.
 MOST = 0.5
 GAPS = 0.1
@@ -115,7 +117,7 @@ def present(pool: Pool, client_id: str | None, most: int = ALL) -> Present:
     demand = demand_of(pool, shares_dials=shares, most=most)
     best: Present | None = None
     for policy in readings(pool, client_id, shares):
-        seen = judged(pool, demand, policy)
+        seen = judged(pool, demand, policy, client_id)
         if best is None or abs(seen.off) < abs(best.off):
             best = seen
         if seen.trusted:
@@ -124,7 +126,7 @@ def present(pool: Pool, client_id: str | None, most: int = ALL) -> Present:
     return best
 
 
-def judged(pool: Pool, demand: Demand, policy: Policy) -> Present:
+def judged(pool: Pool, demand: Demand, policy: Policy, client_id: str | None) -> Present:
     """The replay under one reading, held against the capture."""
     outcome = replay(demand, policy)
     excess = outcome.dials - demand.dials
@@ -139,6 +141,8 @@ def judged(pool: Pool, demand: Demand, policy: Policy) -> Present:
         )
     elif policy.reuse:
         passed = int(pool.passed_over.sum())
+        if client_id in DIAL_IN_PLACE:
+            passed -= int((pool.closed & (pool.server_said | (pool.closer == Side.SERVER))).sum())
         if passed > max(PASSED * demand.dials, BY_ONE):
             why = (
                 f"{passed:,} dials passed over a connection that was idle and used again later: more than one pool is "

@@ -197,7 +197,15 @@ REFUSALS = (
 )  # fmt: skip
 
 
-def captured(name: str, client: Client | Front | Program, server: Server, lab: Lab, reuse: bool) -> tuple[Path, int]:
+def captured(
+    name: str,
+    client: Client | Front | Program,
+    server: Server,
+    lab: Lab,
+    reuse: bool,
+    side: str = "client",
+    delay_ms: float = 0.0,
+) -> tuple[Path, int]:
     """A run, or one that was made before: its capture, and the connections that the kernel counted."""
     case = Case(name, name, client, server, {}, (), rest_s=3.2, point=Point(side=side), delay_ms=delay_ms)
     there = reuse and (lab.out / f"{name}.json").exists()

@@ -17,8 +17,8 @@ from pcapdiag.replay.whatif import Parties, now, pool_whatif, setting_of, told
 from pcapdiag.rules.rule import Desk
 from pcapdiag.settings.naming import Assignment, Named
 
-# Requests of a pool that are replayed for a finding: three replays of so many take some 20 ms.
-MOST = 3_000
+# Requests of a pool that are replayed for a finding: three replays of so many take some 15 ms.
+MOST = 2_000
 # The knob that each cause's remedy sets; connections are then used again, or its limit is out of the way.
 REMEDIES: Mapping[Cause, tuple[Knob, str]] = {
     Cause.IDLE_POOL_TOO_SMALL: (Knob.IDLE_POOL_LIMIT, "client"),

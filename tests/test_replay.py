@@ -321,7 +321,8 @@ def seen_of(name: str, place: int = 0) -> tuple[Pool, str | None]:
 REPRODUCED = (
     "go-ab-new-client", "go-ab-new-transport", "go-ab-shared-default", "go-ab-shared-default-10ms-rtt",
     "go-ab-per-host-50", "go-ab-per-host-1000", "go-nginx-tls-pool-2", "go-new-transport", "go-global-transport",
-    "httpx-user-cancels", "java-request-timeout", "go-idle-timeout-short", "nginx-idle-timeout-2s", "nginx-max-requests-6", "goserv-max-requests-6",
+    "httpx-user-cancels", "java-request-timeout", "go-idle-timeout-short", "nginx-idle-timeout-2s",
+    "nginx-max-requests-6", "goserv-max-requests-6",
     "apache-max-requests-5", "apache-keepalive-off", "goserv-idle-timeout-3s", "requests-lazy-pool", "server-sweeps-idle",
     "node-tls-resumed", "go-disable-keepalives-hot", "requests-4-workers", "urllib3-block-2", "go-nginx-healthy",
 )  # fmt: skip

@@ -249,3 +249,18 @@ def test_a_prediction_is_never_worse_than_what_is() -> None:
             told = finding.predicted
             if "connections" in told:
                 assert int(str(told["connections"])) < int(str(told["connections_now"])), (name, finding.code)
+
+
+def test_of_two_limits_on_idle_connections_the_smaller_decides() -> None:
+    (only,) = pcapdiag.whatif([POOL_OF_2], {"MaxIdleConns": 100}).pools
+    assert only.sweeps[0].trials[1].connections > 130
+    assert "MaxIdleConnsPerHost stays at 2: the smaller limit decides" in " ".join(only.sweeps[0].notes)
+    (only,) = pcapdiag.whatif([POOL_OF_2], {"MaxIdleConnsPerHost": 100, "MaxIdleConns": 100}).pools
+    assert only.sweeps[0].trials[1].connections < 25
+    (only,) = pcapdiag.whatif([POOL_OF_2], {"MaxIdleConnsPerHost": 1000}).pools
+    assert "http.Transport.MaxIdleConns must not be smaller" in " ".join(only.sweeps[0].notes)
+
+
+def test_a_setting_that_only_adds_to_another_names_that_one() -> None:
+    with pytest.raises(UsageError, match=r"set server\.keepAliveTimeout instead"):
+        assignment("keepAliveTimeoutBuffer=2000")

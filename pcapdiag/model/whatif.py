@@ -107,5 +107,5 @@ class WhatIf:
     files: tuple[str, ...]
     asked: tuple[str, ...]  # the settings as they were typed; () for what the pools call for
     pools: tuple[PoolWhatIf, ...]  # the largest first
-    left_out: int  # pools too small for any pattern
+    left_out: int  # pools too small for any pattern, or beyond the first hundred
     version: str

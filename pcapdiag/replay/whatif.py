@@ -19,7 +19,7 @@ from pcapdiag.replay.policy import Policy
 from pcapdiag.replay.present import Present, at_most, bound, present, refusal
 from pcapdiag.settings import catalog
 from pcapdiag.settings.entries import Recognised, Setting
-from pcapdiag.settings.naming import SWITCHES, TIMES, Assignment, Named, negative, value_of
+from pcapdiag.settings.naming import SWITCHES, TIMES, Assignment, Named, first_of_knob, negative, value_of
 
 # Requests of one pool that are replayed for a table: a dozen replays of so many take about three seconds.
 MOST = 100_000
@@ -220,7 +220,7 @@ def now(pool: Pool, seen: Present) -> Trial:
 
 def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple[Assignment, Named]]) -> Sweep:
     """All that was asked for, together, and the smallest value where it is one number."""
-    policy, notes, settings = seen.policy, [], []
+    policy, notes, settings, simulated = seen.policy, [], [], 0
     for wanted, named in asked:
         value = value_of(named, wanted.value)
         if named.product is not None and parties.id_of(named.role) is None:
@@ -233,15 +233,20 @@ def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple
             if hidden:
                 notes.append(f"No prediction for {named.name}: {hidden}.")
                 continue
+        simulated += 1
+        value = beside_the_other(pool, policy, named, value, notes)
         policy = with_change(policy, seen.policy, named.knob, named.role, value, parties, notes)
     if not policy.reuse and any(named.knob not in SWITCHES for _, named in asked):
         notes.append(NOT_REUSED)
     first = asked[0][1]
     trials = [now(pool, seen)]
-    if policy != seen.policy or not notes:
+    if policy == seen.policy:
+        trials += [replace(trials[0], settings=tuple(settings))] if simulated else []
+    else:
         trials.append(trial(pool, seen, policy, tuple(settings)))
     best, free = None, seen.outcome.dials
-    if len(asked) == 1 and (first.knob, first.role) in BEHIND.values() and seen.policy.reuse:
+    alone = len(asked) == 1 and first_of_knob(first) is None
+    if alone and (first.knob, first.role) in BEHIND.values() and seen.policy.reuse:
         free = enough(seen.demand, seen.policy, first.knob, first.role)[0].dials
         best = the_smallest(pool, parties, seen, seen.policy, first.knob, first.role, first)
         if best is not None and best.value != settings[0].value:
@@ -249,6 +254,8 @@ def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple
             trials.append(trial(pool, seen, own, (best,)))
     if first.knob in SWITCHES:
         shown = "connections are used again" if seen.policy.reuse else "nothing is used again"
+    elif first_of_knob(first) is not None:
+        shown = "not visible in these packets"
     else:
         value = value_in(seen.policy, first.knob, first.role)
         shown = as_read(pool, first.knob, first.role, value, "no limit seen")
@@ -262,6 +269,24 @@ def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple
         free + seen.demand.warm,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def beside_the_other(
+    pool: Pool, policy: Policy, named: Named, value: float | bool | None, notes: list[str]
+) -> float | bool | None:
+    """Of two limits on idle connections, as Go has one for each host and one for all, the smaller decides."""
+    if named.knob != Knob.IDLE_POOL_LIMIT or named.product is None or isinstance(value, bool):
+        return value
+    first = first_of_knob(named)
+    if first is not None:
+        if policy.idle_limit is None or (value is not None and value <= policy.idle_limit):
+            return value
+        notes.append(f"{first.name} stays at {policy.idle_limit:,}: the smaller limit decides.")
+        return float(policy.idle_limit)
+    for other in named.product.settings_for(named.knob)[1:]:
+        if other.default_value is not None and (value is None or value > other.default_value):
+            notes.append(f"{other.name} must not be smaller; its default is {other.default}.")
+    return value
 
 
 def waits_inside(pool: Pool, value: float | bool | None) -> str:

@@ -22,7 +22,7 @@ def whatif(result: WhatIf) -> str:
         "files": [json_text(file) for file in result.files],
         "asked": [json_text(text) for text in result.asked],
         "pools": [_pool(pool) for pool in result.pools],
-        "pools_too_small": result.left_out,
+        "pools_left_out": result.left_out,
     }
     return json_dumps(whole, indent=2) + "\n"
 

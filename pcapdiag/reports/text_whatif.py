@@ -32,6 +32,11 @@ def whatif(result: WhatIf, *, width: int = 80, color: bool = False) -> str:
     for pool in result.pools:
         _pool(page, pool)
     page.blank()
+    if result.left_out:
+        page.para(
+            f"Left out: {plural(result.left_out, 'pool')}, too small for any pattern or beyond the first hundred."
+        )
+        page.blank()
     page.para(FIXED, style="dim")
     return page.text()
 
@@ -81,7 +86,7 @@ def percent(off: float) -> str:
 
 def _sweep(page: Page, pool: PoolWhatIf, sweep: Sweep) -> None:
     page.blank()
-    page.para(f"{sweep.name}: now {sweep.now}", indent=2, style="strong")
+    page.para(f"{sweep.name}, now: {sweep.now}", indent=2, style="strong")
     for trial in sweep.trials:
         if label(trial) == AS_ASKED:
             page.para(", ".join(f"{one.name}: {one.text}" for one in trial.settings), label=f"{AS_ASKED}: ", indent=2)

@@ -52,15 +52,16 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
             if outcome is not None:
                 found.append(doubted(outcome, pool))
         for one in settle(found, explains):
-            if one.severity != Severity.INFO:
-                try:
-                    one = replace(one, predicted=predicted(one, pool, desk))
-                except Exception as error:
-                    skipped.append(
-                        NotEvaluated(one.code, one.name, f"prediction failed on pool {pool.name}: {error!r}")
-                    )
             alike.setdefault(likeness(one), []).append(one)
-    findings = [merge(same) for same in alike.values()]
+    by_name = {pool.name: pool for pool in pools}
+    findings = []
+    for one in map(merge, alike.values()):
+        if one.severity != Severity.INFO:
+            try:
+                one = replace(one, predicted=predicted(one, by_name[one.pools[0]], desk))
+            except Exception as error:
+                skipped.append(NotEvaluated(one.code, one.name, f"prediction failed on pool {one.pools[0]}: {error!r}"))
+        findings.append(one)
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
     missing = unmet(pools, rules)
     known = judged | {one.code for one in missing}

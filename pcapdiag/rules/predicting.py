@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pcapdiag._version import __version__
 from pcapdiag.errors import UsageError
 from pcapdiag.model.report import Finding, Measure
-from pcapdiag.model.whatif import WhatIf
+from pcapdiag.model.whatif import PoolWhatIf, WhatIf
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.replay.changing import changed
@@ -19,6 +19,8 @@ from pcapdiag.settings.naming import Assignment, Named
 
 # Requests of a pool that are replayed for a finding: three replays of so many take some 15 ms.
 MOST = 2_000
+# Pools that are shown, the largest: nobody reads more, and a scan makes thousands.
+MOST_POOLS = 100
 # The knob that each cause's remedy sets; connections are then used again, or its limit is out of the way.
 REMEDIES: Mapping[Cause, tuple[Knob, str]] = {
     Cause.IDLE_POOL_TOO_SMALL: (Knob.IDLE_POOL_LIMIT, "client"),
@@ -91,11 +93,12 @@ def whatif_of(pools: Sequence[Pool], asked: Sequence[Assignment], desk: Desk, fi
     Raises:
         UsageError: a setting fits no pool.
     """
-    rows, left_out = [], 0
+    rows: list[PoolWhatIf] = []
+    left_out = 0
     unused = set(range(len(asked)))
     ends: dict[str, set[str]] = {"client": set(), "server": set()}
     for pool in pools:
-        if pool.tiny:
+        if pool.tiny or len(rows) == MOST_POOLS:
             left_out += 1
             continue
         parties = Parties(desk.client_of(pool), desk.server_of(pool))

@@ -36,6 +36,8 @@ SWITCHES = frozenset({Knob.KEEPALIVE_SWITCH, Knob.INSTANCE_PER_REQUEST, Knob.BOD
 
 # Seconds in a unit; those of the catalogue's ``unit`` are in which a bare number is meant.
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+# Settings that only add to another one of the same knob: which is to be set instead.
+ADDENDA = {"server.keepAliveTimeoutBuffer": "server.keepAliveTimeout"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|min|s|m|h|d)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -96,6 +98,8 @@ def assignment(text: str) -> Assignment:
     found = meant_by(name)
     if not found:
         raise UsageError(f"--set: no setting {name!r}; {_hint(name)}")
+    if found[0].name in ADDENDA:
+        raise UsageError(f"--set: {found[0].name} cannot be simulated by itself; set {ADDENDA[found[0].name]} instead")
     able = tuple(one for one in found if one.simulated)
     if not able:
         raise UsageError(
@@ -159,6 +163,14 @@ def value_of(named: Named, text: str) -> float | bool | None:
             )
         return ZERO[named.name]
     return value + extra(named.setting)
+
+
+def first_of_knob(named: Named) -> Setting | None:
+    """The product's setting that is to be changed first for this knob, where that is another one; else None."""
+    if named.product is None:
+        return None
+    first = next((one for one in named.product.settings_for(named.knob) if one.role == named.role), None)
+    return first if first is not None and first.name != named.name else None
 
 
 def negative(name: str) -> bool:

@@ -28,7 +28,7 @@ from lab.capture import Point
 from lab.case import Case, Client, Front, Lab, Program, make
 from lab.errors import LabError
 from lab.kernel import mounted_tracefs, unmount_tracefs
-from lab.servers import Apache, GoServer, Nginx, Server
+from lab.servers import Apache, GoServer, Nginx, Scripted, Server
 from lab.toolchains import python_with_libraries, toolchain
 
 import pcapdiag
@@ -119,17 +119,17 @@ EXPERIMENTS = (
         delay_ms=5.0,
     ),
     Experiment(
-        "go-tls-idle-pool",
-        "Go",
-        "MaxIdleConnsPerHost",
-        "2",
-        ("6", "20"),
-        lambda value: Client(("-mode", "transport", "-per-host", value, "-together", "-load", "16x30@60ms")),
-        lambda _: Nginx(tls=True),
+        "requests-tls-pool",
+        "Python, TLS",
+        "idle_pool_limit",
+        "3",
+        ("6", "12"),
+        lambda value: python("requests", "--workers", "16", "--requests", "30", "--think", "0.06", "--pool", value),
+        lambda _: Scripted("delay_server.py", ("--think", "0.03", "--size", "32"), tls=True),
     ),
     Experiment(
         "httpx-expiry", "Python", "keepalive_expiry", "1", ("2", "4"),
-        lambda value: python("httpx", "--workers", "3", "--requests", "12", "--think", "2", "--expiry", value),
+        lambda value: python("httpx", "--workers", "2", "--requests", "30", "--think", "1.6", "--expiry", value),
         lambda _: SLOW,
     ),
     Experiment(
@@ -149,7 +149,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "nginx-timeout", "nginx", "keepalive_timeout", "1s", ("2s", "4s"),
-        lambda _: python("requests", "--workers", "3", "--requests", "12", "--think", "2"),
+        lambda _: python("requests", "--workers", "2", "--requests", "30", "--think", "1.6"),
         lambda value: Nginx((f"keepalive_timeout {value}",)),
     ),
     Experiment(

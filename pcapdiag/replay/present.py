@@ -34,7 +34,7 @@ BY_ONE = 1
 MIN_REQUESTS = 5
 # Dials that pass over a connection which is idle and used again later: of one pool there are none, but for the moments in
 # which a connection is being handed over.
-PASSED = 0.15
+PASSED = 0.25
 # Clients that take the place of a connection which the server closed, and dial anew in it, though others are idle.
 DIAL_IN_PLACE = frozenset({"python-requests", "python-urllib3"})
 # Part of the pool from which on what was not captured may be what decides.

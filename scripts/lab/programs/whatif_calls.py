@@ -30,11 +30,15 @@ OPTIONS = parser.parse_args()
 
 def requests_client() -> tuple[Callable[[], object], Callable[[], object]]:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 
     session = requests.Session()
     session.trust_env = False
-    session.mount("http://", HTTPAdapter(pool_maxsize=OPTIONS.pool))
+    session.verify = False  # the lab's certificates are its own
+    urllib3.disable_warnings()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=OPTIONS.pool))
     return lambda: session.get(OPTIONS.url), session.close
 
 

@@ -122,10 +122,10 @@ EXPERIMENTS = (
         "requests-tls-pool",
         "Python, TLS",
         "idle_pool_limit",
-        "3",
-        ("6", "12"),
-        lambda value: python("requests", "--workers", "16", "--requests", "30", "--think", "0.06", "--pool", value),
-        lambda _: Scripted("delay_server.py", ("--think", "0.03", "--size", "32"), tls=True),
+        "1",
+        ("2", "6"),
+        lambda value: python("requests", "--workers", "8", "--requests", "40", "--think", "0.12", "--pool", value),
+        lambda _: Scripted("delay_server.py", ("--think", "0.06", "--size", "32"), tls=True),
     ),
     Experiment(
         "httpx-expiry", "Python", "keepalive_expiry", "1", ("2", "4"),
@@ -185,6 +185,15 @@ REFUSALS = (
         two(process("--workers", "1", "--requests", "40", "--think", "0.2"),
             process("--workers", "1", "--requests", "40", "--think", "0.2", "--pool", "9")),
         GoServer(("-delay", "5ms", "-size", "32", "-idle-timeout", "300ms")),
+    ),
+    Refusal(
+        "two-pools-of-3",
+        "two processes behind one address, each with a pool of 3 under 12 callers",
+        two(
+            process("--workers", "12", "--requests", "30", "--think", "0.04", "--pool", "3"),
+            process("--workers", "12", "--requests", "30", "--think", "0.04", "--pool", "3"),
+        ),
+        SLOW,
     ),
     Refusal(
         "closed-at-random", "a session that its program closes now and then",

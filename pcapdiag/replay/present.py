@@ -140,7 +140,9 @@ def judged(pool: Pool, demand: Demand, policy: Policy, client_id: str | None) ->
             "is behind this address"
         )
     elif policy.reuse:
-        passed = int(pool.passed_over.sum())
+        idle = pool.idle
+        # Of connections that were used already: one whose TLS handshake goes on is nothing to pass over.
+        passed = int((pool.idle_nearby((idle.fate == Fate.REUSED) & ~idle.fresh) & ~pool.missed).sum())
         if client_id in DIAL_IN_PLACE:
             passed -= int((pool.closed & (pool.server_said | (pool.closer == Side.SERVER))).sum())
         if passed > max(PASSED * demand.dials, BY_ONE):

@@ -92,7 +92,7 @@ class PoolWhatIf:
     connections: int
     opens_per_second: float
     time_wait: Mapping[str, int]
-    at_least: int  # connections that no setting brings it below: the most requests at once
+    at_least: int  # the most requests at once: so many connections it takes
     present: tuple[SettingValue, ...]
     back_test: BackTest | None  # None where no replay was possible
     refused: str  # why, as a clause; "" where there are predictions, or nothing to predict

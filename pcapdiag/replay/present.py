@@ -268,8 +268,8 @@ def newest_first(pool: Pool) -> bool:
 
 
 def bound(pool: Pool) -> int:
-    """Connections that no setting brings the pool below: the most requests that ran at once."""
-    return pool.peak_busy
+    """The most requests that ran at once, each needing a connection; pipelined ones share theirs."""
+    return min(pool.peak_busy, int(pool.used.sum()))
 
 
 __all__ = ["Present", "bound", "present", "refusal"]

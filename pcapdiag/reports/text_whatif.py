@@ -60,7 +60,7 @@ def _pool(page: Page, pool: PoolWhatIf) -> None:
         page.para(note, indent=2)
     if pool.refused:
         page.para(
-            f"No prediction: {pool.refused}. What can be said is a bound: no setting brings it below "
+            f"No prediction: {pool.refused}. What can be said is a bound: at least "
             f"{plural(pool.at_least, 'connection')}, since that many requests ran at once.",
             indent=2,
             style="unsure",
@@ -135,7 +135,7 @@ def predicted(measures: Mapping[str, Measure]) -> str:
     why = measures.get("no_prediction")
     if why is not None:
         least = plural(_count(measures, "connections_at_least"), "connection")
-        return f"no number, since {why}. No setting brings it below {least}: so many requests ran at once."
+        return f"no number, since {why}. At least {least}: so many requests ran at once."
     if "connections" not in measures:
         return ""
     replayed, whole = _count(measures, "replayed_requests"), _count(measures, "requests")

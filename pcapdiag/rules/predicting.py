@@ -13,7 +13,9 @@ from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.replay.changing import changed
 from pcapdiag.replay.engine import Outcome, replay
 from pcapdiag.replay.present import Present, bound, present, refusal
-from pcapdiag.replay.whatif import Parties, now, pool_whatif, setting_of, told
+from pcapdiag.replay.spelling import Parties, setting_of
+from pcapdiag.replay.trials import now, told
+from pcapdiag.replay.whatif import pool_whatif
 from pcapdiag.rules.rule import Desk
 from pcapdiag.settings.naming import Assignment, Named
 

@@ -14,7 +14,7 @@ from pcapdiag.replay.changing import changed, smallest, steps
 from pcapdiag.replay.demand import ANNOUNCED, ASKED, BROKEN, Demand, demand_of
 from pcapdiag.replay.engine import Outcome, Why, replay
 from pcapdiag.replay.policy import Policy
-from pcapdiag.replay.present import newest_first, present, refusal
+from pcapdiag.replay.present import bound, newest_first, present, refusal
 from pcapdiag.rules.rule import Desk
 
 
@@ -400,3 +400,45 @@ def test_from_a_cap_on_requests_a_server_without_one_is_predicted() -> None:
 
 def test_a_smaller_pool_is_predicted_from_one_with_room() -> None:
     assert predicted("go-ab-per-host-1000", idle_pool_limit=2) == pytest.approx(real("go-ab-shared-default"), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("requests-connect-tunnel", "tunnels"),
+        ("curl-http-to-nginx-tls", "different protocols"),
+        ("requests-connect-refused", "protocol is not known"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_by_reason(name: str, why: str) -> None:
+    one, _ = seen_of(name)
+    assert why in refusal(one)
+
+
+def test_requests_that_share_a_connection_need_no_more_than_it() -> None:
+    one, _ = seen_of("raw-pipelining")
+    assert one.peak_busy > 1
+    assert bound(one) == 1
+
+
+def test_a_connection_in_its_tls_handshake_is_nothing_to_pass_over() -> None:
+    # Two callers over TLS, each with its own connection; the second dials while the first is not through its handshake.
+    made = pool(
+        [Life(0.0, [(0.2 + at, 0.3 + at) for at in range(6)]), Life(0.1, [(0.3 + at, 0.4 + at) for at in range(6)])],
+        end=9,
+    )
+    assert made.passed_over.any()
+    assert present(made, None).trusted
+
+
+def test_a_client_that_dials_in_the_place_of_a_closed_connection_passes_over_idle_ones() -> None:
+    # The server closes each connection after three requests; the client dials anew although the other one is idle.
+    def lives(by: str) -> list[Life]:
+        return [
+            Life(at, [(at + 0.01 + step, at + 0.05 + step) for step in (0.0, 1.0, 2.0)], at + 2.06, by=by)
+            for at in (0.0, 0.6, 3.0, 3.6, 6.0, 6.6, 9.0, 9.6, 12.0, 12.6)
+        ]
+
+    # Of three requests each, whatever closes: it is who closes that tells whether the idle ones were somebody else's.
+    assert "more than one pool" in present(pool(lives("client"), end=20), "python-requests").why_not
+    assert "more than one pool" not in present(pool(lives("server"), end=20), "python-requests").why_not

@@ -266,3 +266,19 @@ def test_of_two_limits_on_idle_connections_the_smaller_decides() -> None:
 def test_a_setting_that_only_adds_to_another_names_that_one() -> None:
     with pytest.raises(UsageError, match=r"set server\.keepAliveTimeout instead"):
         assignment("keepAliveTimeoutBuffer=2000")
+
+
+def test_a_timer_known_only_from_above_is_told_so() -> None:
+    (only,) = pcapdiag.whatif([str(analyses.path_of("server-sweeps-idle"))]).pools
+    assert [one.text.startswith("at most") for one in only.present] == [True]
+    assert only.sweeps[0].now.startswith("at most")
+
+
+def test_a_prediction_that_fails_costs_nothing_but_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pcapdiag.rules.judging.predicted", broken)
+    report = pcapdiag.analyze([POOL_OF_2])
+    assert report.findings[0].code == "PD205"
+    assert any("prediction failed on pool p1" in one.reason for one in report.not_evaluated)

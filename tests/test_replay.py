@@ -15,6 +15,7 @@ from pcapdiag.replay.demand import ANNOUNCED, ASKED, BROKEN, Demand, demand_of
 from pcapdiag.replay.engine import Outcome, Why, replay
 from pcapdiag.replay.policy import Policy
 from pcapdiag.replay.present import bound, newest_first, present, refusal
+from pcapdiag.replay.trials import now
 from pcapdiag.rules.rule import Desk
 
 
@@ -442,3 +443,11 @@ def test_a_client_that_dials_in_the_place_of_a_closed_connection_passes_over_idl
     # Of three requests each, whatever closes: it is who closes that tells whether the idle ones were somebody else's.
     assert "more than one pool" in present(pool(lives("client"), end=20), "python-requests").why_not
     assert "more than one pool" not in present(pool(lives("server"), end=20), "python-requests").why_not
+
+
+def test_a_clock_that_stands_still_gives_no_demand_and_no_failure() -> None:
+    made = pool([Life(0.0, [(1.0, 1.0)], 1.0) for _ in range(12)], end=1)
+    for most in (3, 99):
+        seen = present(made, None, most)
+        assert seen.outcome.dials >= 0
+        assert now(made, seen).opens_per_second >= 0

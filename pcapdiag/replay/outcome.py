@@ -15,7 +15,7 @@ TIME_WAIT = 60 * SECOND
 
 def opens_per_second(demand: Demand, dials: int) -> float:
     """Dials per second over the time of demand, at least a second: a burst is no rate.  0 below two dials."""
-    if dials < 2:
+    if dials < 2 or not len(demand):
         return 0.0
     wanted = demand.arrivals[-1] - demand.arrivals[0]
     return (dials - 1) * SECOND / max(wanted, SECOND)

@@ -15,7 +15,7 @@ dev: $(VENV)/bin/python  ## a virtual environment that runs the source tree
 
 .PHONY: build
 build: dev  ## compile the packet path in place; what did not change is kept
-	$(VENV)/bin/pip install -q setuptools 'Cython>=3.2'
+	$(VENV)/bin/pip install -q 'setuptools>=77' 'Cython>=3.2'
 	PCAPDIAG_PURE=0 $(VENV)/bin/python setup.py -q build_ext --inplace
 
 .PHONY: unbuild
@@ -38,8 +38,10 @@ check:  ## all that CI runs, in clean copies
 	.ci/run
 
 .PHONY: readme
-readme: dev  ## write the README's example again from the program's output
+readme: dev  ## write the README's example, and what PYTHON.md and TABLES.md show, again from the program's output
 	$(VENV)/bin/python scripts/update_readme.py
+	$(VENV)/bin/python scripts/update_python_page.py
+	$(VENV)/bin/python scripts/make_table_pages.py
 
 .PHONY: bench
 bench: build  ## measure against capinfos, tcptrace, tshark and dpkt; CAPTURE=FILE, or one is made (root)

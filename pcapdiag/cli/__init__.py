@@ -12,11 +12,16 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag._version import __version__
+from pcapdiag.cli.columns import columns
+from pcapdiag.cli.compare import compare
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
+from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
+from pcapdiag.cli.states import states
 from pcapdiag.cli.whatif import whatif
 from pcapdiag.errors import PcapdiagError
 
@@ -41,7 +46,9 @@ def pcapdiag(context: click.Context) -> None:
       tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
       pcapdiag whatif buy.pcap                        # what other settings would come to
+      pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
+      pcapdiag states buy.pcap                        # what netstat would have shown, when
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
     Exit codes: 0 done; 1 findings at or above --fail-on; 2 input or usage error.
@@ -50,7 +57,19 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, whatif, connections, explain, rules, settings):
+for _command in (
+    diagnose,
+    whatif,
+    compare,
+    connections,
+    exchanges,
+    findings,
+    states,
+    columns,
+    explain,
+    rules,
+    settings,
+):
     pcapdiag.add_command(_command)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from pcapdiag.cli.options import When, check_output, files, filters, output
@@ -55,12 +53,9 @@ def whatif(
       pcapdiag whatif --set instance_per_request=shared buy.pcap
     """
     from pcapdiag.cli import running
-    from pcapdiag.pipeline import whatif as run
 
     check_output(output, files)
-    options = running.options(files, client=client, server=server, port=port, since=since, until=until)
-    with running.Progress(sys.stderr) as progress:
-        result = run(files, settings, options, progress if progress.wanted else None)
+    result = running.whatif(files, settings, client=client, server=server, port=port, since=since, until=until)
     if format_ == "json":
         from pcapdiag.reports import json_whatif
 

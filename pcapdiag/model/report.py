@@ -116,6 +116,7 @@ class ConnectionRow:
     first_frame: FrameRef
     last_frame: FrameRef
     closing_frame: FrameRef | None
+    closed_at: int | None = None  # time of the first FIN or RST
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,15 @@ class Inferred:
     spread: float | None  # seconds, where it is a timer
     basis: str  # one sentence: from which closes, how
     note: str = ""  # e.g. "matches nginx's default keepalive_timeout 75 s"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstByte:
+    """How long clients waited for the first byte of a response, the dial included where a request had to dial."""
+
+    count: int  # requests it rests on
+    median_ns: int
+    p95_ns: int
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,16 @@ class PoolRow:
     duration_ns: int
     time_wait: Mapping[str, int]  # "client"/"server" -> implied TIME_WAIT at the capture's end
     inferred: tuple[Inferred, ...] = ()
+    # What comparisons of two captures need.
+    openings: Mapping[str, int] = field(default_factory=dict)  # handshake, refused, unanswered, midstream
+    time_wait_closes: Mapping[str, int] = field(default_factory=dict)  # side -> closes that left it in TIME_WAIT
+    retransmitted: int = 0  # segments, both directions
+    data_segments: int = 0
+    first_byte: FirstByte | None = None
+    peak_kept: int = 0  # most connections idle at one time that were used again or stayed open
+    idle_survived_ns: int = 0  # the longest silence after which a connection answered another request
+    idle_open_ns: int = 0  # the longest silence of a connection that was open at the end
+    oldest_ns: int = 0  # the longest life of a connection, as far as the capture shows it
 
 
 @dataclass(frozen=True)

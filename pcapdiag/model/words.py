@@ -56,6 +56,7 @@ class Protocol(Word):
     HTTP2 = 4
     REDIS = 5
     POSTGRES = 6
+    MYSQL = 7
 
 
 class Mismatch(Word):
@@ -125,6 +126,17 @@ class CloseClass(Word):
     IMMEDIATE = 3  # silence before the close of at most max(4 RTT, 50 ms)
     SILENT = 4  # closed after a longer silence
     UNUSED = 5  # closed without ever carrying a request
+
+
+class ExchangeOutcome(Word):
+    """How far an exchange came."""
+
+    COMPLETE = 0
+    REQUEST_CUT = 1  # the connection closed before the request had been sent
+    UNANSWERED = 2  # it closed without a response
+    RESPONSE_CUT = 3  # it closed before the response had ended
+    OPEN = 4  # under way when the capture ended
+    UNKNOWN = 5  # the bytes that would tell were not captured
 
 
 class Severity(StrEnum):
@@ -235,3 +247,35 @@ class Knob(StrEnum):
     RETRANSMIT = "retransmit"  # how often TCP tries again before it gives up
     RECEIVE_BUFFER = "receive_buffer"  # what a slow reader has room for
     MTU = "mtu"  # segment sizes that fit the path
+
+
+class FindingFate(StrEnum):
+    """What became of a finding between two captures."""
+
+    GONE = "gone"  # not there any more where it could have shown
+    UNTESTED = "untested"  # not there, but the second capture did not put it to the test
+    STILL = "still"
+    NEW = "new"
+
+
+class Change(StrEnum):
+    """How a number moved between two captures, beyond what chance explains."""
+
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+    UNCLEAR = "unclear"  # counted in different ways, or too little of it
+
+
+class Outcome(StrEnum):
+    """What a comparison of two captures comes to."""
+
+    FIXED = "fixed"  # all findings gone
+    PARTLY_FIXED = "partly-fixed"  # some gone, some not
+    UNTESTED = "untested"  # none is there any more, none could have shown
+    IMPROVED = "improved"  # still there, and weaker
+    UNCHANGED = "unchanged"
+    MIXED = "mixed"  # something gone, something new
+    WORSE = "worse"  # something new, or what was there is stronger, and nothing gone
+    NO_FAULT = "no-fault"  # nothing wrong in either
+    NOT_COMPARABLE = "not-comparable"  # no service is in both

@@ -19,8 +19,8 @@ from pcapdiag.replay.whatif import pool_whatif
 from pcapdiag.rules.rule import Desk
 from pcapdiag.settings.naming import Assignment, Named
 
-# Requests of a pool that are replayed for a finding: three replays of so many take some 15 ms.
-MOST = 2_000
+# Requests of a pool that are replayed for a finding: three replays of so many take some 40 ms.
+MOST = 5_000
 # Pools that are shown, the largest: nobody reads more, and a scan makes thousands.
 MOST_POOLS = 100
 # The knob that each cause's remedy sets; connections are then used again, or its limit is out of the way.

@@ -144,7 +144,7 @@ def advice(
         return [
             _filled(entry, setting, inferred, recommended, values, cause)
             for entry, setting in _first_settings(knob, role, protocol)
-            if setting.snippet
+            if entry.common and setting.snippet
         ]
     entry = product(product_id)
     found: list[SettingAdvice] = []

@@ -282,3 +282,10 @@ def test_a_prediction_that_fails_costs_nothing_but_itself(monkeypatch: pytest.Mo
     report = pcapdiag.analyze([POOL_OF_2])
     assert report.findings[0].code == "PD205"
     assert any("prediction failed on pool p1" in one.reason for one in report.not_evaluated)
+
+
+def test_a_name_that_is_whole_in_one_product_may_still_mean_the_last_word_of_another() -> None:
+    # keepalive_timeout is all of nginx's name, and the last word of aiohttp's.
+    products = [one.product.id for one in meant_by("keepalive_timeout") if one.product is not None]
+    assert products[0] == "nginx"
+    assert "python-aiohttp" in products

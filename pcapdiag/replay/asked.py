@@ -10,6 +10,7 @@ from pcapdiag.model.words import Knob
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.pool import Pool
 from pcapdiag.replay.changing import BEHIND, changed, enough, value_in
+from pcapdiag.replay.engine import replay
 from pcapdiag.replay.policy import Policy
 from pcapdiag.replay.present import Present
 from pcapdiag.replay.spelling import Parties, as_read, setting_of, setting_value
@@ -55,11 +56,13 @@ def asked_for(pool: Pool, parties: Parties, seen: Present, asked: Sequence[tuple
         trials += [replace(trials[0], settings=tuple(settings))] if simulated else []
     else:
         trials.append(trial(pool, seen, policy, tuple(settings)))
-    best, free = None, seen.outcome.dials
+    best, free = None, replay(seen.demand, policy).dials
     alone = len(asked) == 1 and first_of_knob(first) is None
     if alone and (first.knob, first.role) in BEHIND.values() and seen.policy.reuse:
-        free = enough(seen.demand, seen.policy, first.knob, first.role)[0].dials
-        best = the_smallest(pool, parties, seen, seen.policy, first.knob, first.role, first)
+        after, (unlimited, allowed) = free, enough(seen.demand, seen.policy, first.knob, first.role)
+        free = unlimited.dials
+        if max(seen.outcome.dials, after) > allowed:  # else the limit costs nothing, before or after
+            best = the_smallest(pool, parties, seen, seen.policy, first.knob, first.role, first)
         if best is not None and best.value != settings[0].value:
             own = changed(seen.policy, best.knob, best.role, best.value)
             trials.append(trial(pool, seen, own, (best,)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pcapdiag.model.whatif import SettingValue, Trial
 from pcapdiag.model.words import TcpState
 from pcapdiag.pools.pool import Pool
@@ -17,8 +19,14 @@ def trial(pool: Pool, seen: Present, policy: Policy, settings: tuple[SettingValu
 
 
 def told(pool: Pool, seen: Present, outcome: Outcome, settings: tuple[SettingValue, ...]) -> Trial:
-    """An outcome beside the present: handshakes against the capture's own, waiting against the replay of the present."""
+    """An outcome beside the present: handshakes against the capture's own, waiting against the replay of the present.
+
+    What goes as the replay of the present went changes nothing: then the capture's own numbers stand.
+    """
     demand = seen.demand
+    before = seen.outcome
+    if (outcome.dials, outcome.unused, outcome.waited) == (before.dials, before.unused, before.waited):
+        return replace(now(pool, seen), settings=settings)
     return Trial(
         settings,
         outcome.dials + demand.warm,

@@ -98,7 +98,7 @@ def assignment(text: str) -> Assignment:
     found = meant_by(name)
     if not found:
         raise UsageError(f"--set: no setting {name!r}; {_hint(name)}")
-    if found[0].name in ADDENDA:
+    if found[0].name in ADDENDA and found[0].name.lower().endswith(name.lower()):
         raise UsageError(f"--set: {found[0].name} cannot be simulated by itself; set {ADDENDA[found[0].name]} instead")
     able = tuple(one for one in found if one.simulated)
     if not able:
@@ -106,8 +106,7 @@ def assignment(text: str) -> Assignment:
             f"--set: {found[0].name} ({found[0].knob}) cannot be simulated; what can: {', '.join(simulated_words())}, and "
             "the products' own names for these"
         )
-    for one in able:
-        value_of(one, value)  # a value that makes no sense is an error now, not at the first pool that it fits
+    value_of(able[0], value)  # a value that makes no sense is an error now, not at the first pool that it fits
     return Assignment(text, name, value, able)
 
 
@@ -118,7 +117,7 @@ def simulated_words() -> list[str]:
 
 
 def meant_by(name: str) -> list[Named]:
-    """What a name may mean: the knob of that word, else settings of that name, else those whose last word it is."""
+    """What a name may mean: the knob of that word, else settings of that name, then those whose last word it is."""
     wanted = name.strip().lower()
     role, _, rest = wanted.partition(".")
     knobs = [(knob, side) for knob, side in SIMULATED if (rest == knob and role == side) or wanted == knob]
@@ -134,7 +133,7 @@ def meant_by(name: str) -> list[Named]:
                 whole.append(named)
             elif wanted.lstrip("-") in _words(setting.name):
                 part.append(named)
-    return whole or part
+    return whole + part
 
 
 def value_of(named: Named, text: str) -> float | bool | None:

@@ -4,6 +4,7 @@
 ``pcapdiag.read(path)`` returns the connections and exchanges as tables, without judging them.
 ``pcapdiag.compare(before, after)`` returns a :class:`pcapdiag.model.comparison.Comparison` of two of them.
 ``pcapdiag.states([path, ...])`` returns a :class:`pcapdiag.model.states.StateReport`: sockets by TCP state over time.
+``pcapdiag.whatif(path, {"MaxIdleConnsPerHost": 50})`` returns a :class:`pcapdiag.model.whatif.WhatIf`.
 ``docs/PYTHON.md`` shows both at work.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pcapdiag.interchange.sheet import Sheet
     from pcapdiag.model.report import Report
     from pcapdiag.pipeline import Options, analyze
+    from pcapdiag.replaying import whatif
 
 __all__ = [
     "Capture",
@@ -38,6 +40,7 @@ __all__ = [
     "findings",
     "read",
     "states",
+    "whatif",
 ]
 
 # Public name -> its module, imported when the name is first asked for: most bring NumPy, and --help must not wait.
@@ -54,6 +57,7 @@ _MODULES = {
     "findings": "pcapdiag.interchange.findings",
     "read": "pcapdiag.capture",
     "states": "pcapdiag.counting",
+    "whatif": "pcapdiag.replaying",
 }
 
 

@@ -168,7 +168,19 @@ def finding(**changes: object) -> Finding:
             "MaxIdleConns alone: the limit per host stays 2.",
             "TCP keepalive (Dialer.KeepAlive, tcp_keepalive_time): it probes dead peers, it keeps nothing for reuse.",
         ),
-        predicted={"connections": 103, "time_wait": 0},
+        predicted={
+            "connections": 103,
+            "connections_now": 8400,
+            "opens_per_second": 25.4,
+            "opens_per_second_now": 2090.1,
+            "time_wait_client": 0,
+            "time_wait_client_now": 8398,
+            "requests": 10_000,
+            "replayed_requests": 10_000,
+            "replayed_now": 8512,
+            "replay_off": 0.0133,
+            "pool_tested": True,
+        },
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 

@@ -22,6 +22,7 @@ from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
 from pcapdiag.cli.states import states
+from pcapdiag.cli.whatif import whatif
 from pcapdiag.errors import PcapdiagError
 
 OK = 0
@@ -44,6 +45,7 @@ def pcapdiag(context: click.Context) -> None:
     Examples:
       tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
+      pcapdiag whatif buy.pcap                        # what other settings would come to
       pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
       pcapdiag states buy.pcap                        # what netstat would have shown, when
@@ -57,6 +59,7 @@ def pcapdiag(context: click.Context) -> None:
 
 for _command in (
     diagnose,
+    whatif,
     compare,
     connections,
     exchanges,

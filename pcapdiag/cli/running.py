@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pcapdiag.capture import Capture
     from pcapdiag.model.report import Report
     from pcapdiag.model.states import StateReport
+    from pcapdiag.model.whatif import WhatIf
     from pcapdiag.pipeline import Options
 
 PATIENCE_S = 1.0  # a run shorter than this shows no progress
@@ -60,6 +61,24 @@ def read(
     options = _options(files, client, server, port, since, until)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
+
+
+def whatif(
+    files: tuple[str, ...],
+    settings: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+) -> WhatIf:
+    """The pools of these files under other settings; progress likewise."""
+    from pcapdiag.replaying import whatif as run
+
+    options = _options(files, client, server, port, since, until)
+    with Progress(sys.stderr) as progress:
+        return run(files, settings, options, progress if progress.wanted else None)
 
 
 def _options(

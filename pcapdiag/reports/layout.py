@@ -216,4 +216,4 @@ def _cell(cell: Cell) -> str:
 
 def _numeric(text: str) -> bool:
     """A number as the tables write them: with thousands separators, a unit, a share in parentheses."""
-    return text in ("-", "") or re.fullmatch(r"[<>~]?=? ?[\d.,]+( ?%| ms| s)?( \([<>\d.%]+\))?", text) is not None
+    return text in ("-", "") or re.fullmatch(r"[<>~]?=? ?-?[\d.,]+( ?%| ms| s)?( \([<>\d.%]+\))?", text) is not None

@@ -19,7 +19,7 @@ from pcapdiag.model.report import (
     SettingAdvice,
 )
 from pcapdiag.model.words import Cause, Confidence, Knob, Severity
-from pcapdiag.reports import text_connections, text_tables
+from pcapdiag.reports import text_connections, text_tables, text_whatif
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
 
@@ -194,8 +194,9 @@ def _change(
         page.para(f"No setting is known that changes this. {finding.title}", indent=indent)
     if finding.confidence is not Confidence.HIGH and len(causes) == 1:
         page.para(f"The confidence is {finding.confidence}: read the proof first.", indent=indent)
-    if finding.predicted:
-        page.para(_predicted(finding), label="Expected then: ", indent=indent, hang=indent + 2)
+    expected = text_whatif.predicted(finding.predicted)
+    if expected:
+        page.para(expected, label="Expected then: ", indent=indent, hang=indent + 2)
     for wrong in finding.not_the_fix:
         page.para(wrong, label="Will not help: ", indent=indent, hang=indent + 2)
 
@@ -407,14 +408,6 @@ def _name(key: str) -> str:
     for suffix in ("_s", "_ns"):
         key = key.removesuffix(suffix)
     return key.upper() if key.upper() in text_tables.NETSTAT else key.replace("_", " ")
-
-
-def _predicted(finding: Finding) -> str:
-    parts = []
-    for key, value in finding.predicted.items():
-        now = f" (now {_measure(key, finding.measured[key])})" if key in finding.measured else ""
-        parts.append(f"{_name(key)} {_measure(key, value)}{now}")
-    return ", ".join(parts)
 
 
 def _measures(measures: Mapping[str, Measure]) -> str:

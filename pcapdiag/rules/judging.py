@@ -9,6 +9,7 @@ from pcapdiag.model.report import Finding, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.evidence import doubts
+from pcapdiag.rules.predicting import predicted
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule
 from pcapdiag.rules.verdict import verdict
 
@@ -52,7 +53,15 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
                 found.append(doubted(outcome, pool))
         for one in settle(found, explains):
             alike.setdefault(likeness(one), []).append(one)
-    findings = [merge(same) for same in alike.values()]
+    by_name = {pool.name: pool for pool in pools}
+    findings = []
+    for one in map(merge, alike.values()):
+        if one.severity != Severity.INFO:
+            try:
+                one = replace(one, predicted=predicted(one, by_name[one.pools[0]], desk))
+            except Exception as error:
+                skipped.append(NotEvaluated(one.code, one.name, f"prediction failed on pool {one.pools[0]}: {error!r}"))
+        findings.append(one)
     findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
     missing = unmet(pools, rules)
     known = judged | {one.code for one in missing}

@@ -20,5 +20,10 @@ def states_1() -> str:
     return _text("pcapdiag-states-1")
 
 
+def whatif_1() -> str:
+    """The text of the schema of ``pcapdiag-whatif/1``, the output of ``whatif``."""
+    return _text("pcapdiag-whatif-1")
+
+
 def _text(name: str) -> str:
     return files(__name__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8")

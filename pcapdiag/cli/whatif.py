@@ -1,0 +1,67 @@
+"""``pcapdiag whatif``: the same traffic under other settings."""
+
+from __future__ import annotations
+
+import click
+
+from pcapdiag.cli.options import When, check_output, files, filters, output
+
+
+@click.command(short_help="The same traffic under other settings: connections, opens, TIME_WAIT.")
+@files
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting as its product spells it; several hold together. Without any: those that would help.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: for programs, the schema pcapdiag-whatif/1.",
+)
+@filters
+@output
+def whatif(
+    files: tuple[str, ...],
+    settings: tuple[str, ...],
+    format_: str,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    color: str,
+    width: int | None,
+    output: str | None,
+) -> None:
+    """Replay the captured requests under other settings, and say what connections they would have used.
+
+    First the present settings are replayed. Where that does not come to the captured connections within
+    15%, nothing is predicted, and the page says why. Times are 75 or 75s, 500ms, 2m; none is no limit.
+
+    \b
+    Examples:
+      pcapdiag whatif buy.pcap
+      pcapdiag whatif --set MaxIdleConnsPerHost=50 buy.pcap
+      pcapdiag whatif --set keepalive_timeout=75s --set keepalive_requests=1000 buy.pcap
+      pcapdiag whatif --set idle_pool_limit=50 buy.pcap         # whatever the client is
+      pcapdiag whatif --set instance_per_request=shared buy.pcap
+    """
+    from pcapdiag.cli import running
+
+    check_output(output, files)
+    result = running.whatif(files, settings, client=client, server=server, port=port, since=since, until=until)
+    if format_ == "json":
+        from pcapdiag.reports import json_whatif
+
+        rendered = json_whatif.whatif(result)
+    else:
+        from pcapdiag.reports import text_whatif
+
+        rendered = text_whatif.whatif(result, width=running.columns(width), color=running.colored(color, output))
+    running.write([rendered], output)

@@ -1,0 +1,210 @@
+"""A proof: a program with a mistake is captured, the snippet that the report prints is pasted, and it is captured again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.capture import Point, Tcpdump
+from lab.case import LAST_REST_S, LOAD_S, mark
+from lab.errors import LabError
+from lab.network import Host, Network, reserved
+from lab.process import Process, listening
+from lab.servers import PORT, Server
+from lab.toolchains import Toolchain
+
+from fixes.splice import splice
+from fixes.tools import PROGRAMS, Kit, Tool
+
+ROOT = Path(__file__).resolve().parents[2]
+FRONT_PORT = 8080  # of a proxy
+POINT = Point(filter=f"tcp port {PORT} or udp")  # at the client; udp is the closing mark
+
+
+@dataclass(frozen=True)
+class Load:
+    """Callers that call together, ``calls`` times each, a period apart."""
+
+    callers: int
+    calls: int
+    period_ms: int
+
+    @property
+    def words(self) -> list[str]:
+        return [f"{self.callers}", f"{self.calls}", f"{self.period_ms}"]
+
+    @property
+    def flags(self) -> list[str]:
+        """The same in the words of go/client."""
+        return ["-together", "-load", f"{self.callers}x{self.calls}@{self.period_ms}ms"]
+
+
+@dataclass(frozen=True)
+class Proof:
+    name: str
+    product: str  # as a report names it
+    cause: str  # what must lead the first report
+    setting: str  # the product's first setting there: its snippet is what is pasted
+    mistake: str  # in words
+    program: str  # the file of programs/ with the mistake
+    tool: Tool
+    load: Load
+    server: Server | None = None  # for a client's mistake
+    proxy: bool = False  # the program listens on FRONT_PORT and calls the server
+    rest_s: float = 2.5
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one capture shows."""
+
+    capture: Path
+    report: dict[str, Any]
+
+    @property
+    def leading(self) -> dict[str, Any] | None:
+        """The finding that leads, None when there is none above info."""
+        return next((finding for finding in self.report["findings"] if finding["severity"] != "info"), None)
+
+    @property
+    def per_connection(self) -> str:
+        """Requests on connections, as "300/181"."""
+        pools = self.report["pools"]
+        return f"{sum(pool['requests'] for pool in pools)}/{sum(pool['connections'] for pool in pools)}"
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A proof that was run: what is told of it in the table."""
+
+    proof: Proof
+    version: str
+    now: str
+    set_to: str
+    before: Side
+    after: Side
+    verdict: str  # of compare
+    problem: str  # "" when the finding is gone
+
+
+@dataclass(frozen=True)
+class Lab:
+    work: Path
+    kit: Kit
+    go: dict[str, Toolchain]  # the lab's own programs
+
+
+def prove(proof: Proof, lab: Lab, wanted: int) -> Proven:
+    """Run the proof.
+
+    Raises:
+        LabError: a program failed, or the first capture does not show the mistake with the setting's snippet.
+    """
+    folder = lab.work / proof.name
+    shutil.rmtree(folder, ignore_errors=True)
+    source = (PROGRAMS / proof.program).read_text()
+    with reserved(wanted) as number:
+        before = capture(proof, source, folder / "before", lab, number)
+        advice = setting_of(proof, before)
+        (folder / "snippet").write_text(advice["snippet"] + "\n")
+        after = capture(proof, splice(source, advice["snippet"]), folder / "after", lab, number)
+    verdict, problem = judged(before, after)
+    return Proven(
+        proof,
+        proof.tool.version(lab.kit),
+        advice["inferred"] or "not visible",
+        advice["recommended"],
+        before,
+        after,
+        verdict,
+        problem,
+    )
+
+
+def setting_of(proof: Proof, side: Side) -> dict[str, Any]:
+    """The product's first setting in the leading finding."""
+    leading = side.leading
+    if leading is None or leading["causes"][0]["cause"] != proof.cause:
+        raise LabError(f"{proof.cause} does not lead but {leading and leading['title']!r}: {side.capture}")
+    advices = [advice for cause in leading["causes"] for advice in cause["settings"]]
+    own = [advice for advice in advices if advice["product"] == proof.product]
+    if not own or own[0]["name"] != proof.setting:
+        named = ", ".join(f"{advice['product']} {advice['name']}" for advice in own or advices) or "none"
+        raise LabError(f"{proof.setting} is not the first setting of {proof.product}; settings: {named}")
+    if not own[0]["snippet"]:
+        raise LabError(f"{proof.setting} has no snippet")
+    return own[0]
+
+
+def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> Side:
+    """Build the program from the source, run and capture it, and diagnose the capture."""
+    programs = folder / "program"
+    programs.mkdir(parents=True)
+    path = folder / f"{proof.name}-{folder.name}.pcap"
+    with ExitStack() as stack:
+        network = stack.enter_context(Network(number))
+        command = proof.tool.prepare(programs, source.replace("SERVER_ADDRESS", network.server.address), lab.kit)
+        for host, server, port in servers(proof, command, programs, network, lab):
+            process = stack.enter_context(Process(host, server, folder / f"{port}.out"))
+            process.wait_for(listening(host, port), "server")
+        host, client = load(proof, command, network, lab)
+        with Tcpdump(network.client, POINT, path, folder / "tcpdump.out"):
+            # Ended by the outer block: no program's own end is in the capture.
+            process = stack.enter_context(Process(host, client, folder / "load.out"))
+            status = process.read_line_or_end("end of the load", LOAD_S)
+            if status is not None:
+                raise LabError(f"{' '.join(client)} ended with {status}: {process.log.read_text()[-500:]}")
+            time.sleep(proof.rest_s)
+            mark(network.client, network.server.address)
+            time.sleep(LAST_REST_S)
+    return Side(path, json.loads(pcapdiag("diagnose", "--format", "json", str(path))))
+
+
+def servers(
+    proof: Proof, command: list[str], folder: Path, network: Network, lab: Lab
+) -> Iterator[tuple[Host, list[str], int]]:
+    """What listens: a host, a command and a port each."""
+    if proof.server:
+        yield network.server, proof.server.prepare(network.server, folder, lab.go).command, PORT
+    else:
+        yield network.server, command, PORT
+    if proof.proxy:
+        yield network.client, command, FRONT_PORT
+
+
+def load(proof: Proof, command: list[str], network: Network, lab: Lab) -> tuple[Host, list[str]]:
+    """What calls: the program itself, or where that is a server or proxy, a client that keeps its connections."""
+    if proof.server and not proof.proxy:
+        return network.client, [*command, f"http://{network.server.address}:{PORT}/", *proof.load.words]
+    host, address, port = network.client, network.server.address, PORT
+    if proof.proxy:
+        host, address, port = network.server, network.client.address, FRONT_PORT
+    client = [str(lab.go["new"].programs / "client"), "-url", f"http://{address}:{port}/", "-mode", "transport"]
+    return host, [*client, "-per-host", "100", "-idle-timeout", "90s", *proof.load.flags]
+
+
+def judged(before: Side, after: Side) -> tuple[str, str]:
+    """What is said of the second capture, and what is wrong with that; "" where nothing is."""
+    leading = after.leading
+    if leading is None and after.report["verdict"]["healthy"]:
+        return "gone", ""
+    return "not gone", leading["title"] if leading else after.report["verdict"]["summary"]
+
+
+def pcapdiag(*words: str) -> str:
+    """The command's standard output, from this tree's package."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pcapdiag", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode > 1:
+        raise LabError(f"pcapdiag {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout

@@ -128,3 +128,13 @@ def test_a_reset_behind_one_segment_that_the_snaplen_cut_is_no_unread_body(size:
     ]
     finding = judged("body-not-drained", pool(lives, end=10, protocol=Protocol.OPAQUE))
     assert (finding is not None) == fires
+
+
+def test_a_reset_behind_a_whole_response_is_keep_alive_switched_off_or_an_unread_body() -> None:
+    """Apache HttpClient closes by RST on purpose; a kernel does so by itself while it holds bytes that nobody read."""
+    lives = [Life(0.1 * n, [Use(0.1 * n + 0.003, 0.1 * n + 0.01)], 0.1 * n + 0.018, kind="rst") for n in range(20)]
+    assert judged("body-not-drained", pool(lives, end=10)) is None
+    finding = judged("never-reuse-keepalive-disabled", pool(lives, end=10))
+    assert isinstance(finding, Finding)
+    assert [str(claim.cause) for claim in finding.causes] == ["never-reuse-keepalive-disabled", "body-not-drained"]
+    assert "20 connections ended by RST" in finding.claim

@@ -17,7 +17,8 @@ What to change
     Read the body to its end before closing it, or ask for less: HEAD, a Range, a smaller page.
 
 False alarms
-    A small body that had arrived whole before the close looks like never-reuse-keepalive-disabled.  Go 1.27 and later
+    A body that had arrived whole before the close looks like never-reuse-keepalive-disabled, which some clients do by RST
+    (Apache HttpClient sets SO_LINGER to 0): that rule tells it, and names both.  Go 1.27 and later
     read up to 256 KiB on Close by themselves, so there only larger bodies show this.  Over TLS a healthy close ends in
     RST too, at the server's close_notify: only responses of more than one record count.
 
@@ -32,7 +33,7 @@ import numpy as np
 from pcapdiag.model.flags import RESPONSE_COMPLETE, RESPONSE_SEEN
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity, Side
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.pool import Mask, Pool
 from pcapdiag.rules.rule import (
     Desk,
     Need,
@@ -83,6 +84,7 @@ class BodyNotDrained(Rule):
         # Where the snaplen cut off the heads, a response of one segment may be whole and the close asked for; proxies that
         # keep nothing close by RST.
         reset &= ~((c.protocol == Protocol.OPAQUE) & (c.truncated_bytes > 0) & (size <= c.server_largest))
+        reset &= ~reset_when_whole(pool)
         cut = by_client & quick & (c.open_request != 0)
         rows = np.flatnonzero(reset | cut)
         ended = int((pool.closed & pool.used).sum())
@@ -137,3 +139,19 @@ class BodyNotDrained(Rule):
             would_refute="Responses that were complete and acknowledged whole before the client closed.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
+
+
+def reset_when_whole(pool: Pool) -> Mask:
+    """Closed by the client with a RST and no FIN, its last response whole by then, as readable heads tell.
+
+    Nothing was left to meet the RST: either the program had not read what its kernel held, or it closes so on purpose.
+    """
+    c = pool.connections
+    there = pool.last_exchange >= 0
+    last = pool.last_exchange[there]
+    arrived = np.zeros(pool.size, dtype=bool)
+    arrived[there] = ((pool.exchanges.flags[last] & RESPONSE_COMPLETE) != 0) & (
+        pool.exchanges.response_last_at[last] <= c.close_at[there]
+    )
+    abort = (pool.closer == Side.CLIENT) & (c.client_rst_at > 0) & (c.client_fin_at == 0)
+    return np.asarray(abort & arrived & ~pool.heads_hidden & (c.protocol == Protocol.HTTP1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lab.servers import GoServer
+from lab.servers import GoServer, Server
 
 from fixes.proof import Load, Proof
 from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
+LARGE = GoServer(("-size", "1000000", "-chunked"), logs=False)
 BURSTS = Load(12, 6, 150)
 CALM = Load(3, 6, 1200)
 
@@ -95,10 +96,20 @@ POOL, EACH, OFF, TIMER = (
 SEVERAL = Load(4, 8, 150)
 
 
-def python(name: str, product: str, cause: str, setting: str, mistake: str, load: Load, *, tasks: bool = False) -> Proof:
-    package = name.split("-")[0]
-    tool = Python(package, "drive_async.py" if tasks else "drive.py")
-    return Proof(name, product, cause, setting, mistake, f"python/{name.replace('-', '_')}.py", tool, load, SLOW)
+def python(
+    name: str,
+    product: str,
+    cause: str,
+    setting: str,
+    mistake: str,
+    load: Load,
+    *,
+    tasks: bool = False,
+    server: Server = SLOW,
+) -> Proof:
+    program = f"python/{name.replace('-', '_')}.py"
+    tool = Python(name.split("-")[0], "drive_async.py" if tasks else "drive.py")
+    return Proof(name, product, cause, setting, mistake, program, tool, load, server)
 
 
 PYTHON = (
@@ -106,7 +117,7 @@ PYTHON = (
     python("requests-pool", REQUESTS, POOL, "HTTPAdapter(pool_maxsize=)", "one Session under 20 threads",
            Load(20, 5, 150)),
     python("requests-unread", REQUESTS, "body-not-drained", "Response.content, or with stream=True a with block",
-           "streamed responses closed unread", SEVERAL),
+           "streamed responses closed unread", SEVERAL, server=LARGE),
     python("urllib3-pool", URLLIB3, POOL, "PoolManager(maxsize=)", "one PoolManager under 12 threads", BURSTS),
     python("urllib3-manager", URLLIB3, OFF, "urllib3.PoolManager", "a PoolManager for each call", SEVERAL),
     python("httpx-client", HTTPX, OFF, "httpx.Client", "httpx.get() for each call", SEVERAL),
@@ -116,16 +127,26 @@ PYTHON = (
     python("aiohttp-force-close", AIOHTTP, OFF, "TCPConnector(force_close=)", "force_close=True", SEVERAL, tasks=True),
     python("aiohttp-keepalive", AIOHTTP, TIMER, "TCPConnector(keepalive_timeout=)",
            "keepalive_timeout 0.5 s, a call each 1.2 s", CALM, tasks=True),
-    python("aiohttp-session", AIOHTTP, EACH, "aiohttp.ClientSession", "a ClientSession for each call", SEVERAL,
+    python("aiohttp-session", AIOHTTP, OFF, "aiohttp.ClientSession", "a ClientSession for each call", SEVERAL,
            tasks=True),
 )  # fmt: skip
 
 AGENT, UNDICI = "Node.js http.Agent", "Node.js fetch (undici)"
 
 
-def node(name: str, product: str, cause: str, setting: str, mistake: str, load: Load, *, npm: bool = False) -> Proof:
+def node(
+    name: str,
+    product: str,
+    cause: str,
+    setting: str,
+    mistake: str,
+    load: Load,
+    *,
+    npm: bool = False,
+    server: Server = SLOW,
+) -> Proof:
     program = f"node/{name.removeprefix('node-').replace('-', '_')}.js"
-    return Proof(name, product, cause, setting, mistake, program, Node(npm), load, SLOW)
+    return Proof(name, product, cause, setting, mistake, program, Node(npm), load, server)
 
 
 NODE = (
@@ -137,7 +158,7 @@ NODE = (
     node("node-fetch-timeout", UNDICI, TIMER, "Agent({ keepAliveTimeout })", "keepAliveTimeout 0.5 s, a call each 2.5 s",
          Load(2, 6, 2500), npm=True),
     node("node-fetch-unread", UNDICI, "body-not-closed", "await response.arrayBuffer()", "bodies that nobody reads",
-         SEVERAL),
+         SEVERAL, server=LARGE),
 )  # fmt: skip
 
 JDK, URLCONNECTION, OKHTTP, APACHE = (
@@ -161,15 +182,17 @@ def java(
     *,
     jars: tuple[str, ...] = (),
     runs: str = "",
+    nth: int = 1,
+    server: Server = SLOW,
 ) -> Proof:
-    return Proof(name, product, cause, setting, mistake, f"java/{program}", Java(jars, runs), load, SLOW)
+    return Proof(name, product, cause, setting, mistake, f"java/{program}", Java(jars, runs), load, server, nth=nth)
 
 
 JAVA = (
     java("jdk-client-each", JDK, EACH, "java.net.http.HttpClient", "an HttpClient for each call", SEVERAL,
          "NewHttpClient.java"),
-    java("jdk-keepalive-timeout", JDK, TIMER, "jdk.httpclient.keepalive.timeout", "1 s, and a call each 2.5 s",
-         Load(2, 6, 2500), "httpclient_timeout.options", runs="HttpClientCall.java"),
+    java("jdk-keepalive-timeout", JDK, TIMER, "jdk.httpclient.keepalive.timeout", "3 s, a call each 4.5 s",
+         Load(3, 5, 4500), "httpclient_timeout.options", runs="HttpClientCall.java"),
     java("jdk-pool-size", JDK, POOL, "jdk.httpclient.connectionPoolSize", "a pool of 2 under 12 threads", BURSTS,
          "httpclient_pool.options", runs="HttpClientCall.java"),
     java("urlconnection-max", URLCONNECTION, POOL, "http.maxConnections", "a pool of 2 under 12 threads", BURSTS,
@@ -183,11 +206,11 @@ JAVA = (
     java("okhttp-duration", OKHTTP, TIMER, "ConnectionPool(keepAliveDuration)", "0.5 s, and a call each 1.2 s", CALM,
          "OkHttpDuration.java", jars=OKHTTP_JARS),
     java("okhttp-unclosed", OKHTTP, "body-not-closed", "Response.close()", "responses that are never closed", SEVERAL,
-         "OkHttpUnclosed.java", jars=OKHTTP_JARS),
+         "OkHttpUnclosed.java", jars=OKHTTP_JARS, server=GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)),
     java("apache-client-each", APACHE, EACH, "CloseableHttpClient", "a client for each call", SEVERAL,
          "ApacheEach.java", jars=APACHE_JARS),
     java("apache-client-no-reuse", APACHE, OFF, "HttpClientBuilder.setConnectionReuseStrategy",
-         "a reuse strategy that answers false", SEVERAL, "ApacheNoReuse.java", jars=APACHE_JARS),
+         "a reuse strategy that answers false", SEVERAL, "ApacheNoReuse.java", jars=APACHE_JARS, nth=2),
 )  # fmt: skip
 
 LIBCURL, PHP_CURL, RUBY = "libcurl", "PHP curl", "Ruby Net::HTTP"
@@ -197,11 +220,11 @@ OTHERS = (
     Proof("libcurl-handle-each", LIBCURL, OFF, "one curl handle", "a handle for each call", "c/init_each.c", C(), ONE,
           SLOW),
     Proof("libcurl-forbid-reuse", LIBCURL, OFF, "CURLOPT_FORBID_REUSE", "CURLOPT_FORBID_REUSE 1", "c/forbid_reuse.c",
-          C(), ONE, SLOW),
+          C(), ONE, SLOW, nth=2),
     Proof("php-handle-each", PHP_CURL, OFF, "one curl handle", "a handle for each call", "php/init_each.php", Php(),
           ONE, SLOW),
     Proof("php-forbid-reuse", PHP_CURL, OFF, "CURLOPT_FORBID_REUSE", "CURLOPT_FORBID_REUSE", "php/forbid_reuse.php",
-          Php(), ONE, SLOW),
+          Php(), ONE, SLOW, nth=2),
     Proof("ruby-request-each", RUBY, OFF, "Net::HTTP.start", "Net::HTTP.new for each call", "ruby/get_each.rb", Ruby(),
           SEVERAL, SLOW),
     Proof("ruby-keep-alive-timeout", RUBY, TIMER, "Net::HTTP#keep_alive_timeout",

@@ -53,7 +53,7 @@ class Proof:
     name: str
     product: str  # as a report names it
     cause: str  # what must lead the first report
-    setting: str  # the product's first setting there: its snippet is what is pasted
+    setting: str  # the product's, first there: its snippet is what is pasted
     mistake: str  # in words
     program: str  # the file of programs/ with the mistake
     tool: Tool
@@ -61,6 +61,7 @@ class Proof:
     server: Server | None = None  # for a client's mistake
     proxy: bool = False  # the program listens on FRONT_PORT and calls the server
     rest_s: float = 2.5
+    nth: int = 1  # of the product's settings there: where several mistakes look the same, the program tells which
 
 
 @dataclass(frozen=True)
@@ -131,18 +132,21 @@ def prove(proof: Proof, lab: Lab, wanted: int) -> Proven:
 
 
 def setting_of(proof: Proof, side: Side) -> dict[str, Any]:
-    """The product's first setting in the leading finding."""
+    """The product's setting in the leading finding, as the report for people prints it."""
     leading = side.leading
     if leading is None or leading["causes"][0]["cause"] != proof.cause:
         raise LabError(f"{proof.cause} does not lead but {leading and leading['title']!r}: {side.capture}")
     advices = [advice for cause in leading["causes"] for advice in cause["settings"]]
     own = [advice for advice in advices if advice["product"] == proof.product]
-    if not own or own[0]["name"] != proof.setting:
+    if len(own) < proof.nth or own[proof.nth - 1]["name"] != proof.setting:
         named = ", ".join(f"{advice['product']} {advice['name']}" for advice in own or advices) or "none"
-        raise LabError(f"{proof.setting} is not the first setting of {proof.product}; settings: {named}")
-    if not own[0]["snippet"]:
-        raise LabError(f"{proof.setting} has no snippet")
-    return own[0]
+        raise LabError(f"setting {proof.nth} of {proof.product} is not {proof.setting}; settings: {named}")
+    advice: dict[str, Any] = own[proof.nth - 1]
+    printed = [line.strip() for line in pcapdiag("diagnose", "-v", str(side.capture)).splitlines()]
+    lines = [line.strip() for line in advice["snippet"].expandtabs(4).splitlines()]
+    if not lines or not any(printed[at : at + len(lines)] == lines for at in range(len(printed))):
+        raise LabError(f"diagnose does not print the snippet of {proof.setting}: {side.capture}")
+    return advice
 
 
 def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> Side:

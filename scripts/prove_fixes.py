@@ -88,9 +88,7 @@ def main() -> int:
     for name, needs in lacking.items():
         print(f"{name}: left out: {needs}")
     failed = [
-        proof.name
-        for proof, outcome in zip(able, outcomes, strict=True)
-        if isinstance(outcome, str) or outcome.problem
+        proof.name for proof, outcome in zip(able, outcomes, strict=True) if isinstance(outcome, str) or outcome.problem
     ]
     if options.write:
         write_page(PAGE, [outcome for outcome in outcomes if isinstance(outcome, Proven)], lacking)

@@ -25,6 +25,7 @@ from pcapdiag.pools.capacity import evicting_capacity, idle_capacity
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.endings import given_up
+from pcapdiag.pools.exposure import first_byte, idle_open, idle_survived, oldest, peak_kept, time_wait_closes
 from pcapdiag.pools.losses import idle_drop
 from pcapdiag.pools.openings import dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
@@ -94,6 +95,15 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
             "server": int((c.server_state == TcpState.TIME_WAIT).sum()),
         },
         inferred=inferred_of(pool, server.product_id, client.product_id),
+        openings=counted(Opening, c.opening),
+        time_wait_closes=time_wait_closes(pool),
+        retransmitted=int(c.client_retransmitted.sum() + c.server_retransmitted.sum()),
+        data_segments=int(c.client_data_packets.sum() + c.server_data_packets.sum()),
+        first_byte=first_byte(pool),
+        peak_kept=peak_kept(pool),
+        idle_survived_ns=idle_survived(pool),
+        idle_open_ns=idle_open(pool),
+        oldest_ns=oldest(pool),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag._version import __version__
+from pcapdiag.cli.compare import compare
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
 from pcapdiag.cli.explain import explain
@@ -39,6 +40,7 @@ def pcapdiag(context: click.Context) -> None:
     Examples:
       tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
+      pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
@@ -48,7 +50,7 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, connections, explain, rules, settings):
+for _command in (diagnose, compare, connections, explain, rules, settings):
     pcapdiag.add_command(_command)
 
 

@@ -134,6 +134,15 @@ class Inferred:
     note: str = ""  # e.g. "matches nginx's default keepalive_timeout 75 s"
 
 
+@dataclass(frozen=True, slots=True)
+class FirstByte:
+    """How long clients waited for the first byte of a response, the dial included where a request had to dial."""
+
+    count: int  # requests it rests on
+    median_ns: int
+    p95_ns: int
+
+
 @dataclass(frozen=True)
 class PoolRow:
     """All connections of one client host to one service."""
@@ -169,6 +178,16 @@ class PoolRow:
     duration_ns: int
     time_wait: Mapping[str, int]  # "client"/"server" -> implied TIME_WAIT at the capture's end
     inferred: tuple[Inferred, ...] = ()
+    # What comparisons of two captures need.
+    openings: Mapping[str, int] = field(default_factory=dict)  # handshake, refused, unanswered, midstream
+    time_wait_closes: Mapping[str, int] = field(default_factory=dict)  # side -> closes that left it in TIME_WAIT
+    retransmitted: int = 0  # segments, both directions
+    data_segments: int = 0
+    first_byte: FirstByte | None = None
+    peak_kept: int = 0  # most connections idle at one time that were used again or stayed open
+    idle_survived_ns: int = 0  # the longest silence after which a connection answered another request
+    idle_open_ns: int = 0  # the longest silence of a connection that was open at the end
+    oldest_ns: int = 0  # the longest life of a connection, as far as the capture shows it
 
 
 @dataclass(frozen=True)

@@ -235,3 +235,35 @@ class Knob(StrEnum):
     RETRANSMIT = "retransmit"  # how often TCP tries again before it gives up
     RECEIVE_BUFFER = "receive_buffer"  # what a slow reader has room for
     MTU = "mtu"  # segment sizes that fit the path
+
+
+class Fate(StrEnum):
+    """What became of a finding between two captures."""
+
+    GONE = "gone"  # not there any more where it could have shown
+    UNTESTED = "untested"  # not there, but the second capture did not put it to the test
+    STILL = "still"
+    NEW = "new"
+
+
+class Change(StrEnum):
+    """How a number moved between two captures, beyond what chance explains."""
+
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+    UNCLEAR = "unclear"  # counted in different ways, or too little of it
+
+
+class Outcome(StrEnum):
+    """What a comparison of two captures comes to."""
+
+    FIXED = "fixed"  # all findings gone
+    PARTLY_FIXED = "partly-fixed"  # some gone, some not
+    UNTESTED = "untested"  # none is there any more, none could have shown
+    IMPROVED = "improved"  # still there, and weaker
+    UNCHANGED = "unchanged"
+    MIXED = "mixed"  # something gone, something new
+    WORSE = "worse"  # something new, or what was there is stronger, and nothing gone
+    NO_FAULT = "no-fault"  # nothing wrong in either
+    NOT_COMPARABLE = "not-comparable"  # no service is in both

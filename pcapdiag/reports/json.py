@@ -19,6 +19,7 @@ from pcapdiag.model.report import (
     Endpoint,
     Evidence,
     Finding,
+    FirstByte,
     FrameRef,
     Inferred,
     NotEvaluated,
@@ -28,7 +29,7 @@ from pcapdiag.model.report import (
     SettingAdvice,
     Verdict,
 )
-from pcapdiag.model.words import CloseClass, TcpState
+from pcapdiag.model.words import CloseClass, Opening, TcpState
 from pcapdiag.reports.escape import json_dumps, json_text
 from pcapdiag.reports.units import rfc3339, seconds
 
@@ -192,7 +193,22 @@ def _pool(pool: PoolRow) -> Object:
         "duration_s": seconds(pool.duration_ns),
         "time_wait": _counts(pool.time_wait, ("client", "server")),
         "inferred": [_inferred(item) for item in pool.inferred],
+        "openings": _counts(pool.openings, [opening.word for opening in Opening]),
+        "time_wait_closes": _counts(pool.time_wait_closes, ("client", "server")),
+        "retransmitted": pool.retransmitted,
+        "data_segments": pool.data_segments,
+        "first_byte": _first_byte(pool.first_byte),
+        "peak_kept": pool.peak_kept,
+        "idle_survived_s": seconds(pool.idle_survived_ns),
+        "idle_open_s": seconds(pool.idle_open_ns),
+        "oldest_s": seconds(pool.oldest_ns),
     }
+
+
+def _first_byte(wait: FirstByte | None) -> Object | None:
+    if wait is None:
+        return None
+    return {"count": wait.count, "median_s": seconds(wait.median_ns), "p95_s": seconds(wait.p95_ns)}
 
 
 def _inferred(item: Inferred) -> Object:

@@ -1,0 +1,152 @@
+"""``pcapdiag compare``: did the fix work?"""
+
+from __future__ import annotations
+
+import click
+
+from pcapdiag.cli.options import When, check_output, filters, output
+from pcapdiag.errors import UsageError
+
+
+@click.command(short_help="Did the fix work: a capture before it, and one after.")
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1.",
+)
+@click.option(
+    "--match",
+    "matches",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="IP:port of a service in BEFORE, and its IP:port in AFTER. May be given several times.",
+)
+@filters
+@click.option(
+    "--fail-on",
+    type=click.Choice(["never", "new", "worse", "still", "untested"]),
+    default="never",
+    show_default=True,
+    help="Exit with 1 when a finding is new; or is worse; or is still there; or was not put to the test.",
+)
+@click.option(
+    "--severity",
+    type=click.Choice(["low", "medium", "high"]),
+    default="low",
+    show_default=True,
+    help="Findings below it do not count for --fail-on.",
+)
+@click.option(
+    "--expect-gone",
+    metavar="RULE",
+    multiple=True,
+    help="Exit with 1 unless this finding of BEFORE (PD205, idle-pool-too-small) is gone, and was put to the test.",
+)
+@output
+@click.option("-v", "--verbose", is_flag=True, help="All services, all findings.")
+@click.pass_context
+def compare(
+    context: click.Context,
+    before: str,
+    after: str,
+    format_: str,
+    matches: tuple[str, ...],
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    fail_on: str,
+    severity: str,
+    expect_gone: tuple[str, ...],
+    color: str,
+    width: int | None,
+    output: str | None,
+    verbose: bool,
+) -> int:
+    """Say whether a fix worked: each finding gone, not put to the test, still there or new, and the numbers.
+
+    BEFORE and AFTER are captures, or reports that pcapdiag diagnose --format json wrote. Length and load may differ:
+    numbers are per request, and a finding counts as gone only where AFTER could have shown it.
+
+    \b
+    Examples:
+      pcapdiag compare monday.pcap tuesday.pcap
+      pcapdiag compare monday.json tuesday.pcap --format markdown   # to post
+      pcapdiag compare --match 10.0.0.7:8081=10.0.9.3:8081 monday.pcap tuesday.pcap
+      pcapdiag compare --expect-gone PD205 --fail-on new a.pcap b.pcap   # in CI: exit code 1
+    """
+    from pcapdiag.cli import running
+    from pcapdiag.comparing import compare, saved
+    from pcapdiag.comparing.gate import failing
+    from pcapdiag.model.words import Severity
+
+    check_output(output, (before, after))
+    if before == after == "-":
+        raise UsageError("-: standard input can be read only once")
+    pairs = [pair(text) for text in matches]
+    wanted = [rule_code(text) for text in expect_gone]
+    filtering = [name for name in ("client", "server", "port", "since", "until") if context.params[name] is not None]
+    reports = []
+    for path in (before, after):
+        if path != "-" and saved.is_report(path):
+            if filtering:
+                raise UsageError(f"{path}: a report cannot be filtered any more; give --{filtering[0]} to diagnose")
+            reports.append(saved.read(path))
+        else:
+            reports.append(
+                running.analyze(
+                    (path,),
+                    client=client,
+                    server=server,
+                    port=port,
+                    since=since,
+                    until=until,
+                    with_connections=False,
+                )
+            )
+    compared = compare(reports[0], reports[1], pairs)
+    if format_ == "json":
+        from pcapdiag.reports import json_comparison
+
+        rendered = json_comparison.comparison(compared)
+    elif format_ == "markdown":
+        from pcapdiag.reports import markdown_comparison
+
+        rendered = markdown_comparison.comparison(compared)
+    else:
+        from pcapdiag.reports import text_comparison
+
+        rendered = text_comparison.comparison(
+            compared, width=running.columns(width), color=running.colored(color, output), verbose=verbose
+        )
+    running.write([rendered], output)
+    reasons = failing(compared.findings, bool(compared.services), fail_on, Severity(severity), wanted)
+    if reasons:
+        from pcapdiag.reports.escape import visible
+
+        click.echo(f"pcapdiag: fails: {visible('; '.join(reasons))}", err=True)
+    return int(bool(reasons))
+
+
+def pair(text: str) -> tuple[str, str]:
+    """The two ends of a --match."""
+    old, found, new = text.partition("=")
+    if not found or not old or not new:
+        raise UsageError(f"--match {text!r}: expected OLD=NEW, as 10.0.0.7:8081=10.0.9.3:8081")
+    return old, new
+
+
+def rule_code(text: str) -> str:
+    """A rule's code, of its code or name."""
+    from pcapdiag.rules import all_rules
+
+    for rule in all_rules():
+        if text.lower() in (rule.code.lower(), rule.name):
+            return rule.code
+    raise UsageError(f"--expect-gone {text}: there is no such rule; pcapdiag rules lists them")

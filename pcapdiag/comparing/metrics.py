@@ -1,0 +1,135 @@
+"""The numbers of both captures, made comparable: rates per request, and changes beyond chance only."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from pcapdiag.comparing.use import Use, weakest
+from pcapdiag.model.comparison import Metric
+from pcapdiag.model.words import Change
+
+PER = 1000  # requests that rates are given for
+# Two counts of independent events differ by chance by less than this many standard errors in 95 of 100 cases.
+ERRORS = 2
+# Below a tenth nobody changes a setting.
+NOTABLE = 0.1
+# Waits move by this share from run to run on an idle machine, and by this many nanoseconds with its scheduler.
+WAIT_SHARE, WAIT_NS = 0.2, 100_000
+# Peaks of the same load differ from run to run by a fifth.
+ABOUT = 0.8
+# Beyond a factor of two loads are unlike: rates per request stay comparable, waits and peaks do not.
+FACTOR = 2.0
+# A percentile needs some samples beyond it: ten above a median, three above the 95th percentile (the rule of three).
+SAMPLES = {"median_ns": 20, "p95_ns": 60}
+
+
+def load(before: Use, after: Use) -> tuple[Metric, ...]:
+    """What was asked of the service."""
+    worth = weakest([before.worth, after.worth])
+    return (
+        Metric("duration_ns", before.most("duration_ns"), after.most("duration_ns")),
+        Metric("clients", len(before.names("client_ip")), len(after.names("client_ip"))),
+        Metric("requests", before.requests, after.requests, worth=worth),
+        Metric("requests_per_second", before.requests_per_second, after.requests_per_second, worth=worth),
+        Metric("peak_busy", before.peak_busy, after.peak_busy),
+        Metric("peak_connections", before.most("peak_connections"), after.most("peak_connections")),
+        Metric("peak_kept", before.most("peak_kept"), after.most("peak_kept")),
+    )
+
+
+def use(before: Use, after: Use) -> tuple[Metric, ...]:
+    """What the service did with it; what is zero in both captures is left out where it is a fault."""
+    reuse = moved(before.avoidable, before.requests, after.avoidable, after.requests)
+    rows = [
+        Metric("requests_per_connection", ratio(before.requests, before.used), ratio(after.requests, after.used), reuse),
+        # The first fill of a pool is more per request the shorter the capture is: what is avoidable decides.
+        rate("handshakes", before.opens, after.opens, before, after, reuse),
+        rate("avoidable_handshakes", before.avoidable, after.avoidable, before, after, reuse),
+        rate("missed_reuse", before.total("missed_reuse"), after.total("missed_reuse"), before, after),
+        rate("time_wait_client", before.time_wait("client"), after.time_wait("client"), before, after),
+        rate("time_wait_server", before.time_wait("server"), after.time_wait("server"), before, after),
+        rate("lost_requests", before.lost_requests, after.lost_requests, before, after),
+        rate("failed_dials", before.failed_dials, after.failed_dials, before, after),
+        share("retransmitted", "data_segments", before, after),
+        *(wait(which, before, after) for which in SAMPLES),
+    ]
+    kept = ("requests_per_connection", "handshakes_per_1000_requests")
+    shown = [row for row in rows if row.name in kept or row.before or row.after]
+    worth = weakest([before.worth, after.worth])
+    unlike = before.worth != after.worth
+    return tuple(
+        Metric(
+            row.name,
+            row.before,
+            row.after,
+            Change.UNCLEAR if unlike and row.change is not None and "request" in row.name else row.change,
+            worth if "request" in row.name else "exact",
+        )
+        for row in shown
+    )
+
+
+def rate(name: str, first: int, second: int, before: Use, after: Use, change: Change | None = None) -> Metric:
+    """Events per thousand requests; fewer are better."""
+    return Metric(
+        f"{name}_per_{PER}_requests",
+        ratio(PER * first, before.requests),
+        ratio(PER * second, after.requests),
+        change or moved(first, before.requests, second, after.requests),
+    )
+
+
+def share(part: str, whole: str, before: Use, after: Use) -> Metric:
+    first, second = before.total(part), after.total(part)
+    of_first, of_second = before.total(whole), after.total(whole)
+    return Metric(
+        f"{part}_share",
+        ratio(first, of_first),
+        ratio(second, of_second),
+        moved(first, of_first, second, of_second),
+    )
+
+
+def wait(which: str, before: Use, after: Use) -> Metric:
+    """The wait for the first byte; that it is shorter under less load, or longer under more, says nothing."""
+    first, many = before.first_byte(which)
+    second, more = after.first_byte(which)
+    if first is None or second is None or min(many, more) < SAMPLES[which]:
+        change = Change.UNCLEAR
+    elif abs(second - first) < max(WAIT_NS, WAIT_SHARE * max(first, second)):
+        change = Change.SAME
+    else:
+        change = Change.BETTER if second < first else Change.WORSE
+    heavier = load_moved(before, after)
+    if heavier is not None and change == (Change.WORSE if heavier else Change.BETTER):
+        change = Change.UNCLEAR
+    return Metric(f"first_byte_{which}", first, second, change)
+
+
+def unlike(old: float, new: float) -> bool:
+    return not old <= FACTOR * new <= FACTOR**2 * old
+
+
+def load_moved(before: Use, after: Use) -> bool | None:
+    """Whether ``after`` was under the heavier load; None where both were about the same."""
+    old, new = before.requests_per_second, after.requests_per_second
+    if old and new and unlike(old, new):
+        return new > old
+    if after.peak_busy < ABOUT * before.peak_busy:
+        return False
+    return True if before.peak_busy < ABOUT * after.peak_busy else None
+
+
+def ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def moved(first: int, of_first: int, second: int, of_second: int) -> Change:
+    """Whether the rate of unwanted events fell or rose by more than chance explains and anybody cares about."""
+    if not of_first or not of_second:
+        return Change.UNCLEAR
+    old, new = first / of_first, second / of_second
+    chance = ERRORS * sqrt(max(first, 1) / of_first**2 + max(second, 1) / of_second**2)
+    if abs(new - old) <= max(chance, NOTABLE * max(old, new)):
+        return Change.SAME
+    return Change.BETTER if new < old else Change.WORSE

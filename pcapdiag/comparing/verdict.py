@@ -1,0 +1,85 @@
+"""What it comes to: one word, and one sentence to post."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pcapdiag.model.comparison import FindingRow, ServiceRow
+from pcapdiag.model.words import Change, Fate, Outcome, Severity
+from pcapdiag.reports.measures import both, label
+
+NUMBERS = 4  # of the sentence
+NAMED = 3  # findings
+
+# Metrics that the sentence may tell, the most telling first.
+TOLD = (
+    "requests_per_connection",
+    "handshakes_per_1000_requests",
+    "time_wait_client_per_1000_requests",
+    "time_wait_server_per_1000_requests",
+    "lost_requests_per_1000_requests",
+    "failed_dials_per_1000_requests",
+    "first_byte_median_ns",
+    "first_byte_p95_ns",
+    "retransmitted_share",
+)
+
+
+def outcome(rows: Sequence[FindingRow], services: Sequence[ServiceRow]) -> Outcome:
+    """The word."""
+    if not services:
+        return Outcome.NOT_COMPARABLE
+    by_fate = {fate: [row for row in rows if row.fate == fate] for fate in Fate}
+    gone, still, untested = by_fate[Fate.GONE], by_fate[Fate.STILL], by_fate[Fate.UNTESTED]
+    # Beside what was fixed, something new that costs little is told, and does not undo the fix.
+    new = [row for row in by_fate[Fate.NEW] if not gone or row.severity.rank >= Severity.MEDIUM.rank]
+    if new:
+        return Outcome.MIXED if gone else Outcome.WORSE
+    if gone:
+        return Outcome.PARTLY_FIXED if still or untested else Outcome.FIXED
+    if still:
+        changes = {row.change for row in still}
+        if Change.WORSE in changes:
+            return Outcome.WORSE
+        return Outcome.IMPROVED if changes == {Change.BETTER} else Outcome.UNCHANGED
+    return Outcome.UNTESTED if untested else Outcome.NO_FAULT
+
+
+def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[ServiceRow]) -> str:
+    """The sentence: findings by fate, then the numbers of the service that they are about."""
+    if word == Outcome.NOT_COMPARABLE:
+        return "no service of BEFORE is in AFTER; --match BEFORE=AFTER says which became which"
+    parts = []
+    for fate, one, several in (
+        (Fate.GONE, "is gone", "are gone"),
+        (Fate.NEW, "is new", "are new"),
+        (Fate.STILL, "is still there", "are still there"),
+        (Fate.UNTESTED, "did not show, but was not put to the test", "did not show, but were not put to the test"),
+    ):
+        names = list(dict.fromkeys(row.name for row in rows if row.fate == fate))
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            said = one if len(names) == 1 else several
+            if fate == Fate.STILL and word == Outcome.IMPROVED:
+                said += ", but weaker"
+            parts.append(f"{', '.join(names[:NAMED])}{more} {said}")
+    if not rows:
+        parts.append("no finding in either capture")
+    told = numbers(services, rows)
+    text = "; ".join(parts)
+    if word == Outcome.UNTESTED:
+        return f"{text}: {next(row.why for row in rows)}"
+    return f"{text}: {'; '.join(told) or 'no number moved beyond chance'}"
+
+
+def numbers(services: Sequence[ServiceRow], rows: Sequence[FindingRow]) -> list[str]:
+    """The metrics that moved on the service of the first finding, else on the largest."""
+    about = next((row.service for row in rows if row.service and row.fate in (Fate.GONE, Fate.NEW)), "")
+    about = about or next((row.service for row in rows if row.service), "")
+    service = next((one for one in services if one.id == about), services[0])
+    known = {metric.name: metric for metric in service.use}
+    moved = [known[name] for name in TOLD if name in known and known[name].change in (Change.BETTER, Change.WORSE)]
+    told = [f"{label(metric.name)}: {both(metric)}" for metric in moved]
+    if told and len(services) > 1:
+        told[0] = f"at {service.after[0]} {told[0]}"
+    return told[:NUMBERS]

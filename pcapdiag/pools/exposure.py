@@ -1,0 +1,77 @@
+"""What a pool went through: waits, silences, ages, what its closes leave behind.  Comparisons of two captures need it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapdiag.model.report import FirstByte
+from pcapdiag.model.words import Side, TcpState
+from pcapdiag.pools import timeline
+from pcapdiag.pools.delays import waits
+from pcapdiag.pools.pool import Fate, Pool
+
+
+def first_byte(pool: Pool) -> FirstByte | None:
+    """From the moment a client wanted an answer to the answer's first byte, at the capture point.
+
+    That moment is the end of the request; where the request is its connection's first and followed the handshake at
+    once, somebody waited for the dial too, and it counts from the SYN, less the time in which the request was sent.
+    None where no exchange tells.
+    """
+    c, x = pool.connections, pool.exchanges
+    rows = waits(pool).rows
+    if not len(rows):
+        return None
+    owner = x.connection[rows]
+    wait = x.response_first_at[rows] - x.request_last_at[rows]
+    # Dialled ahead of need, a connection waits for its first request; that silence is nobody's wait.
+    after = x.request_first_at[rows] - pool.ready_at[owner]
+    dialled = pool.dialled[owner] & (rows == pool.first_exchange[owner]) & (after <= pool.immediate_limit)
+    wait = wait + np.where(dialled, x.request_first_at[rows] - c.first_at[owner], 0)
+    median, high = np.percentile(wait, (50, 95))
+    return FirstByte(len(rows), int(median), int(high))
+
+
+def time_wait_closes(pool: Pool) -> dict[str, int]:
+    """Closes that left a side in TIME_WAIT, those whose minute is over included."""
+    c = pool.connections
+    # Both FINs and no RST: the side whose FIN was first passed through TIME_WAIT, however long ago.
+    orderly = (c.client_fin_at > 0) & (c.server_fin_at > 0) & (c.client_rst_at == 0) & (c.server_rst_at == 0)
+    out = {}
+    for side, state in ((Side.CLIENT, c.client_state), (Side.SERVER, c.server_state)):
+        over = (state == TcpState.CLOSED) & orderly & (c.closer == side)
+        out[side.word] = int(((state == TcpState.TIME_WAIT) | over).sum())
+    return out
+
+
+def idle_survived(pool: Pool) -> int:
+    """The longest silence between two exchanges of a connection of which the second was answered, nanoseconds."""
+    x = pool.exchanges
+    if len(x) < 2:
+        return 0
+    again = (x.connection[1:] == x.connection[:-1]) & (x.response_first_at[1:] > 0)
+    silence = x.request_first_at[1:] - pool.busy_until[:-1]
+    return max(0, int(silence[again].max())) if again.any() else 0
+
+
+def idle_open(pool: Pool) -> int:
+    """The longest silence of a connection that was still open at the end, nanoseconds."""
+    which = pool.idle.fate == Fate.CAPTURE_END
+    return int((pool.idle.end[which] - pool.idle.start[which]).max()) if which.any() else 0
+
+
+def peak_kept(pool: Pool) -> int:
+    """Most connections that sat idle at one time and stayed: used again, or open at the end.
+
+    What is taken again sooner than a pool would throw it away (``immediate_limit``) shows no pool that keeps it.
+    """
+    which = (pool.idle.fate != Fate.CLOSED) & (pool.idle.end - pool.idle.start > pool.immediate_limit)
+    return timeline.peak(pool.idle.start[which], pool.idle.end[which])
+
+
+def oldest(pool: Pool) -> int:
+    """The longest that a connection lived, from its first packet seen to its close or the capture's end."""
+    if not pool.usable.any():
+        return 0
+    ended = np.minimum(pool.gone_at, pool.end)
+    return max(0, int((ended - pool.connections.first_at)[pool.usable].max()))

@@ -197,11 +197,25 @@ def load(proof: Proof, command: list[str], network: Network, lab: Lab) -> tuple[
 
 
 def judged(before: Side, after: Side) -> tuple[str, str]:
-    """What is said of the second capture, and what is wrong with that; "" where nothing is."""
-    leading = after.leading
-    if leading is None and after.report["verdict"]["healthy"]:
-        return "gone", ""
-    return "not gone", leading["title"] if leading else after.report["verdict"]["summary"]
+    """What ``compare`` says of the two, and what is wrong with that; "" where nothing is.
+
+    The finding must be gone, which compare says only where the second capture could have shown it, and none be new.
+    """
+    said = json.loads(pcapdiag("compare", "--format", "json", str(before.capture), str(after.capture)))
+    leading = before.leading
+    assert leading is not None
+    own = next(finding for finding in said["findings"] if finding["code"] == leading["code"])
+    new = [
+        finding["name"]
+        for finding in said["findings"]
+        if finding["fate"] in ("new", "worse") and finding["after"] and finding["after"]["severity"] != "info"
+    ]
+    told = f"{own['fate']}: {own['why']}" if own["why"] else own["fate"]
+    if own["fate"] != "gone":
+        return told, f"{own['name']} is not gone"
+    if new or said["outcome"] != "fixed":
+        return told, f"{said['outcome']}: {', '.join(new) or said['summary']}"
+    return told, ""
 
 
 def pcapdiag(*words: str) -> str:

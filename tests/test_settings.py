@@ -104,7 +104,7 @@ def test_every_data_file_is_read() -> None:
     files = {
         entry.name for entry in resources.files("pcapdiag.settings.data").iterdir() if entry.name.endswith(".toml")
     }
-    others = {"knobs.toml", "not_the_fix.toml", "recognition.toml"}
+    others = {"kinds.toml", "knobs.toml", "not_the_fix.toml", "recognition.toml"}
     assert files == {*reading.MAIN_FILES, *reading.COMPACT_FILES, *others}
 
 
@@ -234,7 +234,7 @@ def test_a_mistake_in_a_setting_is_refused_with_its_place(change: dict[str, obje
         "source": "https://example.com/",
         "status": "measured: yes",
     }
-    product = {"id": "p", "name": "P", "role": "server", "setting": [{**good, **change}]}
+    product = {"id": "p", "name": "P", "role": "server", "checked": "P 1", "setting": [{**good, **change}]}
     with pytest.raises(reading.CatalogError, match=complaint) as error:
         reading._product(reading.Table(product, "some.toml"), {}, main=True)
     assert str(error.value).startswith("some.toml: setting")

@@ -172,7 +172,7 @@ def _value(setting: Setting) -> str:
 
 def _first_settings(knob: Knob, role: str, protocol: str) -> Iterator[tuple[Product, Setting]]:
     for entry in load().products.values():
-        if not entry.speaks(protocol):
+        if not entry.common or not entry.speaks(protocol):
             continue
         settings = [setting for setting in entry.settings_for(knob) if setting.role == role]
         if settings:

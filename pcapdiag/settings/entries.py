@@ -61,6 +61,8 @@ class Setting:
     language: str
     source: str  # URL or document
     status: str  # "verified: ...", "measured: ..." or "from memory"
+    since: str = ""  # the version that first had it; "" when all supported ones do
+    checked: str = ""  # the version whose sources, documentation or behavior the status speaks of
 
     @property
     def from_memory(self) -> bool:
@@ -74,6 +76,7 @@ class Absence:
     knob: Knob
     why: str
     source: str
+    checked: str = ""  # as of a setting
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ class Product:
     absences: tuple[Absence, ...] = ()
     facts: tuple[Fact, ...] = ()
     protocols: tuple[str, ...] = ("http",)  # what it speaks; () for what works below the protocol
+    kind: str = ""  # a word of data/kinds.toml: which knobs a product of its kind must answer for
+    checked: str = ""  # the version that its entries speak of, unless they name another
+    common: bool = False  # named where the program is unknown
 
     def speaks(self, protocol: str) -> bool:
         return not self.protocols or protocol in self.protocols

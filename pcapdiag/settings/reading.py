@@ -7,6 +7,9 @@ A product file is one product at top level, or several as ``[[product]]``, each 
     role = "server"          # client, server, kernel or middlebox
     protocols = ["http"]     # what it speaks, http when absent; empty for what works below the protocol
     language = "nginx"       # of its snippets, unless a setting says otherwise
+    kind = "http-server"     # a word of data/kinds.toml; absent: the one its role and protocols mean there
+    checked = "nginx 1.31.4" # the version that the entries beneath speak of, unless they name another
+    common = true            # named where the program is unknown; absent: true in a file of its own, else false
 
     [[setting]]
     name = "keepalive_timeout"     # as written in code or configuration
@@ -26,13 +29,15 @@ A product file is one product at top level, or several as ``[[product]]``, each 
     snippet = "keepalive_timeout {value_s}s;"
     source = "https://..."
     status = "verified: ..."       # or "measured: ...", or "from memory"
+    since = "1.19.10"              # the version that first had it; absent when all supported ones do
+    checked = "nginx 1.22"         # where it is not the product's
 
     [setting.advice_for.idle-timeout-none]   # a cause word: advice for that cause alone
     recommend = "..."
     advice = ["..."]
 
     [[has_none]]                   # a knob the product does not have
-    knob = "max_lifetime"
+    knob = "max_lifetime"          # or knobs = [...], where one reason holds for several
     why = "..."
     source = "https://..."
 
@@ -69,7 +74,19 @@ MAIN_FILES = (
     "node-http-server.toml",
     "linux.toml",
 )
-COMPACT_FILES = ("common-clients.toml", "common-servers.toml", "databases.toml", "middleboxes.toml")
+COMPACT_FILES = (
+    "common-clients.toml",
+    "wrapping-clients.toml",
+    "jvm-clients.toml",
+    "rust-clients.toml",
+    "grpc.toml",
+    "common-servers.toml",
+    "upstreams.toml",
+    "cloud-balancers.toml",
+    "databases.toml",
+    "middleboxes.toml",
+    "kernels.toml",
+)
 
 
 # What to do about a knob and role: in general, and by cause word where the general words would mislead.
@@ -225,18 +242,30 @@ def _knob(table: Table) -> Knob:
 def _product(table: Table, general: General, main: bool) -> Product:
     role = table.choice("role", ROLES)
     language = table.text("language", "")
+    checked = table.text("checked")
+    protocols = _protocols(table)
     product = Product(
         id=table.text("id"),
         name=table.text("name"),
         role=role,
         main=main,
-        settings=tuple(_setting(entry, role, language, general) for entry in table.tables("setting")),
-        absences=tuple(_absence(entry) for entry in table.tables("has_none")),
+        settings=tuple(_setting(entry, role, language, checked, general) for entry in table.tables("setting")),
+        absences=tuple(absence for entry in table.tables("has_none") for absence in _absences(entry, checked)),
         facts=tuple(_fact(entry) for entry in table.tables("fact")),
-        protocols=_protocols(table),
+        protocols=protocols,
+        kind=table.text("kind", default_kind(role, protocols)),
+        checked=checked,
+        common=table.flag("common", main),
     )
     table.done()
     return product
+
+
+def default_kind(role: str, protocols: tuple[str, ...]) -> str:
+    """The kind of a product that names none (``kinds.toml``)."""
+    if role not in ("client", "server"):
+        return role
+    return f"http-{role}" if "http" in protocols else f"database-{role}"
 
 
 def _protocols(table: Table) -> tuple[str, ...]:
@@ -248,7 +277,7 @@ def _protocols(table: Table) -> tuple[str, ...]:
     return words
 
 
-def _setting(table: Table, role: str, language: str, general: General) -> Setting:
+def _setting(table: Table, role: str, language: str, checked: str, general: General) -> Setting:
     name = table.text("name")
     knob = _knob(table)
     own_role = table.choice("role", ROLES, role)
@@ -282,6 +311,8 @@ def _setting(table: Table, role: str, language: str, general: General) -> Settin
         language=table.text("language", language),
         source=table.text("source"),
         status=status_of(table),
+        since=table.text("since", ""),
+        checked=table.text("checked", checked),
     )
     table.done()
     return setting
@@ -307,10 +338,22 @@ def _advice_alone(table: Table) -> Advice:
     return advice
 
 
-def _absence(table: Table) -> Absence:
-    absence = Absence(_knob(table), table.text("why"), table.text("source"))
+def _absences(table: Table, checked: str) -> list[Absence]:
+    knobs = knobs_of(table, "knobs") if table.has("knobs") else [_knob(table)]
+    why, source, checked = table.text("why"), table.text("source"), table.text("checked", checked)
     table.done()
-    return absence
+    return [Absence(knob, why, source, checked) for knob in knobs]
+
+
+def knobs_of(table: Table, key: str) -> list[Knob]:
+    """A list of knobs, each once."""
+    words = table.texts(key)
+    if not words or len(set(words)) != len(words):
+        raise CatalogError(f"{table.where}: {key} is empty or names a knob twice")
+    try:
+        return [Knob(word) for word in words]
+    except ValueError as error:
+        raise CatalogError(f"{table.where}: {key}: {error}") from error
 
 
 def _fact(table: Table) -> Fact:

@@ -8,6 +8,7 @@ from fixes.proof import Load, Proof
 from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
+CLOSING = GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)
 LARGE = GoServer(("-size", "1000000", "-chunked"), logs=False)
 BURSTS = Load(12, 6, 150)
 CALM = Load(3, 6, 1200)
@@ -44,7 +45,7 @@ GO = (
         "go/body_not_closed.go",
         Go(),
         Load(2, 10, 150),
-        GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False),
+        CLOSING,
     ),
     Proof(
         "go-body-not-drained",
@@ -206,7 +207,7 @@ JAVA = (
     java("okhttp-duration", OKHTTP, TIMER, "ConnectionPool(keepAliveDuration)", "0.5 s, and a call each 1.2 s", CALM,
          "OkHttpDuration.java", jars=OKHTTP_JARS),
     java("okhttp-unclosed", OKHTTP, EACH, "Response.close()", "responses that are never closed", SEVERAL,
-         "OkHttpUnclosed.java", jars=OKHTTP_JARS, nth=2, server=GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)),
+         "OkHttpUnclosed.java", jars=OKHTTP_JARS, nth=2, server=CLOSING),
     java("apache-client-each", APACHE, EACH, "CloseableHttpClient", "a client for each call", SEVERAL,
          "ApacheEach.java", jars=APACHE_JARS),
     java("apache-client-no-reuse", APACHE, OFF, "HttpClientBuilder.setConnectionReuseStrategy",
@@ -225,8 +226,8 @@ OTHERS = (
           ONE, SLOW),
     Proof("php-forbid-reuse", PHP_CURL, OFF, "CURLOPT_FORBID_REUSE", "CURLOPT_FORBID_REUSE", "php/forbid_reuse.php",
           Php(), ONE, SLOW, nth=2),
-    Proof("ruby-request-each", RUBY, OFF, "Net::HTTP#start before the first request", "Net::HTTP.new for each call", "ruby/get_each.rb", Ruby(),
-          SEVERAL, SLOW),
+    Proof("ruby-request-each", RUBY, OFF, "Net::HTTP#start before the first request", "Net::HTTP.new for each call",
+          "ruby/get_each.rb", Ruby(), SEVERAL, SLOW),
     Proof("ruby-keep-alive-timeout", RUBY, TIMER, "Net::HTTP#keep_alive_timeout",
           "keep_alive_timeout 0.5 s, a call each 1.2 s", "ruby/keep_alive_timeout.rb", Ruby(), CALM, SLOW),
 )  # fmt: skip

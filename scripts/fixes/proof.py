@@ -27,7 +27,6 @@ from fixes.tools import PROGRAMS, Kit, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT_PORT = 8080  # of a proxy
-POINT = Point(filter=f"tcp port {PORT} or udp")  # at the client; udp is the closing mark
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Proof:
     server: Server | None = None  # for a client's mistake
     proxy: bool = False  # the program listens on FRONT_PORT and calls the server
     rest_s: float = 2.5
+    port: int = PORT  # of the service
     nth: int = 1  # of the product's settings there: where several mistakes look the same, the program tells which
 
 
@@ -161,7 +161,8 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             process = stack.enter_context(Process(host, server, folder / f"{port}.out"))
             process.wait_for(listening(host, port), "server")
         host, client = load(proof, command, network, lab)
-        with Tcpdump(network.client, POINT, path, folder / "tcpdump.out"):
+        point = Point(filter=f"tcp port {proof.port} or udp")  # udp is the closing mark
+        with Tcpdump(network.client, point, path, folder / "tcpdump.out"):
             # Ended by the outer block: no program's own end is in the capture.
             process = stack.enter_context(Process(host, client, folder / "load.out"))
             status = process.read_line_or_end("end of the load", LOAD_S)
@@ -178,9 +179,9 @@ def servers(
 ) -> Iterator[tuple[Host, list[str], int]]:
     """What listens: a host, a command and a port each."""
     if proof.server:
-        yield network.server, proof.server.prepare(network.server, folder, lab.go).command, PORT
+        yield network.server, proof.server.prepare(network.server, folder, lab.go).command, proof.port
     else:
-        yield network.server, command, PORT
+        yield network.server, command, proof.port
     if proof.proxy:
         yield network.client, command, FRONT_PORT
 
@@ -188,8 +189,8 @@ def servers(
 def load(proof: Proof, command: list[str], network: Network, lab: Lab) -> tuple[Host, list[str]]:
     """What calls: the program itself, or where that is a server or proxy, a client that keeps its connections."""
     if proof.server and not proof.proxy:
-        return network.client, [*command, f"http://{network.server.address}:{PORT}/", *proof.load.words]
-    host, address, port = network.client, network.server.address, PORT
+        return network.client, [*command, f"http://{network.server.address}:{proof.port}/", *proof.load.words]
+    host, address, port = network.client, network.server.address, proof.port
     if proof.proxy:
         host, address, port = network.server, network.client.address, FRONT_PORT
     client = [str(lab.go["new"].programs / "client"), "-url", f"http://{address}:{port}/", "-mode", "transport"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fixes import clients
+from fixes import clients, servers
 
-PROOFS = clients.PROOFS
+PROOFS = (*clients.PROOFS, *servers.PROOFS)

@@ -216,35 +216,3 @@ class C(Tool):
         (folder / self.file).write_text(source)
         built(["cc", "-o", "program", self.file, "-lcurl"], folder)
         return [str(folder / "program")]
-
-
-@dataclass(frozen=True)
-class Nginx(Tool):
-    file = "nginx.conf"
-
-    def needs(self) -> str:
-        return missing("nginx")
-
-    def version(self, kit: Kit) -> str:
-        return "nginx " + run("sh", "-c", "nginx -v 2>&1").strip().rpartition("/")[2]
-
-    def prepare(self, folder: Path, source: str, kit: Kit) -> list[str]:
-        (folder / self.file).write_text(source)
-        (folder / "index.html").write_text("x" * 400)
-        return ["nginx", "-p", str(folder), "-c", str(folder / self.file), "-g", "daemon off;"]
-
-
-@dataclass(frozen=True)
-class Apache(Tool):
-    file = "httpd.conf"
-
-    def needs(self) -> str:
-        return missing("apache2")
-
-    def version(self, kit: Kit) -> str:
-        return "Apache httpd " + run("apache2", "-v").split("Apache/")[1].split()[0]
-
-    def prepare(self, folder: Path, source: str, kit: Kit) -> list[str]:
-        (folder / self.file).write_text(source)
-        (folder / "index.html").write_text("x" * 400)
-        return ["apache2", "-DFOREGROUND", "-d", str(folder), "-f", str(folder / self.file)]

@@ -10,9 +10,10 @@ from fixes.proof import Proof, Proven
 BEGIN = "<!-- table: written by scripts/prove_fixes.py --write -->"
 END = "<!-- end of table -->"
 HEADER = (
-    "| product | the mistake | what pcapdiag said | setting | now -> set to | requests/connections | compare |\n"
-    "|---|---|---|---|---|---|---|"
+    "| program | the mistake | what leads | setting | now -> set to | requests per connection | of the second capture |\n"
+    "|---|---|---|---|---|--:|---|"
 )
+PLACES = ("", "second", "third")
 
 
 def told(proof: Proof, outcome: Proven | str) -> str:
@@ -24,7 +25,7 @@ def told(proof: Proof, outcome: Proven | str) -> str:
         f"{proof.name}: {verdict}{': ' if outcome.problem else ''}{outcome.problem}\n"
         f"    {outcome.version}, {proof.mistake}: {proof.cause}\n"
         f"    {proof.setting}: {outcome.now} -> {outcome.set_to}\n"
-        f"    requests/connections {outcome.before.per_connection} -> {outcome.after.per_connection}"
+        f"    requests per connection {outcome.before.per_connection:.1f} -> {outcome.after.per_connection:.1f}"
     )
 
 
@@ -40,13 +41,14 @@ def write_page(page: Path, proven: Sequence[Proven], lacking: Mapping[str, str])
 
 def row(outcome: Proven) -> str:
     proof = outcome.proof
+    place = f" ({PLACES[proof.nth - 1]})" if proof.nth > 1 else ""
     cells = (
         outcome.version,
         proof.mistake,
         f"`{proof.cause}`",
-        f"`{proof.setting}`",
+        f"`{proof.setting}`{place}",
         f"{outcome.now} -> {outcome.set_to}",
-        f"{outcome.before.per_connection} -> {outcome.after.per_connection}",
-        outcome.problem or outcome.verdict,
+        f"{outcome.before.per_connection:.1f} -> {outcome.after.per_connection:.1f}",
+        outcome.verdict,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

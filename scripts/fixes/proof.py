@@ -77,10 +77,10 @@ class Side:
         return next((finding for finding in self.report["findings"] if finding["severity"] != "info"), None)
 
     @property
-    def per_connection(self) -> str:
-        """Requests on connections, as "300/181"."""
+    def per_connection(self) -> float:
+        """Requests on each connection."""
         pools = self.report["pools"]
-        return f"{sum(pool['requests'] for pool in pools)}/{sum(pool['connections'] for pool in pools)}"
+        return sum(pool["requests"] for pool in pools) / sum(pool["connections"] for pool in pools)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Proven:
 
     proof: Proof
     version: str
-    now: str
+    now: str  # of the setting, as the packets show it
     set_to: str
     before: Side
     after: Side

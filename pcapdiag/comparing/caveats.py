@@ -19,7 +19,9 @@ def of_pair(before: Use, after: Use) -> Iterator[str]:
     """Doubts about one service."""
     yield from load(before, after)
     old, new = before.names("client_ip"), after.names("client_ip")
-    if set(old) != set(new):
+    if set(old) != set(new) and len(old) == len(new) == 1:
+        yield f"The client is {old[0]} in BEFORE and {new[0]} in AFTER."
+    elif set(old) != set(new):
         yield (
             f"The clients differ: {listed(old)} in BEFORE, {listed(new)} in AFTER; "
             "the service is compared with all its clients together."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pcapdiag._version import __version__
 from pcapdiag.comparing import caveats, metrics, saved, verdict
 from pcapdiag.comparing.fates import fates
-from pcapdiag.comparing.matching import Pair, match
+from pcapdiag.comparing.matching import Pair, hosts, match
 from pcapdiag.comparing.use import Use
 from pcapdiag.model.comparison import Comparison, Reading, ServiceRow, Side
 from pcapdiag.model.report import Report
@@ -57,7 +57,7 @@ def service(id_: str, pair: Pair) -> ServiceRow:
         id=id_,
         before=tuple(dict.fromkeys(pool.server for pool in pair.before)),
         after=tuple(dict.fromkeys(pool.server for pool in pair.after)),
-        hosts=tuple(dict.fromkeys([*before.names("host"), *after.names("host")])),
+        hosts=tuple(hosts(pair.before + pair.after)),
         clients_before=before.names("client_ip"),
         clients_after=after.names("client_ip"),
         user_agent=pair.user_agent,
@@ -73,7 +73,9 @@ def service(id_: str, pair: Pair) -> ServiceRow:
 
 def readings(before: Use, after: Use) -> tuple[Reading, ...]:
     """Settings that either capture shows."""
-    seen = dict.fromkeys((item.knob, item.owner) for use in (before, after) for pool in use.pools for item in pool.inferred)
+    seen = dict.fromkeys(
+        (item.knob, item.owner) for use in (before, after) for pool in use.pools for item in pool.inferred
+    )
     return tuple(
         Reading(knob, owner, before.inferred(knob, owner), after.inferred(knob, owner)) for knob, owner in seen
     )

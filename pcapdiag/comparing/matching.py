@@ -110,7 +110,9 @@ def named(known: Services, text: str, which: str) -> Endpoint:
     raise UsageError(f"--match {text}: {which} has no such service; it has {there or 'none'}")
 
 
-def by_name(old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]) -> None:
+def by_name(
+    old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]
+) -> None:
     """Services with one Host, or server name of TLS, behind other addresses; a further instance joins the first."""
     for name in dict.fromkeys(host for one in left_old + left_new for host in hosts((old | new)[one])):
         mine = [one for one in left_old if name in hosts(old[one])]
@@ -133,12 +135,16 @@ def by_name(old: Services, new: Services, left_old: list[Endpoint], left_new: li
         left_new[:] = [one for one in left_new if one not in theirs]
 
 
-def by_port(old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]) -> None:
+def by_port(
+    old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]
+) -> None:
     """Services on one port whose names do not contradict each other."""
     for port in dict.fromkeys(one.port for one in left_old):
         mine = [one for one in left_old if one.port == port]
         theirs = [one for one in left_new if one.port == port]
-        if not theirs or not alike([pool for one in mine for pool in old[one]], [p for one in theirs for p in new[one]]):
+        if not theirs or not alike(
+            [pool for one in mine for pool in old[one]], [p for one in theirs for p in new[one]]
+        ):
             continue
         groups.append(Group(mine, theirs, f"port {port}"))
         left_old[:] = [one for one in left_old if one not in mine]
@@ -166,8 +172,10 @@ def alike(mine: Sequence[PoolRow], theirs: Sequence[PoolRow]) -> bool:
 
 
 def hosts(pools: Sequence[PoolRow]) -> list[str]:
-    """Host names, without ports; an address is no name."""
-    return list(dict.fromkeys(name for pool in pools if pool.host is not None for name in [host_name(pool.host)] if name))
+    """Names that requests or TLS hellos give the service, without ports; an address is no name."""
+    return list(
+        dict.fromkeys(name for pool in pools if pool.host is not None for name in [host_name(pool.host)] if name)
+    )
 
 
 def host_name(host: str) -> str:
@@ -216,7 +224,7 @@ def split(
 def unmatched(server: Endpoint, pools: Sequence[PoolRow]) -> Unmatched:
     return Unmatched(
         server,
-        next((pool.host for pool in pools if pool.host), None),
+        next(iter(hosts(pools)), None),
         tuple(dict.fromkeys(pool.client_ip for pool in pools)),
         sum(pool.connections for pool in pools),
         sum(pool.requests for pool in pools),

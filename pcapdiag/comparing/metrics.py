@@ -9,8 +9,8 @@ from pcapdiag.model.comparison import Metric
 from pcapdiag.model.words import Change
 
 PER = 1000  # requests that rates are given for
-# Two counts of independent events differ by chance by less than this many standard errors in 95 of 100 cases.
-ERRORS = 2
+# Counts differ by chance by more than three standard errors in 1 of 400 cases; a page compares some dozen of them.
+ERRORS = 3
 # Below a tenth nobody changes a setting.
 NOTABLE = 0.1
 # Waits move by this share from run to run on an idle machine, and by this many nanoseconds with its scheduler.
@@ -39,15 +39,16 @@ def load(before: Use, after: Use) -> tuple[Metric, ...]:
 
 def use(before: Use, after: Use) -> tuple[Metric, ...]:
     """What the service did with it; what is zero in both captures is left out where it is a fault."""
-    reuse = moved(before.avoidable, before.requests, after.avoidable, after.requests)
+    reuse = churn(before, after)
     rows = [
-        Metric("requests_per_connection", ratio(before.requests, before.used), ratio(after.requests, after.used), reuse),
+        Metric(
+            "requests_per_connection", ratio(before.requests, before.used), ratio(after.requests, after.used), reuse
+        ),
         # The first fill of a pool is more per request the shorter the capture is: what is avoidable decides.
         rate("handshakes", before.opens, after.opens, before, after, reuse),
         rate("avoidable_handshakes", before.avoidable, after.avoidable, before, after, reuse),
         rate("missed_reuse", before.total("missed_reuse"), after.total("missed_reuse"), before, after),
-        rate("time_wait_client", before.time_wait("client"), after.time_wait("client"), before, after),
-        rate("time_wait_server", before.time_wait("server"), after.time_wait("server"), before, after),
+        *(left_behind(side, before, after) for side in ("client", "server")),
         rate("lost_requests", before.lost_requests, after.lost_requests, before, after),
         rate("failed_dials", before.failed_dials, after.failed_dials, before, after),
         share("retransmitted", "data_segments", before, after),
@@ -76,6 +77,33 @@ def rate(name: str, first: int, second: int, before: Use, after: Use, change: Ch
         ratio(PER * first, before.requests),
         ratio(PER * second, after.requests),
         change or moved(first, before.requests, second, after.requests),
+    )
+
+
+def left_behind(side: str, before: Use, after: Use) -> Metric:
+    """Closes that leave TIME_WAIT.
+
+    Those of a pool that ends, with its program or its server, are no churn.  What a capture left open closes later:
+    a change that this could undo is unclear.
+    """
+    first, second = before.time_wait(side), after.time_wait(side)
+    none_open = waits_moved(first, second, before, after)
+    change = none_open
+    if none_open == Change.BETTER and waits_moved(first, second + after.left_open, before, after) != Change.BETTER:
+        change = Change.UNCLEAR
+    if none_open == Change.WORSE and waits_moved(first + before.left_open, second, before, after) != Change.WORSE:
+        change = Change.UNCLEAR
+    return rate(f"time_wait_{side}", first, second, before, after, change)
+
+
+def waits_moved(first: int, second: int, before: Use, after: Use) -> Change:
+    return moved(
+        max(0, first - before.peak_busy),
+        before.requests,
+        max(0, second - after.peak_busy),
+        after.requests,
+        before.peak_busy,
+        after.peak_busy,
     )
 
 
@@ -124,12 +152,28 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def moved(first: int, of_first: int, second: int, of_second: int) -> Change:
-    """Whether the rate of unwanted events fell or rose by more than chance explains and anybody cares about."""
+def churn(before: Use, after: Use) -> Change:
+    """How the avoidable handshakes moved.  They come in bursts: of as many as there are requests in flight."""
+    return moved(before.avoidable, before.requests, after.avoidable, after.requests, before.peak_busy, after.peak_busy)
+
+
+def moved(first: int, of_first: int, second: int, of_second: int, burst: int = 1, other_burst: int = 1) -> Change:
+    """Whether the rate of unwanted events fell or rose by more than chance explains and anybody cares about.
+
+    Args:
+        first, second: events among ``of_first`` and ``of_second`` requests, dials, ...
+        burst, other_burst: how many events come together; only the bursts are independent of each other.
+    """
     if not of_first or not of_second:
         return Change.UNCLEAR
     old, new = first / of_first, second / of_second
-    chance = ERRORS * sqrt(max(first, 1) / of_first**2 + max(second, 1) / of_second**2)
+    chance = ERRORS * sqrt(variance(first, of_first, burst) + variance(second, of_second, other_burst))
     if abs(new - old) <= max(chance, NOTABLE * max(old, new)):
         return Change.SAME
     return Change.BETTER if new < old else Change.WORSE
+
+
+def variance(events: int, among: int, burst: int) -> float:
+    """Of a rate, binomial; at least that of one event, since none seen is not none ever."""
+    share_ = min(events / among, 1.0)
+    return max(events * (1 - share_), 1) * max(burst, 1) / among**2

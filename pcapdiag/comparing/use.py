@@ -69,6 +69,11 @@ class Use:
         return sum(pool.close_classes.get("open_request", 0) for pool in self.pools)
 
     @cached_property
+    def left_open(self) -> int:
+        """Connections open at the end, beyond those that the requests in flight need."""
+        return sum(max(0, pool.closers.get("none", 0) - pool.peak_busy) for pool in self.pools)
+
+    @cached_property
     def peak_busy(self) -> int:
         return self.most("peak_busy")
 

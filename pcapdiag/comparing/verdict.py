@@ -30,19 +30,20 @@ def outcome(rows: Sequence[FindingRow], services: Sequence[ServiceRow]) -> Outco
     if not services:
         return Outcome.NOT_COMPARABLE
     by_fate = {fate: [row for row in rows if row.fate == fate] for fate in Fate}
-    gone, still, untested = by_fate[Fate.GONE], by_fate[Fate.STILL], by_fate[Fate.UNTESTED]
-    # Beside what was fixed, something new that costs little is told, and does not undo the fix.
-    new = [row for row in by_fate[Fate.NEW] if not gone or row.severity.rank >= Severity.MEDIUM.rank]
-    if new:
+    gone, still, untested, new = (by_fate[fate] for fate in (Fate.GONE, Fate.STILL, Fate.UNTESTED, Fate.NEW))
+    if gone:  # beside what was fixed, something new that costs less is told, and does not undo the fix
+        least = min(Severity.MEDIUM.rank, max(row.severity.rank for row in gone))
+        new = [row for row in new if row.severity.rank >= least]
+    if any(row.tested for row in new):
         return Outcome.MIXED if gone else Outcome.WORSE
     if gone:
-        return Outcome.PARTLY_FIXED if still or untested else Outcome.FIXED
+        return Outcome.PARTLY_FIXED if still or untested or new else Outcome.FIXED
     if still:
         changes = {row.change for row in still}
         if Change.WORSE in changes:
             return Outcome.WORSE
-        return Outcome.IMPROVED if changes == {Change.BETTER} else Outcome.UNCHANGED
-    return Outcome.UNTESTED if untested else Outcome.NO_FAULT
+        return Outcome.IMPROVED if changes == {Change.BETTER} and not new else Outcome.UNCHANGED
+    return Outcome.UNTESTED if untested or new else Outcome.NO_FAULT
 
 
 def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[ServiceRow]) -> str:
@@ -50,13 +51,19 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
     if word == Outcome.NOT_COMPARABLE:
         return "no service of BEFORE is in AFTER; --match BEFORE=AFTER says which became which"
     parts = []
-    for fate, one, several in (
-        (Fate.GONE, "is gone", "are gone"),
-        (Fate.NEW, "is new", "are new"),
-        (Fate.STILL, "is still there", "are still there"),
-        (Fate.UNTESTED, "did not show, but was not put to the test", "did not show, but were not put to the test"),
+    for fate, tested, one, several in (
+        (Fate.GONE, True, "is gone", "are gone"),
+        (Fate.NEW, True, "is new", "are new"),
+        (Fate.NEW, False, "is new, or BEFORE could not show it", "are new, or BEFORE could not show them"),
+        (Fate.STILL, None, "is still there", "are still there"),
+        (
+            Fate.UNTESTED,
+            False,
+            "did not show, but was not put to the test",
+            "did not show, but were not put to the test",
+        ),
     ):
-        names = list(dict.fromkeys(row.name for row in rows if row.fate == fate))
+        names = list(dict.fromkeys(row.name for row in rows if row.fate == fate and row.tested == tested))
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             said = one if len(names) == 1 else several
@@ -69,7 +76,7 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
     text = "; ".join(parts)
     if word == Outcome.UNTESTED:
         return f"{text}: {next(row.why for row in rows)}"
-    return f"{text}: {'; '.join(told) or 'no number moved beyond chance'}"
+    return f"{text}: {'; '.join(told)}" if told else text
 
 
 def numbers(services: Sequence[ServiceRow], rows: Sequence[FindingRow]) -> list[str]:

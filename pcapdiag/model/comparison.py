@@ -66,6 +66,7 @@ class FindingRow:
     code: str
     name: str
     fate: Fate
+    tested: bool | None  # whether the capture without it could have shown it; None where both have it
     severity: Severity  # the worse of the two
     service: str  # id of a ServiceRow; "" where the service is in one capture only
     before: Finding | None

@@ -48,6 +48,7 @@ def _finding(row: FindingRow) -> Object:
         "code": row.code,
         "name": row.name,
         "fate": str(row.fate),
+        "tested": row.tested,
         "severity": str(row.severity),
         "service": row.service or None,
         "change": None if row.change is None else str(row.change),

@@ -20,7 +20,9 @@ def comparison(compared: Comparison) -> str:
     """The answer, the findings, a table for each of the largest services."""
     lines = [f"**{WORDS[compared.outcome][0]}**: {_safe(compared.summary)}", ""]
     for name, side in (("Before", compared.before), ("After", compared.after)):
-        length = "" if side.first_at is None or side.last_at is None else f" in {duration_ns(side.last_at - side.first_at)}"
+        length = (
+            "" if side.first_at is None or side.last_at is None else f" in {duration_ns(side.last_at - side.first_at)}"
+        )
         carried = f"{plural(side.requests, 'request')} on {plural(side.connections, 'connection')}{length}"
         lines.append(f"- {name}: {_safe(', '.join(side.files[:3]))}: {carried}")
     lines += [f"- {_safe(caveat)}" for caveat in compared.caveats]
@@ -42,7 +44,7 @@ def comparison(compared: Comparison) -> str:
 
 def _finding(row: FindingRow) -> str:
     symptom = "" if row.symptom is None else f"{label(row.symptom.name)}: {both(row.symptom)}"
-    fate = FATES[row.fate][0].lower()
+    fate = FATES[row.fate][0].lower() + (", perhaps" if row.fate == Fate.NEW and not row.tested else "")
     if row.fate == Fate.STILL and row.change is not None:
         fate += f", {CHANGES[row.change]}"
     why = " ".join(part for part in (sentence(row.why) if row.why else "", row.to_test) if part)

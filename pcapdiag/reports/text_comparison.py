@@ -24,7 +24,7 @@ WORDS = {
     Outcome.UNTESTED: ("NOT PUT TO THE TEST", "unsure"),
     Outcome.IMPROVED: ("IMPROVED, NOT FIXED", "unsure"),
     Outcome.UNCHANGED: ("NOT FIXED", "bad"),
-    Outcome.MIXED: ("FIXED AND BROKEN", "bad"),
+    Outcome.MIXED: ("MIXED", "bad"),
     Outcome.WORSE: ("WORSE", "bad"),
     Outcome.NO_FAULT: ("NO FINDINGS", "good"),
     Outcome.NOT_COMPARABLE: ("NOT COMPARABLE", "unsure"),
@@ -61,8 +61,9 @@ def comparison(compared: Comparison, *, width: int = 80, color: bool = False, ve
         page.para(caveat, label="Mind: ", hang=2, style="unsure")
     _findings(page, compared, verbose)
     shown = compared.services if verbose else compared.services[:SERVICES_SHOWN]
+    said = {sentence(row.why) for row in compared.findings if row.why}
     for service in shown:
-        _service(page, service, only=len(compared.services) == 1)
+        _service(page, service, said, only=len(compared.services) == 1)
     left = len(compared.services) - len(shown)
     if left:
         page.blank()
@@ -102,6 +103,8 @@ def _findings(page: Page, compared: Comparison, verbose: bool) -> None:
 
 def _finding(page: Page, row: FindingRow, several: bool) -> None:
     word, style = FATES[row.fate]
+    if row.fate == Fate.NEW and not row.tested:
+        word, style = "NEW, PERHAPS", "unsure"
     where = f", {row.service}" if several and row.service else ""
     how = f", {CHANGES[row.change]}" if row.change is not None and row.change != Change.UNCLEAR else ""
     page.para(f"{row.code} {row.name} ({severity(row)}{where}{how})", label=f"{word:<13}", indent=2, style=style)
@@ -127,7 +130,7 @@ def severity(row: FindingRow) -> str:
     return f"{row.before.severity} -> {row.after.severity}"
 
 
-def _service(page: Page, service: ServiceRow, only: bool) -> None:
+def _service(page: Page, service: ServiceRow, said: set[str], only: bool) -> None:
     page.heading(f"Service {service.id}" if not only else "Service")
     page.para(_who(service), indent=2)
     page.blank()
@@ -137,9 +140,10 @@ def _service(page: Page, service: ServiceRow, only: bool) -> None:
     if service.readings:
         page.blank()
         page.table(["setting, as the packets show it", "of the", "before", "after"], [*map(_reading, service.readings)])
-    if service.caveats:
+    caveats = [caveat for caveat in service.caveats if caveat not in said]
+    if caveats:
         page.blank()
-    for caveat in service.caveats:
+    for caveat in caveats:
         page.item(caveat, indent=2)
 
 
@@ -164,9 +168,8 @@ def _read(item: Inferred | None) -> str:
 def _who(service: ServiceRow) -> str:
     before, after = _listed(service.before), _listed(service.after)
     text = before if service.before == service.after else f"{before} -> {after}, matched by {service.matched_by}"
-    hosts = [host for host in service.hosts if not any(host == str(one) for one in service.before + service.after)]
-    if hosts:
-        text += f" ({shorten(hosts[0], NAME_SHOWN)})"
+    if service.hosts and service.hosts[0] not in service.matched_by:
+        text += f" ({shorten(service.hosts[0], NAME_SHOWN)})"
     clients = service.clients_before
     if clients == service.clients_after:
         text += f", from {_listed(clients)}"
@@ -185,7 +188,7 @@ def _unmatched(page: Page, title: str, rows: Sequence[Unmatched]) -> None:
         return
     page.heading(title)
     for row in rows[:SERVICES_SHOWN]:
-        host = f" ({shorten(row.host, NAME_SHOWN)})" if row.host and row.host != str(row.server) else ""
+        host = f" ({shorten(row.host, NAME_SHOWN)})" if row.host else ""
         page.item(
             f"{row.server}{host}: {plural(row.requests, 'request')} on {plural(row.connections, 'connection')} "
             f"from {_listed(row.clients)}",

@@ -159,7 +159,7 @@ NODE = (
     node("node-fetch-timeout", UNDICI, TIMER, "Agent({ keepAliveTimeout })", "keepAliveTimeout 0.5 s, a call each 2.5 s",
          Load(2, 6, 2500), npm=True),
     node("node-fetch-unread", UNDICI, "body-not-closed", "await response.arrayBuffer()", "bodies that nobody reads",
-         SEVERAL, server=LARGE),
+         SEVERAL, server=GoServer(("-size", "100000", "-chunked", "-idle-timeout", "1s"), logs=False)),
 )  # fmt: skip
 
 JDK, URLCONNECTION, OKHTTP, APACHE = (

@@ -220,13 +220,15 @@ class NeverReuseKeepaliveDisabled(Rule):
                     pool,
                     row,
                     life_frames(pool, row),
-                    "one request"
+                    ("one request" if int(c.requests[row]) <= 1 else f"one piece of work in {int(c.requests[row])} turns")
                     + (" that asks for the close" if asked[row] else "")
                     + f", closed by the {Side(int(c.closer[row])).word} first",
                 )
                 for row in rows[:3].tolist()
             ],
-            would_refute="A second request on one of these connections, or a response that announces the close first.",
+            would_refute="A second request on one of these connections, or a response that announces the close first."
+            if single >= used / 2
+            else "A second piece of work on one of these connections.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
 

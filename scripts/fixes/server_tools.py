@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.network import run
+from lab.network import Host, run
+from lab.servers import Server, Started
+from lab.toolchains import Toolchain
 
 from fixes.tools import PROGRAMS, Kit, Tool, missing
 
@@ -118,3 +120,15 @@ class Puma(Tool):
         (folder / self.file).write_text(source)
         (folder / "config.ru").write_text((PROGRAMS / "puma" / "config.ru").read_text())
         return ["puma", "-C", str(folder / self.file), str(folder / "config.ru")]
+
+
+@dataclass(frozen=True)
+class Redis(Server):
+    """What the clients of a cache call; it keeps nothing."""
+
+    port = 6379
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        version = run("redis-server", "--version").split("v=")[1].split()[0]
+        open_ = ["--bind", host.address, "--protected-mode", "no", "--save", "", "--dir", str(folder)]
+        return Started(["redis-server", *open_], f"Redis {version}")

@@ -32,11 +32,13 @@ MILD = {
 # SYNs that a full queue drops look like any other in vain until one of them is answered.
 LESS_WELL = {
     "server-connection-close": {"never-reuse-keepalive-disabled"},
-    "body-not-closed": {"never-reuse-new-transport"},
+    "body-not-closed": {"never-reuse-new-transport", "zero-window"},
     "never-reuse-new-transport": {"body-not-closed"},
     "server-restart": {"connect-refused"},
     "backlog-overflow": {"connect-timeout"},
 }
+# Where six connections of sixty carry the claim, a recording without them shows closes that the server asked for.
+OF_FEW = {"go-new-transport-few-kept": {"server-connection-close", "never-reuse-keepalive-disabled"}}
 # The largest captures repeat what a smaller one of the same kind shows.
 LARGE = {"go-ab-per-host-50", "go-ab-new-client", "go-ab-new-transport", "go-both-legs", "go-req-close-hot"}
 SICK = [name for name in NAMES if name not in LARGE and name not in HEALTHY]
@@ -69,6 +71,7 @@ def test_a_worse_recording_may_hide_a_cause_but_brings_no_other(name: str, how: 
     expect = truth_of(name)["expect"]
     right = {expect["cause"], *expect["also"]}
     allowed = right | {other for cause in right for other in LESS_WELL.get(cause, ())}
+    allowed |= OF_FEW.get(name, set())
     assert set(above_info(report.findings)[:1]) <= allowed
 
 

@@ -13,7 +13,7 @@ from tables import Life, Use, life, ns, pool, pools
 
 from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
-from pcapdiag.model.words import CloseKind, Opening, Protocol, Severity, Side
+from pcapdiag.model.words import CloseKind, Confidence, Opening, Protocol, Severity, Side
 from pcapdiag.pools import endings
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import SECOND, Pool
@@ -510,11 +510,21 @@ def test_a_close_after_each_response_without_a_word_is_the_servers(crossing: boo
     assert above_info(judgement([one]).findings) == ["server-connection-close"]
 
 
+@pytest.mark.parametrize("late", [0, 2])
+def test_a_close_without_a_word_that_cost_no_request_may_have_been_the_clients_wish_too(late: int) -> None:
+    finding = sure("server-connection-close", of(unsaid(late=late)))
+    assert [str(claim.cause) for claim in finding.causes] == [
+        "server-connection-close",
+        "never-reuse-keepalive-disabled",
+    ]
+    assert finding.measured["lost_requests"] == 0
+    assert finding.confidence is not Confidence.HIGH
+    assert finding.causes[0].tell_apart
+
+
 @pytest.mark.parametrize(
     ("why", "lives"),
     [
-        ("nobody used one again", unsaid(late=0)),
-        ("one or two did", unsaid(late=2)),
         ("two requests each", unsaid(served=2)),
         ("three connections", unsaid(3, 3)),
     ],

@@ -147,6 +147,7 @@ FIRES: dict[str, list[tuple[str, Pool]]] = {
     ],
     "server-connection-close": [
         ("each response announces the close", of(one_each(silence=0.001, by="server", response_close=True))),
+        ("no response announces it", of(one_each(silence=0.001, by="server"))),
         ("the client closes first after it", of(one_each(silence=0.001, response_close=True))),
     ],
     "idle-timeout-none": [
@@ -291,7 +292,7 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
         ("the request asked first", of(one_each(silence=0.001, by="server", request_close=True, response_close=True))),
         ("a cap greater than one", of(capped([6] * 9))),
         ("errors close on purpose", of(one_each(silence=0.001, by="server", response_close=True, status=503))),
-        ("no announcement", of(one_each(silence=0.001, by="server"))),
+        ("no announcement, and the client closes first", of(one_each(silence=0.001, by="client"))),
     ],
     "idle-timeout-none": [
         ("a pool that waits for the next burst", of(spare(steady=False), end=40.0)),

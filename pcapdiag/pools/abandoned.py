@@ -23,7 +23,7 @@ import numpy as np
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, CloseKind, Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.answers import fin_answers, stalled, unread
+from pcapdiag.pools.answers import ended_together, fin_answers, stalled, unread
 from pcapdiag.pools.pool import Fate, Pool, once_per_pool
 from pcapdiag.pools.timers import TIGHT_NS, TIGHT_SHARE, moments
 
@@ -72,17 +72,21 @@ def abandoned(pool: Pool) -> Abandoned | None:
     if pool.single < SINGLE:
         return None
     held = stalled(pool)
-    rate = charged(pool) / (dials - 1)
     kinds = pool.close_class
-    rows = np.flatnonzero(
-        pool.whole
-        & (
-            (kinds == CloseClass.OPEN)
-            | (kinds == CloseClass.SILENT)
-            | ((kinds == CloseClass.OPEN_REQUEST) & (pool.closer == Side.SERVER))
-        )
+    # What the server would not keep could not be left idle: it says nothing of what the client does with the rest.
+    refused = int((pool.whole & (kinds == CloseClass.SIGNALLED) & pool.server_said).sum())
+    kept = int(pool.whole.sum()) - refused
+    if kept < MIN_DIALS - 1:
+        return None
+    rate = min(charged(pool) / max(dials - refused - 1, 1), 1.0)
+    left = (
+        (kinds == CloseClass.OPEN)
+        | (kinds == CloseClass.SILENT)
+        | ((kinds == CloseClass.OPEN_REQUEST) & (pool.closer == Side.SERVER))
     )
-    if len(rows) < max(MIN_DIALS - 1, 0.6 * int(pool.whole.sum())):
+    left[held] = True
+    rows = np.flatnonzero(pool.whole & left)
+    if len(rows) < max(MIN_DIALS - 1, 0.6 * kept):
         return None
     if rate < MISSED and len(held) < 0.5 * int(pool.whole.sum()):
         return None
@@ -173,12 +177,3 @@ def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
         )
     return Lean.UNDECIDED, rows[:0], ""
 
-
-def ended_together(pool: Pool, rows: Column) -> bool:
-    """Whether these closes are the end of a program rather than a timer: their times agree better than their silences."""
-    if len(rows) < 2:
-        return False
-    times, silences = pool.connections.close_at[rows], pool.linger[rows]
-    return float(np.ptp(np.percentile(times - times.min(), [10, 90]))) < float(
-        np.ptp(np.percentile(silences, [10, 90]))
-    )

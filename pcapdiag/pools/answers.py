@@ -47,14 +47,34 @@ def fin_answers(pool: Pool) -> FinAnswers:
 
 
 def stalled(pool: Pool) -> Column:
-    """Rows whose client let its window close on a response that never finished: nobody reads it."""
+    """Rows whose client let its window close on a response that never finished: nobody reads it.
+
+    To the end of the capture, or of the client's program.
+    """
     c = pool.connections
     unfinished = np.zeros(pool.size, dtype=bool)
     there = pool.last_exchange >= 0
     flags = pool.exchanges.flags[pool.last_exchange[there]]
     unfinished[there] = (flags & RESPONSE_COMPLETE) == 0
     shut = (c.client_zero_window > 0) & (c.client_window >= 0) & (c.client_window <= c.client_window_high // 16)
-    return np.flatnonzero(unfinished & shut & (c.client_fin_at == 0) & (c.client_rst_at == 0))
+    held = unfinished & shut & (c.client_fin_at == 0) & (c.client_rst_at == 0)
+    # The end of the program closes what it never read, all at one moment; a timeout closes each after the same wait.
+    given_up = np.flatnonzero(
+        unfinished & shut & ~held & (pool.closer == Side.CLIENT) & (c.client_shut_ns >= WATCH)
+    )
+    if ended_together(pool, given_up):
+        held[given_up] = True
+    return np.flatnonzero(held)
+
+
+def ended_together(pool: Pool, rows: Column) -> bool:
+    """Whether these closes are the end of a program rather than a timer: their times agree better than their silences."""
+    if len(rows) < 2:
+        return False
+    times, silences = pool.connections.close_at[rows], pool.linger[rows]
+    return float(np.ptp(np.percentile(times - times.min(), [10, 90]))) < float(
+        np.ptp(np.percentile(silences, [10, 90]))
+    )
 
 
 def unread(pool: Pool) -> Column:

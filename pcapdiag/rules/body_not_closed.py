@@ -23,7 +23,8 @@ What to change
 False alarms
     Clients that notice a FIN only at the next use (requests, urllib3, httpx, libcurl, Ruby) leave healthy idle connections
     in CLOSE_WAIT: of those an unanswered FIN proves nothing, and both explanations are said.  A program's end answers
-    every FIN in one moment, a second or more late: that counts as unanswered.
+    every FIN in one moment, a second or more late: that counts as unanswered.  It also resets the connections whose window
+    was shut for a second or more by then; a timeout would close each after the same wait.
 
 References
     https://pkg.go.dev/net/http ("The caller must close the response body when finished with it")
@@ -50,6 +51,7 @@ class BodyNotClosed(Rule):
         Cause.IDLE_TIMEOUT_NONE,
         Cause.TLS_NO_REUSE,
         Cause.ZERO_WINDOW,
+        Cause.CLIENT_ABORT,  # what its end leaves unanswered are the responses that nobody read
     )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:

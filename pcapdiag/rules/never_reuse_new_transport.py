@@ -75,7 +75,13 @@ class NeverReuseNewTransport(Rule):
     title = "A new client (pool) for each request: connections used once, then left idle"
     severity = Severity.HIGH
     needs = (Need.STARTS,)
-    explains = (Cause.SERVER_IDLE_TIMEOUT, Cause.IDLE_TIMEOUT_TOO_SHORT, Cause.IDLE_TIMEOUT_NONE, Cause.TLS_NO_REUSE)
+    explains = (
+        Cause.SERVER_IDLE_TIMEOUT,
+        Cause.IDLE_TIMEOUT_TOO_SHORT,
+        Cause.IDLE_TIMEOUT_NONE,
+        Cause.TLS_NO_REUSE,
+        Cause.SERVER_CONNECTION_CLOSE,  # a server that keeps only so many idle ones tells the others to close
+    )
 
     def judge(self, pool: Pool, desk: Desk) -> Finding | NotJudged | None:
         seen = weighed(pool, desk)
@@ -139,10 +145,12 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
         title = f"A new client for each request: {once} connections served one request"
     else:
         title = f"Nothing is reused: {once} connections served one request and were left idle"
-    claim = (
-        f"{many(missed, 'dial')} of {dials:,} happened while another connection of this pool sat idle that nobody used "
-        f"again. "
-    )
+    claim = ""
+    if missed:
+        claim = (
+            f"{many(missed, 'dial')} of {dials:,} happened while another connection of this pool sat idle that nobody used "
+            f"again. "
+        )
     if seen.blind:
         claim += (
             "No payload was captured, only SYN, FIN and RST: that each connection was used once, at its start, follows "
@@ -219,6 +227,11 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
 
 def describe(pool: Pool, row: int, seen: Abandoned) -> str:
     c = pool.connections
+    if row in seen.shown_by and c.client_shut_ns[row] and pool.closer[row] == Side.CLIENT:
+        return (
+            f"one request; the client's window was shut for {seconds(int(c.client_shut_ns[row]))} with the response "
+            "unfinished, until its program ended"
+        )
     if not pool.closed[row]:
         idle = pool.end - int(max(c.last_exchange_at[row], c.first_at[row]))
         if row in seen.shown_by and c.client_zero_window[row]:

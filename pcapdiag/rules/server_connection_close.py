@@ -10,8 +10,9 @@ Claims
     that closes and does not say so lets its clients count on the connection, and their next request is lost.
 
 Never claims
-    Anything from error responses: servers close after many of them on purpose (400, 408, 413, 5xx).  Nor an unannounced
-    close where no client tried to use the connection again: it may have meant to close it, too.
+    Anything from error responses: servers close after many of them on purpose (400, 408, 413, 5xx).  Nor that the client
+    would have kept a connection that was closed without a word where it never tried to use one again: it may have meant
+    to close, too, and both are said.
 
 Why it matters
     Every request pays a handshake and no client setting can change that.
@@ -42,8 +43,9 @@ from pcapdiag.model.flags import (
     UPGRADED,
 )
 from pcapdiag.model.report import CauseClaim, Finding
+from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.pool import Mask, Pool, once_per_pool
+from pcapdiag.pools.pool import SECOND, Mask, Pool, once_per_pool
 from pcapdiag.pools.timers import moments
 from pcapdiag.rules.rule import (
     Desk,
@@ -55,6 +57,7 @@ from pcapdiag.rules.rule import (
     finding,
     life_frames,
     many,
+    seconds,
     share,
 )
 
@@ -62,6 +65,7 @@ MIN_CONNECTIONS = 4
 AGREE = 0.9
 # Requests sent on what the server had closed: three are no accident, the client counts on the connection.
 MIN_LATE = 3
+WORDLESS = "a close without a word"
 
 
 class ServerConnectionClose(Rule):
@@ -128,13 +132,15 @@ class ServerConnectionClose(Rule):
         rows, late = np.flatnonzero(closed), int(lost.sum())
         c, x = pool.connections, pool.exchanges
         used = int((pool.whole & (c.responses > 0)).sum())
-        if len(rows) < MIN_CONNECTIONS or len(rows) < AGREE * used or late < MIN_LATE:
+        if len(rows) < MIN_CONNECTIONS or len(rows) < AGREE * used:
             return None
         if moments(c.server_fin_at[rows]) < MIN_LATE:
             return None  # a stop of the server, just after a burst
+        if late < MIN_LATE:
+            return self.unnoticed(pool, desk, rows, used)
         cause = Cause.SERVER_CONNECTION_CLOSE
         rate = pool.opens_per_second
-        settings = desk.advice(pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred="a close without a word")
+        settings = desk.advice(pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=WORDLESS)
         retry = desk.advice(pool, Knob.VALIDATION, cause) + desk.advice(pool, Knob.RETRY, cause)
         return finding(
             self,
@@ -172,6 +178,53 @@ class ServerConnectionClose(Rule):
                     "one response and the server's FIN at once, then another request of the client",
                 )
                 for row in np.flatnonzero(lost)[:3].tolist()
+            ],
+            would_refute="A second response on one of these connections, or one that announces the close.",
+            not_the_fix=desk.not_the_fix(pool, cause),
+        )
+
+    def unnoticed(self, pool: Pool, desk: Desk, rows: Column, used: int) -> Finding:
+        """The same to clients that never tried a connection again: they saw the FIN in time, or wanted it, too."""
+        c, x = pool.connections, pool.exchanges
+        cause, rate = Cause.SERVER_CONNECTION_CLOSE, pool.opens_per_second
+        silence = int(np.median(c.server_fin_at[rows] - x.response_last_at[pool.first_exchange[rows]]))
+        settings = desk.advice(pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=WORDLESS)
+        other = Cause.NEVER_REUSE_KEEPALIVE_DISABLED
+        return finding(
+            self,
+            pool,
+            severity=churn_severity(rate),
+            confidence=min(by_count(len(rows)), Confidence.MEDIUM, key=lambda one: one.rank),
+            basis=Basis.INFERRED,
+            title="The server ends each connection after one response and does not say so",
+            claim=(
+                f"On {share(len(rows), used)} connections the server sent its FIN {seconds(silence)} (median) after the "
+                "first response, which names its own length and does not say Connection: close, nor did the request. A "
+                "server that does not keep connections has to say so in each response (RFC 9112 9.6): a client that "
+                "counts on the connection loses its next request. Here none tried: it saw the FIN in time, or it meant "
+                "to use each connection once, too."
+            ),
+            measured={
+                "connections": pool.size,
+                "requests": pool.requests,
+                "closed_after_one": len(rows),
+                "lost_requests": 0,
+                "linger_median_s": silence / SECOND,
+                "opens_per_second": round(rate or 0.0, 2),
+            },
+            causes=[
+                CauseClaim(
+                    cause,
+                    Confidence.MEDIUM,
+                    "let the client send two requests over one connection (curl URL URL): where the server keeps it, the "
+                    "second one goes out on it, and the client alone is at fault",
+                    settings,
+                ),
+                CauseClaim(other, Confidence.LOW, "", desk.advice(pool, Knob.INSTANCE_PER_REQUEST, other)),
+            ],
+            evidence=[
+                desk.evidence(pool, row, life_frames(pool, row), "one response, and the server's FIN at once")
+                for row in rows[:3].tolist()
             ],
             would_refute="A second response on one of these connections, or one that announces the close.",
             not_the_fix=desk.not_the_fix(pool, cause),

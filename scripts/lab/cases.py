@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from signal import SIGKILL
 
 from lab.capture import Point
-from lab.case import Case, Check, Client, Front
+from lab.case import Case, Check, Client, Front, Kill
 from lab.checks import (
     ALL_OPEN,
     CLIENT_CLOSES,
@@ -24,8 +25,9 @@ from lab.checks import (
     connections,
     expect,
     lingers,
+    python_client,
 )
-from lab.servers import Apache, GoServer, Nginx, Node
+from lab.servers import Apache, GoServer, Nginx, Node, Scripted, Uwsgi
 
 PER_HOST = "http.Transport.MaxIdleConnsPerHost"
 CLIENT_IDLE = "http.Transport.IdleConnTimeout"
@@ -98,6 +100,27 @@ FOUNDING = (
         GoServer(),
         expect("never-reuse-new-transport", SHARED, "http.Response.Body", also=("body-not-closed",)),
         (ONE_EACH, ALL_OPEN, PILE_UP, connections(60, 60), REST),
+    ),
+    Case(
+        "go-body-not-closed-killed",
+        "Large responses that nobody reads stall; kill -9 of the client resets them all at one moment.",
+        Client(("-mode", "shared-default", "-body", "leak", "-load", "2x5@350ms")),
+        Nginx(size=8_000_000),
+        expect("body-not-closed", "http.Response.Body", not_causes=("client-abort", "client-request-timeout")),
+        (ONE_EACH, CLIENT_CLOSES, connections(10, 10), Check("reset", lambda _, w: w.resets("client") >= 10)),
+        point=Point(snaplen=256),
+        rest_s=1.0,
+        at=((4.0, Kill("client", SIGKILL)),),
+        count_requests=False,
+    ),
+    Case(
+        "go-new-transport-few-kept",
+        "A new http.Transport for each call; the server keeps six idle connections and tells the others to close.",
+        Client(NEW_TRANSPORT),
+        Scripted("server.py", ("--keep", "6")),
+        expect("never-reuse-new-transport", SHARED, not_causes=("server-connection-close",), also=("body-not-closed",)),
+        (ONE_EACH, connections(60, 60), Check("six stay", lambda t, _: t.initiators["none"] == 6)),
+        notes=EITHER_FIRST,
     ),
     Case(
         "go-disable-keepalives-rare",
@@ -359,6 +382,19 @@ SERVERS = (
         expect("server-connection-close", "KeepAlive", owner="server"),
         (ONE_EACH, connections(120, 120), Check("all are closed", lambda t, _: t.initiators["none"] == 0)),
         notes=EITHER_FIRST,
+    ),
+    Case(
+        "uwsgi-closes-unsaid",
+        "uWSGI's http-socket closes after each response and does not say Connection: close.",
+        python_client("requests", "--load", "3x20@60ms"),
+        Uwsgi(),
+        expect(
+            "server-connection-close",
+            not_causes=("never-reuse-keepalive-disabled", "idle-pool-too-small"),
+            owner="server",
+        ),
+        (ONE_EACH, SERVER_CLOSES, connections(60, 60)),
+        rest_s=1.0,
     ),
     Case(
         "go-nginx-tls-healthy",

@@ -149,6 +149,17 @@ class Apache(Server):
 
 
 @dataclass(frozen=True)
+class Uwsgi(Server):
+    """uWSGI's own HTTP parser (--http-socket), which keeps no connection and does not say so."""
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        command = ["uwsgi", "--plugin", "python3", "--http-socket", f":{PORT}", "--die-on-term"]
+        command += ["--wsgi-file", str(PROGRAMS / "uwsgi_app.py"), "--processes", "2", "--master"]
+        version = run("uwsgi", "--version").strip()
+        return Started(command, f"uWSGI {version}", {"LAB_LOG": str(folder / "requests.log")})
+
+
+@dataclass(frozen=True)
 class Node(Server):
     """Node's ``http.Server`` with its defaults."""
 

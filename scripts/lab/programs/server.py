@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--reset-accepted", action="store_true", help="reset each connection as it comes")
     parser.add_argument("--refuse-body", type=int, default=0, help="answer 413 and close when the body is larger")
     parser.add_argument("--hint", default="", help="the Keep-Alive header of each response")
+    parser.add_argument("--keep", type=int, help="keep no more connections than this; others are told Connection: close")
     return parser.parse_args()
 
 
@@ -139,8 +140,11 @@ def serve(connection: socket.socket, port: int) -> None:
         if OPTIONS.slow_after:
             rest, seconds = map(float, OPTIONS.slow_after.split(","))
             time.sleep(seconds if silence > rest else 0.0)
-        say(connection, "200 OK", b"x" * (OPTIONS.size - 1) + b"\n")
+        keep = OPTIONS.keep is None or len(WAITING) < OPTIONS.keep
+        say(connection, "200 OK", b"x" * (OPTIONS.size - 1) + b"\n", *([] if keep else ["Connection: close"]))
         LAST = time.monotonic()
+        if not keep:
+            return
 
 
 def talk(connection: socket.socket, port: int, context: ssl.SSLContext | None) -> None:

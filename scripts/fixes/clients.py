@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.servers import GoServer, Server
 
 from fixes.proof import Load, Proof
-from fixes.server_tools import Redis
+from fixes.server_tools import Postgres, Redis
 from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
@@ -233,9 +233,13 @@ OTHERS = (
           "keep_alive_timeout 0.5 s, a call each 1.2 s", "ruby/keep_alive_timeout.rb", Ruby(), CALM, SLOW),
 )  # fmt: skip
 
-REDIS = (
+ALCHEMY = "Python SQLAlchemy"
+
+STORES = (
     Proof("redis-client", "Python redis-py", OFF, "redis.Redis", "a client for each command", "python/redis_client.py",
           Python("redis"), Load(4, 25, 60), Redis(), port=6379),
+    Proof("sqlalchemy-pool", ALCHEMY, POOL, "create_engine(pool_size=)", "pool_size 2 under 12 threads",
+          "python/sqlalchemy_pool.py", Python("sqlalchemy"), BURSTS, Postgres(), port=5432),
 )  # fmt: skip
 
-PROOFS = (*GO, *PYTHON, *NODE, *JAVA, *OTHERS, *REDIS)
+PROOFS = (*GO, *PYTHON, *NODE, *JAVA, *OTHERS, *STORES)

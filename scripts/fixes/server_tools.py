@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.network import Host, run
 from lab.servers import Server, Started
 from lab.toolchains import Toolchain
@@ -132,3 +134,31 @@ class Redis(Server):
         version = run("redis-server", "--version").split("v=")[1].split()[0]
         open_ = ["--bind", host.address, "--protected-mode", "no", "--save", "", "--dir", str(folder)]
         return Started(["redis-server", *open_], f"Redis {version}")
+
+
+@dataclass(frozen=True)
+class Postgres(Server):
+    """A new PostgreSQL that trusts everybody: only the lab can reach it."""
+
+    port = 5432
+
+    @staticmethod
+    def programs() -> Path | None:
+        """Debian keeps them by version, out of the way."""
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        return found[-1].parent if found else None
+
+    def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
+        programs = self.programs()
+        if programs is None:
+            raise LabError("no postgres below /usr/lib/postgresql")
+        data = folder / "data"
+        data.mkdir()
+        shutil.chown(data, "postgres")
+        own = ("runuser", "-u", "postgres", "--")
+        run(*own, str(programs / "initdb"), "-D", str(data), "-A", "trust", "--no-sync")
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all all trust\n")
+        options = ("-c", f"listen_addresses={host.address}", "-c", "unix_socket_directories=", "-c", "fsync=off")
+        version = run(str(programs / "postgres"), "--version").split()[2]
+        return Started([*own, str(programs / "postgres"), "-D", str(data), *options], f"PostgreSQL {version}")

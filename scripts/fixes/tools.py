@@ -20,7 +20,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 JARS = Path("/usr/share/java")
 LIBRARIES = (
     "requests==2.34.2", "urllib3==2.8.0", "httpx==0.28.1", "aiohttp==3.14.5", "redis==8.1.0",
-    "gunicorn==27.0.1", "uvicorn==0.54.0",
+    "gunicorn==27.0.1", "uvicorn==0.54.0", "sqlalchemy==2.1.9", "psycopg[binary]==3.3.9",
 )  # fmt: skip
 UNDICI = "undici@6.29.1"  # for Node.js 20, whose own fetch is of this line
 

@@ -10,8 +10,8 @@ from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
 CLOSING = GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)
-LARGE = GoServer(("-size", "1000000", "-chunked"), logs=False)
-BURSTS = Load(12, 6, 150)
+LARGE = GoServer(("-size", "200000", "-chunked"), logs=False)
+BURSTS = Load(12, 6, 300)
 CALM = Load(3, 6, 1200)
 
 GO = (
@@ -95,7 +95,7 @@ POOL, EACH, OFF, TIMER = (
     "never-reuse-keepalive-disabled",
     "idle-timeout-too-short",
 )
-SEVERAL = Load(4, 8, 150)
+SEVERAL = Load(4, 8, 200)
 
 
 def python(
@@ -117,7 +117,7 @@ def python(
 PYTHON = (
     python("requests-session", REQUESTS, OFF, "requests.Session", "requests.get() for each call", SEVERAL),
     python("requests-pool", REQUESTS, POOL, "HTTPAdapter(pool_maxsize=)", "one Session under 20 threads",
-           Load(20, 5, 150)),
+           Load(20, 5, 300)),
     python("requests-unread", REQUESTS, "body-not-drained", "Response.content, or with stream=True a with block",
            "streamed responses closed unread", SEVERAL, server=LARGE),
     python("urllib3-pool", URLLIB3, POOL, "PoolManager(maxsize=)", "one PoolManager under 12 threads", BURSTS),
@@ -193,8 +193,8 @@ def java(
 JAVA = (
     java("jdk-client-each", JDK, EACH, "java.net.http.HttpClient", "an HttpClient for each call", SEVERAL,
          "NewHttpClient.java"),
-    java("jdk-keepalive-timeout", JDK, TIMER, "jdk.httpclient.keepalive.timeout", "3 s, a call each 4.5 s",
-         Load(3, 5, 4500), "httpclient_timeout.options", runs="HttpClientCall.java"),
+    java("jdk-keepalive-timeout", JDK, TIMER, "jdk.httpclient.keepalive.timeout", "6 s, a call each 8 s",
+         Load(3, 4, 8000), "httpclient_timeout.options", runs="HttpClientCall.java"),
     java("jdk-pool-size", JDK, POOL, "jdk.httpclient.connectionPoolSize", "a pool of 2 under 12 threads", BURSTS,
          "httpclient_pool.options", runs="HttpClientCall.java"),
     java("urlconnection-max", URLCONNECTION, POOL, "http.maxConnections", "a pool of 2 under 12 threads", BURSTS,

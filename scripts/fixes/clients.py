@@ -81,6 +81,30 @@ GO = (
         CALM,
         SLOW,
     ),
+    Proof(
+        "go-service-pool-of-2",
+        "Go net/http",
+        "idle-pool-too-small",
+        "http.Transport.MaxIdleConnsPerHost",
+        "a service's http.DefaultTransport under 12 callers, both legs captured",
+        "go/front_default_pool.go",
+        Go(main="front.go"),
+        BURSTS,
+        SLOW,
+        proxy=True,
+    ),
+    Proof(
+        "go-service-max-conns",
+        "Go net/http",
+        "max-conns-cap",
+        "http.Transport.MaxConnsPerHost",
+        "MaxConnsPerHost 4 in a service with 20 callers, both legs captured",
+        "go/front_max_conns.go",
+        Go(main="front.go"),
+        Load(20, 12, 40),
+        SLOW,
+        proxy=True,
+    ),
 )
 
 REQUESTS, URLLIB3, HTTPX, AIOHTTP = (

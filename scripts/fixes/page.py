@@ -25,7 +25,7 @@ def told(proof: Proof, outcome: Proven | str) -> str:
         f"{proof.name}: {verdict}{': ' if outcome.problem else ''}{outcome.problem}\n"
         f"    {outcome.version}, {proof.mistake}: {proof.cause}\n"
         f"    {proof.setting}: {outcome.now} -> {outcome.set_to}\n"
-        f"    requests per connection {outcome.before.per_connection:.1f} -> {outcome.after.per_connection:.1f}"
+        f"    requests per connection {outcome.per_connection}"
     )
 
 
@@ -48,7 +48,7 @@ def row(outcome: Proven) -> str:
         f"`{proof.cause}`",
         f"`{proof.setting}`{place}",
         f"{outcome.now} -> {outcome.set_to}",
-        f"{outcome.before.per_connection:.1f} -> {outcome.after.per_connection:.1f}",
+        outcome.per_connection,
         outcome.verdict,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

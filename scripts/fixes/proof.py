@@ -76,11 +76,10 @@ class Side:
         """The finding that leads, None when there is none above info."""
         return next((finding for finding in self.report["findings"] if finding["severity"] != "info"), None)
 
-    @property
-    def per_connection(self) -> float:
-        """Requests on each connection."""
-        pools = self.report["pools"]
-        return sum(pool["requests"] for pool in pools) / sum(pool["connections"] for pool in pools)
+    def per_connection(self, port: int) -> float:
+        """Requests on each connection to the service of that port."""
+        pools = [pool for pool in self.report["pools"] if pool["server"]["port"] == port]
+        return float(sum(pool["requests"] for pool in pools) / sum(pool["connections"] for pool in pools))
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,12 @@ class Proven:
     after: Side
     verdict: str  # of compare
     problem: str  # "" when the finding is gone
+
+    @property
+    def per_connection(self) -> str:
+        """Requests on each connection, before and after."""
+        port = self.proof.port
+        return f"{self.before.per_connection(port):.1f} -> {self.after.per_connection(port):.1f}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,8 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             process = stack.enter_context(Process(host, server, folder / f"{port}.out"))
             process.wait_for(listening(host, port), "server")
         host, client = load(proof, command, network, lab)
-        point = Point(filter=f"tcp port {proof.port} or udp")  # udp is the closing mark
+        ports = (FRONT_PORT, proof.port) if proof.proxy else (proof.port,)
+        point = Point(filter=" or ".join(("udp", *(f"tcp port {port}" for port in ports))))  # udp is the closing mark
         with Tcpdump(network.client, point, path, folder / "tcpdump.out"):
             # Ended by the outer block: no program's own end is in the capture.
             process = stack.enter_context(Process(host, client, folder / "load.out"))

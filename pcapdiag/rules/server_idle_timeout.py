@@ -109,7 +109,7 @@ class ServerIdleTimeout(Rule):
         if costly:
             severity = Severity.MEDIUM if cost >= 5 else Severity.LOW
         claim = (
-            f"The server closed {many(timer.count, 'idle connection')} after {shown} of silence"
+            f"The server closed {many(timer.count, 'idle connection')} after a silence of {shown}"
             + (" (closes come some time after the timeout: it sweeps). " if timer.sweeping else ". ")
             + (
                 f"{cost:,} later dials had nothing left to reuse; requests come about {seconds(gap)} after the last use."

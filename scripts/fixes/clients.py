@@ -9,9 +9,11 @@ from fixes.server_tools import Postgres, Redis
 from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
+LATE = GoServer(("-delay", "500ms"), logs=False)
 CLOSING = GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)
 LARGE = GoServer(("-size", "200000", "-chunked"), logs=False)
 BURSTS = Load(12, 6, 300)
+SLOWER = Load(2, 8, 800)
 CALM = Load(3, 6, 1200)
 
 GO = (
@@ -82,6 +84,17 @@ GO = (
         SLOW,
     ),
     Proof(
+        "go-client-timeout",
+        "Go net/http",
+        "client-request-timeout",
+        "http.Client.Timeout",
+        "Timeout 0.2 s, answers take 0.5 s",
+        "go/client_timeout.go",
+        Go(),
+        SLOWER,
+        LATE,
+    ),
+    Proof(
         "go-service-pool-of-2",
         "Go net/http",
         "idle-pool-too-small",
@@ -144,6 +157,8 @@ PYTHON = (
            Load(20, 5, 300)),
     python("requests-unread", REQUESTS, "body-not-drained", "Response.content, or with stream=True a with block",
            "streamed responses closed unread", SEVERAL, server=LARGE),
+    python("requests-timeout", REQUESTS, "client-request-timeout", "timeout=(connect, read): read",
+           "a read timeout of 0.2 s, answers take 0.5 s", SLOWER, server=LATE),
     python("urllib3-pool", URLLIB3, POOL, "PoolManager(maxsize=)", "one PoolManager under 12 threads", BURSTS),
     python("urllib3-manager", URLLIB3, OFF, "urllib3.PoolManager", "a PoolManager for each call", SEVERAL),
     python("httpx-client", HTTPX, OFF, "httpx.Client", "httpx.get() for each call", SEVERAL),

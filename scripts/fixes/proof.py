@@ -36,6 +36,7 @@ class Load:
     callers: int
     calls: int
     period_ms: int
+    post: int = 0  # bytes of body; 0 is GET
 
     @property
     def words(self) -> list[str]:
@@ -43,8 +44,9 @@ class Load:
 
     @property
     def flags(self) -> list[str]:
-        """The same in the words of go/client."""
-        return ["-together", "-load", f"{self.callers}x{self.calls}@{self.period_ms}ms"]
+        """The same in the words of go/client; what is refused is no reason to stop."""
+        post = ["-post", f"{self.post}", "-tolerate"] if self.post else []
+        return ["-together", "-load", f"{self.callers}x{self.calls}@{self.period_ms}ms", *post]
 
 
 @dataclass(frozen=True)

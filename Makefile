@@ -15,7 +15,7 @@ dev: $(VENV)/bin/python  ## a virtual environment that runs the source tree
 
 .PHONY: build
 build: dev  ## compile the packet path in place; what did not change is kept
-	$(VENV)/bin/pip install -q setuptools 'Cython>=3.2'
+	$(VENV)/bin/pip install -q 'setuptools>=77' 'Cython>=3.2'
 	PCAPDIAG_PURE=0 $(VENV)/bin/python setup.py -q build_ext --inplace
 
 .PHONY: unbuild

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Keep the README true: its example is what the program prints, its commands are what CI runs.
+"""Keep the README true: its example is what the program prints, its commands are what CI runs.  docs/COMPARE.md too.
 
-    scripts/update_readme.py                  write the example again, from the program's own output
+    scripts/update_readme.py                  write the examples again, from the program's own output
     scripts/update_readme.py --check          fail when it differs
     scripts/update_readme.py --print test     the command of a block marked <!-- command: test -->
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "COMPARE.md")
 WIDTH = "80"
 # -m pcapdiag would take the source tree, from the working directory; this takes what is installed.
 RUN = "import sys; from pcapdiag.cli import main; sys.exit(main())"
@@ -74,15 +75,17 @@ def main() -> int:
     if options.name:
         print(command(options.name))
         return 0
-    text = README.read_text(encoding="utf-8")
-    new = updated(text)
-    if options.check:
-        sys.stdout.writelines(
-            difflib.unified_diff(text.splitlines(True), new.splitlines(True), "README.md", "the program")
-        )
-        return int(new != text)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    differing = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = updated(text)
+        if options.check:
+            lines = difflib.unified_diff(text.splitlines(True), new.splitlines(True), page.name, "the program")
+            sys.stdout.writelines(lines)
+            differing += new != text
+        else:
+            page.write_text(new, encoding="utf-8")
+    return int(differing > 0)
 
 
 if __name__ == "__main__":

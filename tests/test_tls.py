@@ -691,7 +691,7 @@ test_postgres_that_asks_for_tls_first_is_named = scenario(
 """
 )
 
-test_http_2_with_prior_knowledge_is_named_and_estimated = scenario(
+test_http_2_with_prior_knowledge_is_named_and_its_settings_are_no_request = scenario(
     r"""
     > S
     < S.
@@ -699,7 +699,7 @@ test_http_2_with_prior_knowledge_is_named_and_estimated = scenario(
     > P. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     < P. "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     expect protocol http2
-    expect requests 1 turns
+    expect requests 0 turns
 """
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcapdiag.model.comparison import FindingRow
-from pcapdiag.model.words import Change, Fate, Severity
+from pcapdiag.model.words import Change, FindingFate, Severity
 
 # Each fails on all that the ones ahead of it fail on.
 LEVELS = ("never", "new", "worse", "still", "untested")
@@ -38,8 +38,8 @@ def failing(
         finding = row.after or row.before  # of what is still there, what it costs now
         if finding is None or finding.severity.rank < least.rank:
             continue
-        level = {Fate.NEW: "new", Fate.STILL: "still", Fate.UNTESTED: "untested"}.get(row.fate)
-        if row.fate == Fate.STILL and row.change == Change.WORSE:
+        level = {FindingFate.NEW: "new", FindingFate.STILL: "still", FindingFate.UNTESTED: "untested"}.get(row.fate)
+        if row.fate == FindingFate.STILL and row.change == Change.WORSE:
             level = "worse"
         if level is not None and LEVELS.index(level) <= strict:
             out.append(f"{row.code} {row.name} {SAID[level]}")
@@ -49,7 +49,7 @@ def failing(
         of_it = [row for row in rows if wanted in (row.code, row.name) and row.before is not None]
         if not of_it:
             out.append(f"{wanted} was not found in BEFORE, so it cannot be gone")
-        elif any(row.fate != Fate.GONE for row in of_it):
-            there = any(row.fate == Fate.STILL for row in of_it)
+        elif any(row.fate != FindingFate.GONE for row in of_it):
+            there = any(row.fate == FindingFate.STILL for row in of_it)
             out.append(f"{wanted} {SAID['still'] if there else SAID['untested']}")
     return list(dict.fromkeys(out))

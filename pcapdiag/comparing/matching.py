@@ -114,41 +114,59 @@ def by_name(
     old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]
 ) -> None:
     """Services with one Host, or server name of TLS, behind other addresses; a further instance joins the first."""
-    for name in dict.fromkeys(host for one in left_old + left_new for host in hosts((old | new)[one])):
-        mine = [one for one in left_old if name in hosts(old[one])]
-        theirs = [one for one in left_new if name in hosts(new[one])]
-        if mine and theirs:
-            groups.append(Group(mine, theirs, f"the host {name}"))
+    mine_named, theirs_named = named_so(old, left_old), named_so(new, left_new)
+    at_home: dict[str, list[Group]] = {}  # groups of which both captures use the name
+    for group in groups:
+        mine = {name for one in group.before for name in hosts(old[one])}
+        theirs = {name for one in group.after for name in hosts(new[one])}
+        for name in mine & theirs:
+            at_home.setdefault(name, []).append(group)
+    taken: set[tuple[bool, Endpoint]] = set()  # and whether it is BEFORE's
+    for name in dict.fromkeys([*mine_named, *theirs_named]):
+        before = [one for one in mine_named.get(name, ()) if (True, one) not in taken]
+        after = [one for one in theirs_named.get(name, ()) if (False, one) not in taken]
+        if before and after:
+            groups.append(Group(before, after, f"the host {name}"))
+        elif (before or after) and len(at_home.get(name, ())) == 1:
+            (group,) = at_home[name]
+            group.before += before
+            group.after += after
+            group.how += f", and the host {name}"
         else:
-            there = [
-                group
-                for group in groups
-                if any(name in hosts(old[one]) for one in group.before)
-                and any(name in hosts(new[one]) for one in group.after)
-            ]
-            if len(there) != 1:
-                continue
-            there[0].before += mine
-            there[0].after += theirs
-            there[0].how += f", and the host {name}"
-        left_old[:] = [one for one in left_old if one not in mine]
-        left_new[:] = [one for one in left_new if one not in theirs]
+            continue
+        taken.update((True, one) for one in before)
+        taken.update((False, one) for one in after)
+    left_old[:] = [one for one in left_old if (True, one) not in taken]
+    left_new[:] = [one for one in left_new if (False, one) not in taken]
+
+
+def named_so(known: Services, left: Sequence[Endpoint]) -> dict[str, list[Endpoint]]:
+    """Name to the services that go by it."""
+    found: dict[str, list[Endpoint]] = {}
+    for one in left:
+        for name in hosts(known[one]):
+            found.setdefault(name, []).append(one)
+    return found
 
 
 def by_port(
     old: Services, new: Services, left_old: list[Endpoint], left_new: list[Endpoint], groups: list[Group]
 ) -> None:
     """Services on one port whose names do not contradict each other."""
-    for port in dict.fromkeys(one.port for one in left_old):
-        mine = [one for one in left_old if one.port == port]
-        theirs = [one for one in left_new if one.port == port]
-        if not theirs or not alike(
-            [pool for one in mine for pool in old[one]], [p for one in theirs for p in new[one]]
-        ):
+    ports: dict[int | None, tuple[list[Endpoint], list[Endpoint]]] = {}
+    for place, left in enumerate((left_old, left_new)):
+        for one in left:
+            ports.setdefault(one.port, ([], []))[place].append(one)
+    taken: set[Endpoint] = set()
+    for port, (mine, theirs) in ports.items():
+        if not mine or not theirs:
+            continue
+        if not alike([pool for one in mine for pool in old[one]], [pool for one in theirs for pool in new[one]]):
             continue
         groups.append(Group(mine, theirs, f"port {port}"))
-        left_old[:] = [one for one in left_old if one not in mine]
-        left_new[:] = [one for one in left_new if one not in theirs]
+        taken.update(mine, theirs)
+    left_old[:] = [one for one in left_old if one not in taken]
+    left_new[:] = [one for one in left_new if one not in taken]
 
 
 def by_exclusion(
@@ -179,13 +197,12 @@ def hosts(pools: Sequence[PoolRow]) -> list[str]:
 
 
 def host_name(host: str) -> str:
-    name = host.lower()
-    if not name.startswith("["):
-        name = name.rpartition(":")[0] if name.count(":") == 1 else name
-    else:
-        name = name[1:].partition("]")[0]
+    """A Host header's name in lower case, without its port; empty for an address."""
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or not port.isdecimal() or (":" in name and not name.startswith("[")):
+        name = host.lower()
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return name
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 
 from pcapdiag.comparing.use import Use, weakest
@@ -13,8 +14,11 @@ PER = 1000  # requests that rates are given for
 ERRORS = 3
 # Below a tenth nobody changes a setting.
 NOTABLE = 0.1
-# Waits move by this share from run to run on an idle machine, and by this many nanoseconds with its scheduler.
-WAIT_SHARE, WAIT_NS = 0.2, 100_000
+# Waits move by a fifth from run to run of the same load.
+WAIT_SHARE = 0.2
+# What is less than a scheduler's doing is unclear: it may hold a request for a time slice, some 4 ms, and a median by a
+# quarter of that.
+WAIT_NS = {"median_ns": 1_000_000, "p95_ns": 4_000_000}
 # Peaks of the same load differ from run to run by a fifth.
 ABOUT = 0.8
 # Beyond a factor of two loads are unlike: rates per request stay comparable, waits and peaks do not.
@@ -56,18 +60,17 @@ def use(before: Use, after: Use) -> tuple[Metric, ...]:
     ]
     kept = ("requests_per_connection", "handshakes_per_1000_requests")
     shown = [row for row in rows if row.name in kept or row.before or row.after]
-    worth = weakest([before.worth, after.worth])
-    unlike = before.worth != after.worth
-    return tuple(
-        Metric(
-            row.name,
-            row.before,
-            row.after,
-            Change.UNCLEAR if unlike and row.change is not None and "request" in row.name else row.change,
-            worth if "request" in row.name else "exact",
-        )
-        for row in shown
-    )
+    return tuple(weighed(row, before, after) for row in shown)
+
+
+def weighed(metric: Metric, before: Use, after: Use) -> Metric:
+    """What is counted per request with what the count of requests is worth; unlike ones cannot be compared."""
+    if "request" not in metric.name:
+        return metric
+    change = metric.change
+    if before.worth != after.worth and change is not None:
+        change = Change.UNCLEAR
+    return replace(metric, change=change, worth=weakest([before.worth, after.worth]))
 
 
 def rate(name: str, first: int, second: int, before: Use, after: Use, change: Change | None = None) -> Metric:
@@ -102,8 +105,8 @@ def waits_moved(first: int, second: int, before: Use, after: Use) -> Change:
         before.requests,
         max(0, second - after.peak_busy),
         after.requests,
-        before.peak_busy,
-        after.peak_busy,
+        before.burst,
+        after.burst,
     )
 
 
@@ -124,8 +127,10 @@ def wait(which: str, before: Use, after: Use) -> Metric:
     second, more = after.first_byte(which)
     if first is None or second is None or min(many, more) < SAMPLES[which]:
         change = Change.UNCLEAR
-    elif abs(second - first) < max(WAIT_NS, WAIT_SHARE * max(first, second)):
+    elif abs(second - first) < WAIT_SHARE * max(first, second):
         change = Change.SAME
+    elif abs(second - first) < WAIT_NS[which]:
+        change = Change.UNCLEAR
     else:
         change = Change.BETTER if second < first else Change.WORSE
     heavier = load_moved(before, after)
@@ -153,11 +158,11 @@ def ratio(part: float, whole: float) -> float | None:
 
 
 def churn(before: Use, after: Use) -> Change:
-    """How the avoidable handshakes moved.  They come in bursts: of as many as there are requests in flight."""
-    return moved(before.avoidable, before.requests, after.avoidable, after.requests, before.peak_busy, after.peak_busy)
+    """How the avoidable handshakes moved.  They come in bursts, and so do the closes ahead of them."""
+    return moved(before.avoidable, before.requests, after.avoidable, after.requests, before.burst, after.burst)
 
 
-def moved(first: int, of_first: int, second: int, of_second: int, burst: int = 1, other_burst: int = 1) -> Change:
+def moved(first: int, of_first: int, second: int, of_second: int, burst: float = 1, other_burst: float = 1) -> Change:
     """Whether the rate of unwanted events fell or rose by more than chance explains and anybody cares about.
 
     Args:
@@ -173,7 +178,7 @@ def moved(first: int, of_first: int, second: int, of_second: int, burst: int = 1
     return Change.BETTER if new < old else Change.WORSE
 
 
-def variance(events: int, among: int, burst: int) -> float:
+def variance(events: int, among: int, burst: float) -> float:
     """Of a rate, binomial; at least that of one event, since none seen is not none ever."""
     share_ = min(events / among, 1.0)
     return max(events * (1 - share_), 1) * max(burst, 1) / among**2

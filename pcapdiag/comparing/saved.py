@@ -7,6 +7,7 @@ Each value is looked at before it is used, so that a file that is no report ends
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -33,11 +34,16 @@ from pcapdiag.reports.units import NS
 MOST = 1 << 28  # bytes; a report of a hundred thousand connections has a third of that
 Item = TypeVar("Item")
 Words = TypeVar("Words", bound=StrEnum)
-NUMBER = (int, float)
+LARGEST = 1 << 53  # beyond it JSON's numbers are not exact everywhere
 
 
 def is_report(path: str) -> bool:
-    """Whether a file begins as JSON does: no capture format has a ``{`` there."""
+    """Whether a file begins as JSON does: no capture format has a ``{`` there.
+
+    A pipe is not looked into: what is read of it is gone.
+    """
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
@@ -104,13 +110,13 @@ class Node:
         return self.value
 
     def count(self) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or not 0 <= self.value < LARGEST:
             raise self.wrong("a number from 0 on")
         return self.value
 
     def number(self) -> float:
-        if not isinstance(self.value, NUMBER) or isinstance(self.value, bool):
-            raise self.wrong("a number")
+        if not isinstance(self.value, int | float) or isinstance(self.value, bool) or not abs(self.value) < LARGEST:
+            raise self.wrong("a number")  # NaN, which JSON does not know and Python reads, is below nothing
         return self.value
 
     def ns(self) -> int:

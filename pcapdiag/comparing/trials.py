@@ -38,6 +38,8 @@ ENOUGH = 5
 ERRORS = 2
 # Dials per request that fell to less than half are another regime.
 HALF = 0.5
+# No measured number is larger, in seconds or in events.
+MOST = 1e15
 # How long Linux keeps a port in TIME_WAIT (TCP_TIMEWAIT_LEN).
 TIME_WAIT = 60 * SECOND
 # Closes that a timer of the other side rests on.
@@ -202,7 +204,7 @@ def opened(finding: Finding, pool: PoolRow, before: Use, after: Use) -> Trial:
 
 def demand(after: Use, before: Use) -> Trial | None:
     """Why a limit on concurrency was not tested; None where as many requests ran at once as BEFORE."""
-    if after.peak_busy >= ABOUT * before.peak_busy:
+    if after.peak_busy >= ABOUT * before.peak_busy or spread(before, after):
         return None
     return Trial(
         False,
@@ -210,6 +212,13 @@ def demand(after: Use, before: Use) -> Trial | None:
         f"{before.name} had {before.peak_busy:,}",
         f"Capture with {plural(before.peak_busy, 'request')} in flight.",
     )
+
+
+def spread(before: Use, after: Use) -> bool:
+    """Whether as much load runs over more pools: further instances of the client or of the server."""
+    old, new = before.requests_per_second, after.requests_per_second
+    more = len(after.pools) > len(before.pools)
+    return bool(old and new and more and new >= ABOUT * old and after.all_busy >= ABOUT * before.all_busy)
 
 
 # -- rates
@@ -353,8 +362,11 @@ TESTS: Mapping[str, Test] = {
 
 
 def number(finding: Finding, name: str) -> float | None:
+    """A measured number; what cannot be one, in a report that somebody wrote, is not known."""
     value: Measure = finding.measured.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < MOST:
+        return None
+    return float(value)
 
 
 def seconds(finding: Finding, *names: str) -> float | None:

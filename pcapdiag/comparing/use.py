@@ -77,6 +77,16 @@ class Use:
     def peak_busy(self) -> int:
         return self.most("peak_busy")
 
+    @property
+    def all_busy(self) -> int:
+        """The peaks of all pools together: the most that may have been in flight at once."""
+        return self.total("peak_busy")
+
+    @property
+    def burst(self) -> float:
+        """How many connections a lull ends, or a rush opens, at a time: half of the most in flight."""
+        return max(1.0, self.peak_busy / 2)
+
     @cached_property
     def requests_per_second(self) -> float | None:
         rates = [pool.requests_per_second for pool in self.pools if pool.requests_per_second is not None]

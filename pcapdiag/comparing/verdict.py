@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pcapdiag.model.comparison import FindingRow, ServiceRow
-from pcapdiag.model.words import Change, Fate, Outcome, Severity
+from pcapdiag.model.words import Change, FindingFate, Outcome, Severity
 from pcapdiag.reports.measures import both, label
 
 NUMBERS = 4  # of the sentence
@@ -29,8 +29,10 @@ def outcome(rows: Sequence[FindingRow], services: Sequence[ServiceRow]) -> Outco
     """The word."""
     if not services:
         return Outcome.NOT_COMPARABLE
-    by_fate = {fate: [row for row in rows if row.fate == fate] for fate in Fate}
-    gone, still, untested, new = (by_fate[fate] for fate in (Fate.GONE, Fate.STILL, Fate.UNTESTED, Fate.NEW))
+    by_fate = {fate: [row for row in rows if row.fate == fate] for fate in FindingFate}
+    gone, still, untested, new = (
+        by_fate[fate] for fate in (FindingFate.GONE, FindingFate.STILL, FindingFate.UNTESTED, FindingFate.NEW)
+    )
     if gone:  # beside what was fixed, something new that costs less is told, and does not undo the fix
         least = min(Severity.MEDIUM.rank, max(row.severity.rank for row in gone))
         new = [row for row in new if row.severity.rank >= least]
@@ -52,12 +54,12 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
         return "no service of BEFORE is in AFTER; --match BEFORE=AFTER says which became which"
     parts = []
     for fate, tested, one, several in (
-        (Fate.GONE, True, "is gone", "are gone"),
-        (Fate.NEW, True, "is new", "are new"),
-        (Fate.NEW, False, "is new, or BEFORE could not show it", "are new, or BEFORE could not show them"),
-        (Fate.STILL, None, "is still there", "are still there"),
+        (FindingFate.GONE, True, "is gone", "are gone"),
+        (FindingFate.NEW, True, "is new", "are new"),
+        (FindingFate.NEW, False, "is new, or BEFORE could not show it", "are new, or BEFORE could not show them"),
+        (FindingFate.STILL, None, "is still there", "are still there"),
         (
-            Fate.UNTESTED,
+            FindingFate.UNTESTED,
             False,
             "did not show, but was not put to the test",
             "did not show, but were not put to the test",
@@ -67,7 +69,7 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             said = one if len(names) == 1 else several
-            if fate == Fate.STILL and word == Outcome.IMPROVED:
+            if fate == FindingFate.STILL and word == Outcome.IMPROVED:
                 said += ", but weaker"
             parts.append(f"{', '.join(names[:NAMED])}{more} {said}")
     if not rows:
@@ -75,13 +77,16 @@ def summary(word: Outcome, rows: Sequence[FindingRow], services: Sequence[Servic
     told = numbers(services, rows)
     text = "; ".join(parts)
     if word == Outcome.UNTESTED:
-        return f"{text}: {next(row.why for row in rows)}"
+        first = min(
+            rows, key=lambda row: row.fate != FindingFate.UNTESTED
+        )  # what was to be fixed, ahead of what is new
+        return f"{text}: {first.why}" if first.why else text
     return f"{text}: {'; '.join(told)}" if told else text
 
 
 def numbers(services: Sequence[ServiceRow], rows: Sequence[FindingRow]) -> list[str]:
     """The metrics that moved on the service of the first finding, else on the largest."""
-    about = next((row.service for row in rows if row.service and row.fate in (Fate.GONE, Fate.NEW)), "")
+    about = next((row.service for row in rows if row.service and row.fate in (FindingFate.GONE, FindingFate.NEW)), "")
     about = about or next((row.service for row in rows if row.service), "")
     service = next((one for one in services if one.id == about), services[0])
     known = {metric.name: metric for metric in service.use}

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pcapdiag.exchanges.framer import Framer, TurnFramer
 from pcapdiag.exchanges.head import REQUEST_WORDS, Head, starts_request, starts_response
 from pcapdiag.exchanges.http1 import HttpFramer, plausible
+from pcapdiag.exchanges.http2 import Http2Framer
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.exchanges.tls import TlsFramer
 
 _OPAQUE = 1
 _HTTP1 = 2
-_HTTP2 = 4
 _REDIS = 5
 _POSTGRES = 6
+_MYSQL = 7
 
 # What the first payload of a connection says about its sender, as model.words.Side.
 _NONE = 0
@@ -52,6 +53,29 @@ def speaker(data: bytes, start: int, captured: int) -> int:
     return _NONE
 
 
+def greets_mysql(data: bytes, start: int, captured: int) -> bool:
+    """Whether a server's first bytes are a MySQL greeting: packet 0, protocol 10, a version that begins with a digit."""
+    return (
+        captured > 5
+        and data[start + 1] == 0
+        and data[start + 2] == 0
+        and data[start + 3] == 0
+        and data[start + 4] == 10
+        and 48 <= data[start + 5] <= 57
+        and data[start] + 4 >= captured
+    )
+
+
+def greets_http2(data: bytes, start: int, captured: int) -> bool:
+    """Whether a server's first bytes are an HTTP/2 SETTINGS frame; it need not wait for the client's preface."""
+    return (
+        captured >= 9
+        and data[start : start + 2] == b"\x00\x00"
+        and data[start + 2] % 6 == 0
+        and data[start + 3 : start + 9] == b"\x04\x00\x00\x00\x00\x00"
+    )
+
+
 def choose(
     rows: ExchangeRows,
     connection: int,
@@ -74,7 +98,7 @@ def choose(
         if starts_request(data, start, end):
             return HttpFramer(rows, connection, _HTTP1, heads)
         if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
-            return TurnFramer(rows, connection, _HTTP2)
+            return Http2Framer(rows, connection)
         if 0 < captured < 24 and not cut and plausible(True, data, start, end):
             return HttpFramer(rows, connection, _HTTP1, heads)
         if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
@@ -83,6 +107,10 @@ def choose(
             return TurnFramer(rows, connection, _POSTGRES)
     elif starts_response(data, start, end):
         return HttpFramer(rows, connection, _HTTP1, heads)
+    elif from_start and greets_mysql(data, start, captured):
+        return TurnFramer(rows, connection, _MYSQL)
+    elif from_start and greets_http2(data, start, captured):
+        return Http2Framer(rows, connection)
     # A snaplen of 68 leaves two bytes behind Ethernet, IPv4 and TCP with timestamps.
     record = captured >= 2 and 20 <= data[start] <= 23 and data[start + 1] == 3
     if record and (captured == 2 or data[start + 2] <= 4):

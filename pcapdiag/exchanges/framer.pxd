@@ -2,7 +2,8 @@ cimport cython
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN
-cdef int _TURNS, _CLIENT, _OPAQUE, _REDIS, _POSTGRES, _TLS_SERVER
+cdef int _TURNS, _CLIENT, _OPAQUE, _HTTP2, _REDIS, _POSTGRES, _MYSQL, _TLS_SERVER
+cdef long long _NO_WAIT
 
 cdef class Framer:
     cdef public ExchangeRows rows
@@ -23,9 +24,13 @@ cdef class Framer:
 
 cdef class TurnFramer(Framer):
     cdef public Exchange current
+    cdef public long long asked_after, asked_end
+    cdef public bint sealed
     @cython.locals(kind=int)
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
+    @cython.locals(x=Exchange)
+    cpdef int end(self, bint from_client, long long at, long long frame) except -1
     @cython.locals(x=Exchange)
     cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
     @cython.locals(x=Exchange)

@@ -21,8 +21,14 @@ _CLIENT = 1  # a value of Framer.goodbye, as model.words.Side
 
 # Values of Framer.protocol, as model.words.Protocol.
 _OPAQUE = 1
+_HTTP2 = 4
 _REDIS = 5
 _POSTGRES = 6
+_MYSQL = 7
+
+# Nobody waits this little for an answer: what a client sends so short a time ahead of its FIN is a goodbye (COM_QUIT,
+# MQTT DISCONNECT, GOAWAY, SSH_MSG_DISCONNECT).  5 ms: a write and a close in a row take microseconds.
+_NO_WAIT = 5_000_000
 
 _TLS_SERVER = 1  # a value of Framer.mismatch, as model.words.Mismatch
 
@@ -35,7 +41,7 @@ class Framer:
         basis: what ``requests`` is worth (``Count``).
         last_at: time of the last byte of any exchange, goodbyes left out.
         goodbye: who said an in-band goodbye first (``Side``): TLS close_notify, PostgreSQL Terminate, Redis
-            QUIT, an HTTP 408.
+            QUIT, MySQL COM_QUIT, an HTTP 408; of opaque bytes the last that a client sent with its FIN.
         goodbye_end: sequence number behind the segment that said it.
         goodbye_at: when a close_notify said it; 0 for the others, which a FIN follows at once.
         retracted: a request that had been counted turned out to be none; ``requests``, ``last_at`` and
@@ -124,6 +130,9 @@ class TurnFramer(Framer):
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int) -> None:
         super().__init__(rows, connection, protocol, _TURNS)
         self.current: Exchange | None = None
+        self.asked_after = 0  # ``last_at`` ahead of the current turn
+        self.asked_end = 0  # sequence number behind the client's last bytes
+        self.sealed = False  # MySQL under TLS: packets cannot be told
 
     def feed(
         self,
@@ -150,6 +159,13 @@ class TurnFramer(Framer):
             and data[start : start + 14].upper() == b"*1\r\n$4\r\nQUIT\r\n"
         ):
             return self.say_goodbye(_CLIENT, sequence + length)
+        elif self.protocol == _MYSQL and from_client and captured >= 4 and not self.sealed:
+            if data[start + 3] != 0 and self.current is None:
+                # The login: a command begins a sequence of its own.  36 bytes are an SSLRequest, TLS follows.
+                self.sealed = length == 36
+                return 0
+            if captured >= 5 and length == 5 and data[start + 4] == 1:
+                return self.say_goodbye(_CLIENT, sequence + length)
         elif (
             self.protocol == _OPAQUE
             and not from_client
@@ -162,7 +178,27 @@ class TurnFramer(Framer):
         ):
             # A TLS alert in plain text: to that server the client's first bytes were no TLS.
             self.mismatch = _TLS_SERVER
+        if from_client:
+            self.asked_end = sequence + length
         self.turn(from_client, length, at, frame)
+        return 0
+
+    def end(self, from_client: bool, at: int, frame: int) -> int:
+        """A client that closes without having waited said goodbye with its last bytes, where it was answered before."""
+        x = self.current
+        if (
+            from_client
+            and x is not None
+            and x.response_first_at == 0
+            and self.responses > 0
+            and at - x.request_last_at < _NO_WAIT
+            and (self.protocol == _OPAQUE or self.protocol == _MYSQL or self.protocol == _HTTP2)
+        ):
+            self.current = None
+            self.requests -= 1
+            self.last_at = self.asked_after
+            self.retracted = True
+            self.say_goodbye(_CLIENT, self.asked_end)
         return 0
 
     def turn(self, from_client: bool, length: int, at: int, frame: int) -> int:
@@ -171,6 +207,7 @@ class TurnFramer(Framer):
         if from_client:
             if x is None or x.response_first_at != 0:
                 self.close_turn()
+                self.asked_after = self.last_at
                 x = Exchange(self.requests)
                 x.flags = _TURN | _REQUEST_SEEN
                 x.request_first_at = at

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pcapdiag.model.report import Endpoint, Finding, Inferred
-from pcapdiag.model.words import Change, Fate, Knob, Outcome, Severity
+from pcapdiag.model.words import Change, FindingFate, Knob, Outcome, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class FindingRow:
 
     code: str
     name: str
-    fate: Fate
+    fate: FindingFate
     tested: bool | None  # whether the capture without it could have shown it; None where both have it
     severity: Severity  # the worse of the two
     service: str  # id of a ServiceRow; "" where the service is in one capture only

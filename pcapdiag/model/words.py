@@ -56,6 +56,7 @@ class Protocol(Word):
     HTTP2 = 4
     REDIS = 5
     POSTGRES = 6
+    MYSQL = 7
 
 
 class Mismatch(Word):
@@ -237,7 +238,7 @@ class Knob(StrEnum):
     MTU = "mtu"  # segment sizes that fit the path
 
 
-class Fate(StrEnum):
+class FindingFate(StrEnum):
     """What became of a finding between two captures."""
 
     GONE = "gone"  # not there any more where it could have shown

@@ -52,7 +52,7 @@ def answers_expected(pool: Pool) -> bool:
 
     Opaque bytes may be messages that nobody answers (logs, metrics); where most turns were answered, they are not.
     """
-    if pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.REDIS, Protocol.POSTGRES):
+    if pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.REDIS, Protocol.POSTGRES, Protocol.MYSQL):
         return True
     c = pool.connections
     return pool.protocol == Protocol.OPAQUE and 2 * int(c.responses.sum()) > int(c.requests.sum()) > 0

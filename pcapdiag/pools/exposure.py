@@ -19,7 +19,7 @@ def first_byte(pool: Pool) -> FirstByte | None:
     None where no exchange tells.
     """
     c, x = pool.connections, pool.exchanges
-    rows = waits(pool).rows
+    rows = waits(pool).rows if pool.requests else ()  # of a scan's thousands most carried nothing
     if not len(rows):
         return None
     owner = x.connection[rows]
@@ -28,8 +28,9 @@ def first_byte(pool: Pool) -> FirstByte | None:
     after = x.request_first_at[rows] - pool.ready_at[owner]
     dialled = pool.dialled[owner] & (rows == pool.first_exchange[owner]) & (after <= pool.immediate_limit)
     wait = wait + np.where(dialled, x.request_first_at[rows] - c.first_at[owner], 0)
-    median, high = np.percentile(wait, (50, 95))
-    return FirstByte(len(rows), int(median), int(high))
+    wait.sort()  # the nearest rank: np.percentile takes as long as all the rest
+    count = len(wait)
+    return FirstByte(count, int(wait[(count - 1) // 2]), int(wait[(95 * count - 1) // 100]))
 
 
 def time_wait_closes(pool: Pool) -> dict[str, int]:
@@ -61,12 +62,13 @@ def idle_open(pool: Pool) -> int:
 
 
 def peak_kept(pool: Pool) -> int:
-    """Most connections that sat idle at one time and stayed: used again, or open at the end.
+    """Most connections that sat idle at one time after use and stayed: used again, or open at the end.
 
     What is taken again sooner than a pool would throw it away (``immediate_limit``) shows no pool that keeps it.
     """
-    which = (pool.idle.fate != Fate.CLOSED) & (pool.idle.end - pool.idle.start > pool.immediate_limit)
-    return timeline.peak(pool.idle.start[which], pool.idle.end[which])
+    idle = pool.idle
+    which = (idle.fate != Fate.CLOSED) & ~idle.fresh & (idle.end - idle.start > pool.immediate_limit)
+    return timeline.peak(idle.start[which], idle.end[which])
 
 
 def oldest(pool: Pool) -> int:

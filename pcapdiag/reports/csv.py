@@ -33,7 +33,7 @@ COLUMNS = {
     "open_request_at_close": "true where a request had no complete response",
     "client_state": "implied TCP state of the client at the end of the capture",
     "server_state": "implied TCP state of the server at the end of the capture",
-    "protocol": "http1, http2, tls, redis, postgres, opaque or unknown",
+    "protocol": "http1, http2, tls, redis, postgres, mysql, opaque or unknown",
     "alpn": "protocol agreed in TLS",
     "sni": "server name asked for in TLS",
     "host": "Host of the first request",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pcapdiag.model.comparison import Comparison, FindingRow, Metric, Reading, ServiceRow, Side, Unmatched
 from pcapdiag.model.report import Endpoint, Finding, Inferred
@@ -15,6 +16,7 @@ SCHEMA = "pcapdiag-compare/1"
 
 def comparison(compared: Comparison) -> str:
     """The comparison as one JSON document."""
+    services = {service.id: service for service in compared.services}
     whole: Object = {
         "schema": SCHEMA,
         "version": json_text(compared.version),
@@ -22,7 +24,7 @@ def comparison(compared: Comparison) -> str:
         "summary": json_text(compared.summary),
         "before": _side(compared.before),
         "after": _side(compared.after),
-        "findings": [_finding(row) for row in compared.findings],
+        "findings": [_finding(row, services.get(row.service)) for row in compared.findings],
         "services": [_service(service) for service in compared.services],
         "only_before": [_unmatched(row) for row in compared.only_before],
         "only_after": [_unmatched(row) for row in compared.only_after],
@@ -43,7 +45,7 @@ def _side(side: Side) -> Object:
     }
 
 
-def _finding(row: FindingRow) -> Object:
+def _finding(row: FindingRow, service: ServiceRow | None) -> Object:
     return {
         "code": row.code,
         "name": row.name,
@@ -52,20 +54,22 @@ def _finding(row: FindingRow) -> Object:
         "severity": str(row.severity),
         "service": row.service or None,
         "change": None if row.change is None else str(row.change),
-        "before": None if row.before is None else _told(row.before),
-        "after": None if row.after is None else _told(row.after),
+        "before": None if row.before is None else _told(row.before, service.pools_before if service else None),
+        "after": None if row.after is None else _told(row.after, service.pools_after if service else None),
         "symptom": None if row.symptom is None else _metric(row.symptom),
         "why": json_text(row.why) or None,
         "to_test": json_text(row.to_test) or None,
     }
 
 
-def _told(finding: Finding) -> Object:
+def _told(finding: Finding, pools: Sequence[str] | None) -> Object:
+    """A finding, with those of its pools that are of the service."""
+    its = set(finding.pools)
     return {
         "severity": str(finding.severity),
         "confidence": str(finding.confidence),
         "title": json_text(finding.title),
-        "pools": list(finding.pools),
+        "pools": list(finding.pools) if pools is None else [pool for pool in pools if pool in its],
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from pcapdiag.model.comparison import Comparison, FindingRow, ServiceRow
-from pcapdiag.model.words import Fate
+from pcapdiag.model.words import FindingFate
 from pcapdiag.reports.escape import visible
 from pcapdiag.reports.measures import both, label, value
-from pcapdiag.reports.text_comparison import CHANGES, FATES, WORDS, sentence, severity
+from pcapdiag.reports.text_comparison import CHANGES, FATES, WORDS, reason, severity
 from pcapdiag.reports.units import duration_ns, plural
 
 SERVICES_SHOWN = 3
@@ -44,10 +44,10 @@ def comparison(compared: Comparison) -> str:
 
 def _finding(row: FindingRow) -> str:
     symptom = "" if row.symptom is None else f"{label(row.symptom.name)}: {both(row.symptom)}"
-    fate = FATES[row.fate][0].lower() + (", perhaps" if row.fate == Fate.NEW and not row.tested else "")
-    if row.fate == Fate.STILL and row.change is not None:
+    fate = FATES[row.fate][0].lower() + (", perhaps" if row.fate == FindingFate.NEW and not row.tested else "")
+    if row.fate == FindingFate.STILL and row.change is not None:
         fate += f", {CHANGES[row.change]}"
-    why = " ".join(part for part in (sentence(row.why) if row.why else "", row.to_test) if part)
+    why = " ".join(part for part in (reason(row) if row.why else "", row.to_test) if part)
     cells = (f"{row.code} {row.name}", fate, severity(row), symptom, why)
     return f"| {' | '.join(_safe(cell) for cell in cells)} |"
 

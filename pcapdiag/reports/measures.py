@@ -51,6 +51,7 @@ EVENTS = {
     "client_closes_first": "closes by the client first",
 }
 PER = "_per_1000_"
+OF = {"data_segments": "segments", "server_closes": "closes by the server"}
 
 
 def label(name: str) -> str:
@@ -59,7 +60,7 @@ def label(name: str) -> str:
         return LABELS[name]
     event, _, per = name.partition(PER)
     said = EVENTS.get(event, event.replace("_", " "))
-    return f"{said}, per 1,000 {per.replace('data_', '').replace('_', ' ')}" if per else said
+    return f"{said}, per 1,000 {OF.get(per, per)}" if per else said
 
 
 def value(metric: Metric, amount: float | None) -> str:

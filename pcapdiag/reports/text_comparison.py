@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pcapdiag.model.comparison import Comparison, FindingRow, Metric, Reading, ServiceRow, Side, Unmatched
 from pcapdiag.model.report import Endpoint, Inferred
-from pcapdiag.model.words import Change, Fate, Outcome
+from pcapdiag.model.words import Change, FindingFate, Outcome
 from pcapdiag.reports.escape import shorten
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.measures import both, label, value
@@ -30,10 +30,10 @@ WORDS = {
     Outcome.NOT_COMPARABLE: ("NOT COMPARABLE", "unsure"),
 }
 FATES = {
-    Fate.NEW: ("NEW", "bad"),
-    Fate.STILL: ("STILL THERE", "bad"),
-    Fate.UNTESTED: ("NOT TESTED", "unsure"),
-    Fate.GONE: ("GONE", "good"),
+    FindingFate.NEW: ("NEW", "bad"),
+    FindingFate.STILL: ("STILL THERE", "bad"),
+    FindingFate.UNTESTED: ("NOT TESTED", "unsure"),
+    FindingFate.GONE: ("GONE", "good"),
 }
 CHANGES = {
     Change.BETTER: "better",
@@ -103,7 +103,7 @@ def _findings(page: Page, compared: Comparison, verbose: bool) -> None:
 
 def _finding(page: Page, row: FindingRow, several: bool) -> None:
     word, style = FATES[row.fate]
-    if row.fate == Fate.NEW and not row.tested:
+    if row.fate == FindingFate.NEW and not row.tested:
         word, style = "NEW, PERHAPS", "unsure"
     where = f", {row.service}" if several and row.service else ""
     how = f", {CHANGES[row.change]}" if row.change is not None and row.change != Change.UNCLEAR else ""
@@ -114,9 +114,16 @@ def _finding(page: Page, row: FindingRow, several: bool) -> None:
     if row.symptom is not None:
         page.para(sentence(f"{label(row.symptom.name)}: {both(row.symptom)}"), indent=15)
     if row.why:
-        page.para(sentence(row.why), indent=15)
+        page.para(reason(row), indent=15)
     if row.to_test:
         page.para(row.to_test, label="To test it: ", indent=15, hang=17)
+
+
+def reason(row: FindingRow) -> str:
+    """Why the fate is what it is, as a sentence."""
+    if row.fate != FindingFate.NEW:
+        return sentence(row.why)
+    return f"BEFORE would have shown it: {row.why}." if row.tested else f"It may be older: {row.why}."
 
 
 def sentence(text: str) -> str:

@@ -147,7 +147,7 @@ class Desk:
 
 def spoken(pool: Pool) -> str:
     """The protocol of the products that settings are looked up for: what the pool speaks where it is a database's."""
-    return pool.protocol.word if pool.protocol in (Protocol.REDIS, Protocol.POSTGRES) else "http"
+    return pool.protocol.word if pool.protocol in (Protocol.REDIS, Protocol.POSTGRES, Protocol.MYSQL) else "http"
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

@@ -52,7 +52,7 @@ POLLERS = 6
 MOST = 0.3
 LONG = 5 * SECOND
 # Servers of these protocols answer when asked; elsewhere a silence may be the protocol's own (a chat, a subscription).
-ASKED = frozenset({Protocol.HTTP1, Protocol.TLS, Protocol.POSTGRES})
+ASKED = frozenset({Protocol.HTTP1, Protocol.TLS, Protocol.POSTGRES, Protocol.MYSQL})
 
 
 class SlowServer(Rule):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.servers import GoServer, Server
+from lab.servers import GoServer, Scripted, Server
 
 from fixes.proof import Load, Proof
 from fixes.server_tools import Postgres, Redis
@@ -10,6 +10,7 @@ from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
 SLOW = GoServer(("-delay", "20ms"), logs=False)  # slow enough that callers meet
 LATE = GoServer(("-delay", "500ms"), logs=False)
+DEAF = Scripted("delay_server.py", ("--expect", "ignore"))
 CLOSING = GoServer(("-delay", "20ms", "-idle-timeout", "1s"), logs=False)
 LARGE = GoServer(("-size", "200000", "-chunked"), logs=False)
 BURSTS = Load(12, 6, 300)
@@ -262,6 +263,8 @@ OTHERS = (
           SLOW),
     Proof("libcurl-forbid-reuse", LIBCURL, OFF, "CURLOPT_FORBID_REUSE", "CURLOPT_FORBID_REUSE 1", "c/forbid_reuse.c",
           C(), ONE, SLOW, nth=2),
+    Proof("libcurl-expect", LIBCURL, "expect-100-continue", "CURLOPT_EXPECT_100_TIMEOUT_MS",
+          "uploads of 1.5 MB to a server that never says 100 Continue", "c/expect.c", C(), Load(1, 12, 50), DEAF),
     Proof("php-handle-each", PHP_CURL, OFF, "one curl handle", "a handle for each call", "php/init_each.php", Php(),
           ONE, SLOW),
     Proof("php-forbid-reuse", PHP_CURL, OFF, "CURLOPT_FORBID_REUSE", "CURLOPT_FORBID_REUSE", "php/forbid_reuse.php",

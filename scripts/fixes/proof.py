@@ -17,7 +17,7 @@ from typing import Any
 from lab.capture import Point, Tcpdump
 from lab.case import LAST_REST_S, LOAD_S, mark
 from lab.errors import LabError
-from lab.network import Host, Network, reserved
+from lab.network import INTERFACE, Host, Network, reserved
 from lab.process import Process, listening
 from lab.servers import PORT, Server
 from lab.toolchains import Toolchain
@@ -61,8 +61,10 @@ class Proof:
     load: Load
     server: Server | None = None  # for a client's mistake
     proxy: bool = False  # the program listens on FRONT_PORT and calls the server
+    beside: bool = False  # a proxy, too: its server runs on its own host, and what they say is captured on the loopback
     rest_s: float = 2.5
     port: int = PORT  # of the service
+    said: tuple[str, ...] = ()  # to diagnose, where the packets do not name the program
     nth: int = 1  # of the product's settings there: where several mistakes look the same, the program tells which
 
 
@@ -149,7 +151,7 @@ def setting_of(proof: Proof, side: Side) -> dict[str, Any]:
         named = ", ".join(f"{advice['product']} {advice['name']}" for advice in own or advices) or "none"
         raise LabError(f"setting {proof.nth} of {proof.product} is not {proof.setting}; settings: {named}")
     advice: dict[str, Any] = own[proof.nth - 1]
-    printed = [line.strip() for line in pcapdiag("diagnose", "-v", str(side.capture)).splitlines()]
+    printed = [line.strip() for line in pcapdiag("diagnose", "-v", *proof.said, str(side.capture)).splitlines()]
     lines = [line.strip() for line in advice["snippet"].expandtabs(4).splitlines()]
     if not lines or not any(printed[at : at + len(lines)] == lines for at in range(len(printed))):
         raise LabError(f"diagnose does not print the snippet of {proof.setting}: {side.capture}")
@@ -169,7 +171,10 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             process.wait_for(listening(host, port), "server")
         host, client = load(proof, command, network, lab)
         ports = (FRONT_PORT, proof.port) if proof.proxy else (proof.port,)
-        point = Point(filter=" or ".join(("udp", *(f"tcp port {port}" for port in ports))))  # udp is the closing mark
+        point = Point(
+            device="lo" if proof.beside else INTERFACE,
+            filter=" or ".join(("udp", *(f"tcp port {port}" for port in ports))),  # udp is the closing mark
+        )
         with Tcpdump(network.client, point, path, folder / "tcpdump.out"):
             # Ended by the outer block: no program's own end is in the capture.
             process = stack.enter_context(Process(host, client, folder / "load.out"))
@@ -177,9 +182,9 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             if status is not None:
                 raise LabError(f"{' '.join(client)} ended with {status}: {process.log.read_text()[-500:]}")
             time.sleep(proof.rest_s)
-            mark(network.client, network.server.address)
+            mark(network.client, "127.0.0.1" if proof.beside else network.server.address)
             time.sleep(LAST_REST_S)
-    return Side(path, json.loads(pcapdiag("diagnose", "--format", "json", str(path))))
+    return Side(path, json.loads(pcapdiag("diagnose", "--format", "json", *proof.said, str(path))))
 
 
 def servers(
@@ -187,20 +192,24 @@ def servers(
 ) -> Iterator[tuple[Host, list[str], int]]:
     """What listens: a host, a command and a port each."""
     if proof.server:
-        yield network.server, proof.server.prepare(network.server, folder, lab.go).command, proof.port
+        yield (
+            network.client if proof.beside else network.server,
+            proof.server.prepare(network.server, folder, lab.go).command,
+            proof.port,
+        )
     else:
         yield network.server, command, proof.port
-    if proof.proxy:
-        yield network.client, command, FRONT_PORT
+    if proof.proxy or proof.beside:
+        yield network.client, command, PORT if proof.beside else FRONT_PORT
 
 
 def load(proof: Proof, command: list[str], network: Network, lab: Lab) -> tuple[Host, list[str]]:
     """What calls: the program itself, or where that is a server or proxy, a client that keeps its connections."""
-    if proof.server and not proof.proxy:
+    if proof.server and not proof.proxy and not proof.beside:
         return network.client, [*command, f"http://{network.server.address}:{proof.port}/", *proof.load.words]
     host, address, port = network.client, network.server.address, proof.port
-    if proof.proxy:
-        host, address, port = network.server, network.client.address, FRONT_PORT
+    if proof.proxy or proof.beside:
+        host, address, port = network.server, network.client.address, PORT if proof.beside else FRONT_PORT
     client = [str(lab.go["new"].programs / "client"), "-url", f"http://{address}:{port}/", "-mode", "transport"]
     return host, [*client, "-per-host", "100", "-idle-timeout", "90s", *proof.load.flags]
 

@@ -1,197 +1,108 @@
-"""Compiles every snippet of the settings catalogue, each filled with sample values.
+"""Checks every snippet of the settings catalogue with the tool of its own language, filled with sample values.
 
-    python scripts/check_snippets.py [--go PATH] [--strict] [PRODUCT...]
+    python scripts/check_snippets.py [--go PATH] [--strict] [--quiet] [PRODUCT...]
 
-Go snippets are built, vetted and compared with gofmt; nginx and Apache snippets go through the server's own
-configuration test; JavaScript, PHP and Ruby through their own syntax checks; Python through ``compile``; nftables
-through ``nft --check``.  A language whose tool is not installed is reported as not checked, which is a failure
-only with ``--strict``.
+Go is built, vetted and compared with gofmt; nginx, Apache, HAProxy, Caddy, Redis and nftables snippets go through the
+program's own configuration test; Java is compiled against the jars of /usr/share/java and ~/.m2, or parsed where
+there are none; C is compiled with libcurl's headers; Rust is parsed by rustfmt; JavaScript, PHP, Ruby and the shell
+go through their own syntax checks; Python is compiled, and the names it takes from installed modules are looked up;
+YAML, TOML, XML and properties are parsed.  The summary says which tool checked how many snippets, and which were not
+checked and why: that is a failure only with ``--strict``.
 The exit code is 1 when a snippet fails.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from snippets import compiled, data, jvm, scripting, servers
+from snippets.tools import Check, Checker, ToolMissingError
+
 from pcapdiag.settings.catalog import load
-from pcapdiag.settings.entries import Setting
+from pcapdiag.settings.entries import Product, Setting
 from pcapdiag.settings.filling import fill, with_derived
 
 # What each snippet is tried with besides its own sample: whole and fractional seconds, few and many.
 SAMPLES = ("1", "250", "1.5")
 WHOLE = ("10", "250")  # nginx wants more worker_connections than it has listening sockets
 
-GO_PACKAGES = {
-    "http": "net/http",
-    "time": "time",
-    "net": "net",
-    "io": "io",
-    "fmt": "fmt",
-    "tls": "crypto/tls",
-    "x509": "crypto/x509",
-    "context": "context",
-    "errors": "errors",
-    "log": "log",
-    "os": "os",
-    "sql": "database/sql",
-    "signal": "os/signal",
-    "strings": "strings",
+# Languages with no tool to be had on a free machine, and why.
+UNCHECKED = {
+    "csharp": ".NET is not packaged for this system",
+    "powershell": "PowerShell is not packaged for this system",
+    "ios": "the router's own language",
+    "cisco": "the firewall's own language",
+    "fortios": "the firewall's own language",
+    "mysql": "no server to ask",
 }
 
-# The lines that Debian's and the upstream builds of httpd need before they accept any configuration.
-APACHE_MODULES = ("mpm_event", "authz_core", "reqtimeout", "socache_shmcb", "ssl")
-APACHE_MODULE_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/libexec/apache2")
+
+def checkers(go: str | None) -> dict[str, Checker]:
+    """By language; Java's depends on the product as well (see :func:`checker_for`)."""
+    golang = compiled.Go(go)
+    return {
+        "go": Checker("go build, go vet and gofmt", golang),
+        "gofmt": Checker("gofmt alone, no library new enough", golang.formatted),
+        "c": Checker("gcc with libcurl's headers", compiled.c),
+        "rust": Checker("rustfmt", compiled.rust),
+        "nginx": Checker("nginx -t", servers.nginx),
+        "apache": Checker("apache2 -t", servers.apache),
+        "haproxy": Checker("haproxy -c", servers.haproxy),
+        "caddyfile": Checker("caddy validate", servers.caddyfile),
+        "redis": Checker("redis-server", servers.redis),
+        "nft": Checker("nft --check", servers.nft),
+        "python": Checker("Python, and the modules it names", scripting.python),
+        "javascript": Checker("node --check", scripting.javascript),
+        "javascript-module": Checker("node --check", scripting.javascript_module),
+        "php": Checker("php -l", scripting.php),
+        "ruby": Checker("ruby -c", scripting.ruby),
+        "shell": Checker("bash -n", scripting.shell),
+        "yaml": Checker("a YAML parser", data.yaml),
+        "toml": Checker("a TOML parser", data.toml),
+        "xml": Checker("an XML parser", data.xml),
+        "ini": Checker("an INI parser", data.ini),
+        "properties": Checker("the form of its lines", data.properties),
+        "jvm-flag": Checker("the form of its lines", data.jvm_flag),
+        "sysctl": Checker("the form of its lines", data.sysctl),
+        "postgresql": Checker("the form of its lines", data.postgresql),
+    }
 
 
-class ToolMissingError(Exception):
-    """The program that checks this language is not installed."""
+def checker_for(product: Product, setting: Setting, known: dict[str, Checker]) -> Checker:
+    """The checker of a snippet.
 
-
-def run(command: list[str], cwd: Path) -> str:
-    """What a checker has to complain of; "" when it is content."""
-    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-    return "" if result.returncode == 0 else (result.stderr + result.stdout).strip()
-
-
-def tool(*names: str) -> str:
-    for name in names:
-        found = shutil.which(name, path=None) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-        if found:
-            return found
-    raise ToolMissingError(" or ".join(names))
-
-
-class Go:
-    def __init__(self, go: str | None) -> None:
-        self._go = go
-
-    def __call__(self, snippet: str, folder: Path) -> str:
-        go = self._go or tool("go")
-        code = re.sub(r"//.*", "", snippet)
-        used = sorted(path for name, path in GO_PACKAGES.items() if re.search(rf"(?<![.\w\"]){name}\.[A-Z]", code))
-        imports = "import (\n" + "".join(f'\t"{path}"\n' for path in used) + ")\n"
-        source = f"package snippet\n\n{imports}\n{snippet}\n"
-        (folder / "go.mod").write_text("module snippet\n\ngo 1.19\n")
-        (folder / "snippet.go").write_text(source)
-        return run([go, "build", "./..."], folder) or run([go, "vet", "./..."], folder) or self._format(go, folder)
-
-    @staticmethod
-    def _format(go: str, folder: Path) -> str:
-        root = subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip()
-        gofmt = Path(root) / "bin" / "gofmt"
-        if not gofmt.exists():
-            return ""
-        command = [str(gofmt), "-d", "snippet.go"]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        return result.stdout + result.stderr
-
-
-def nginx(snippet: str, folder: Path) -> str:
-    program = tool("nginx")
-    if "ssl_certificate" in snippet:
-        certificate(folder)
-    main = server = ""
-    events = "events {}"
-    if snippet.startswith("events "):
-        events = snippet
-    elif snippet.startswith("worker_"):
-        main = snippet
-    else:
-        server = snippet
-    (folder / "nginx.conf").write_text(
-        f"pid {folder}/nginx.pid;\nerror_log stderr;\n{main}\n{events}\n"
-        f"http {{\naccess_log off;\n{temporary_paths(folder)}\n"
-        f"server {{\nlisten 127.0.0.1:18080;\n{server}\n}}\n}}\n"
-    )
-    return run([program, "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf")], folder)
-
-
-def certificate(folder: Path) -> None:
-    """server.crt and server.key, as the snippets about TLS name them."""
-    command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-    run([*command, "-keyout", "server.key", "-out", "server.crt"], folder)
-
-
-def temporary_paths(folder: Path) -> str:
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    return "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-
-
-def apache(snippet: str, folder: Path) -> str:
-    program = tool("apache2", "httpd")
-    if "SSLCertificate" in snippet:
-        certificate(folder)
-    modules = next((Path(name) for name in APACHE_MODULE_FOLDERS if Path(name).is_dir()), None)
-    lines = [
-        f'ServerRoot "{folder}"',
-        "ServerName localhost",
-        "Listen 127.0.0.1:18081",
-        'ErrorLog "error.log"',
-    ]
-    lines += [f'PidFile "{folder}/httpd.pid"', f'DefaultRuntimeDir "{folder}"']
-    if modules is not None:
-        lines += [
-            f'LoadModule {name}_module "{modules}/mod_{name}.so"'
-            for name in APACHE_MODULES
-            if (modules / f"mod_{name}.so").exists()
-        ]
-    (folder / "httpd.conf").write_text("\n".join([*lines, snippet, ""]))
-    return run([program, "-t", "-f", str(folder / "httpd.conf")], folder)
-
-
-def javascript(snippet: str, folder: Path) -> str:
-    program = tool("node")
-    (folder / "snippet.js").write_text(snippet + "\n")
-    return run([program, "--check", "snippet.js"], folder)
-
-
-def python(snippet: str, folder: Path) -> str:
-    try:
-        compile(snippet + "\n", "snippet.py", "exec")
-    except SyntaxError as error:
-        return str(error)
-    return ""
-
-
-def sysctl(snippet: str, folder: Path) -> str:
-    return "" if re.fullmatch(r"[a-z0-9_.]+ = \S.*", snippet) else "not a line of sysctl.conf"
-
-
-def nft(snippet: str, folder: Path) -> str:
-    program = tool("nft")
-    if os.geteuid() != 0:
-        raise ToolMissingError("right to ask nft")
-    (folder / "rules.nft").write_text(snippet + "\n")
-    return run([program, "--check", "-f", "rules.nft"], folder)
-
-
-def php(snippet: str, folder: Path) -> str:
-    (folder / "snippet.php").write_text(f"<?php\n{snippet}\n")
-    return run([tool("php"), "-l", "snippet.php"], folder)
-
-
-def ruby(snippet: str, folder: Path) -> str:
-    (folder / "snippet.rb").write_text(snippet + "\n")
-    return run([tool("ruby"), "-c", "snippet.rb"], folder)
+    Raises:
+        ToolMissingError: nothing checks its language.
+    """
+    if setting.language == "java":
+        return Checker(
+            jvm.depth(product.id), lambda snippet, folder: jvm.java(snippet, folder, product.id, setting.since)
+        )
+    newer = product.id == "go-fasthttp" and setting.since
+    if setting.language == "go" and (newer or product.id in compiled.GO_UNRESOLVED):
+        return known["gofmt"]
+    if setting.language not in known:
+        raise ToolMissingError(UNCHECKED.get(setting.language, f"checker for {setting.language!r}"))
+    return known[setting.language]
 
 
 def samples(setting: Setting) -> list[str | None]:
     """The numbers to try a setting with: durations also with a fraction."""
-    if "{value" not in setting.snippet:
+    if "{value" not in setting.snippet and "{total" not in setting.snippet:
         return [None]
+    if setting.language == "java":  # whole numbers only in what it is given, and a second for each run
+        return [setting.sample]
     more = SAMPLES if setting.unit in ("duration", "s", "ms") else WHOLE
     return [setting.sample, *more]
 
 
-def check(setting: Setting, checker: Callable[[str, Path], str]) -> str:
+def check(setting: Setting, checker: Check) -> str:
     """The first complaint about the snippet, with any of its sample values."""
     for value in samples(setting):
         snippet = fill(setting.snippet, with_derived({} if value is None else {"value": value}))
@@ -205,45 +116,43 @@ def check(setting: Setting, checker: Callable[[str, Path], str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Compile every snippet of the settings catalogue.")
+    parser = argparse.ArgumentParser(description="Check every snippet of the settings catalogue.")
     parser.add_argument("products", nargs="*", metavar="PRODUCT", help="product ids (default: all)")
     parser.add_argument("--go", help="the go command (default: the one on PATH)")
-    parser.add_argument("--strict", action="store_true", help="fail when a checkable language has no tool here")
+    parser.add_argument("--strict", action="store_true", help="fail when a snippet is not checked here")
+    parser.add_argument("--quiet", action="store_true", help="only failures and the summary")
     options = parser.parse_args()
-    checkers: dict[str, Callable[[str, Path], str]] = {
-        "go": Go(options.go),
-        "nginx": nginx,
-        "apache": apache,
-        "javascript": javascript,
-        "python": python,
-        "sysctl": sysctl,
-        "nft": nft,
-        "php": php,
-        "ruby": ruby,
-    }
-    failures = missing = 0
+    known = checkers(options.go)
+    checked: Counter[str] = Counter()
+    unchecked: Counter[str] = Counter()
+    failures = 0
     for product in load().products.values():
         if options.products and product.id not in options.products:
             continue
         for setting in product.settings:
             if not setting.snippet:
                 continue
-            checker = checkers.get(setting.language)
             complaint = ""
-            if checker is None:
-                outcome = "no checker"
-            else:
-                try:
-                    complaint = check(setting, checker)
-                    outcome = "FAILED" if complaint else "ok"
-                except ToolMissingError as error:
-                    outcome = f"not checked: no {error}"
-                    missing += 1
-            print(f"{product.id:20} {setting.language:12} {setting.name:55} {outcome}")
+            try:
+                checker = checker_for(product, setting, known)
+                complaint = check(setting, checker.check)
+                outcome = "FAILED" if complaint else "ok"
+                checked[checker.tool] += 1
+            except ToolMissingError as error:
+                outcome = f"not checked: {error}"
+                unchecked[f"{setting.language}: {error}"] += 1
+            if complaint or not options.quiet:
+                print(f"{product.id:20} {setting.language:12} {setting.name:55} {outcome}")
             if complaint:
                 failures += 1
                 print("    " + complaint.replace("\n", "\n    "))
-    return 1 if failures or (options.strict and missing) else 0
+    print(f"\n{sum(checked.values())} snippets checked, {failures} failed")
+    for tool, count in checked.most_common():
+        print(f"{count:5}  {tool}")
+    print(f"{sum(unchecked.values())} not checked")
+    for reason, count in unchecked.most_common():
+        print(f"{count:5}  {reason}")
+    return 1 if failures or (options.strict and unchecked) else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pcapdiag.cli import main
-from pcapdiag.settings import catalog
+from pcapdiag.model.words import Knob
+from pcapdiag.settings import catalog, coverage
 
 
 @pytest.fixture(autouse=True)
@@ -57,4 +58,36 @@ def test_a_default_that_changed_shows_what_it_was(capsys: pytest.CaptureFixture[
 
 def test_an_unknown_product_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings", "gopher"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_knob_shows_every_product_with_its_spelling_or_why_it_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "--knob", "idle_timeout"]) == 0
+    printed = capsys.readouterr().out
+    flowing = " ".join(printed.split())
+    assert "nginx (nginx) - keepalive_timeout: 75 s" in flowing
+    assert "Python requests (python-requests) - has none: requests keeps idle connections" in flowing
+    assert "server.keepAliveTimeout: 5 s" in flowing
+    assert max(map(len, printed.splitlines())) <= 80
+    for cell in coverage.row(Knob.IDLE_TIMEOUT):
+        assert f"({cell.product.id})" in flowing
+
+
+def test_a_setting_of_the_other_side_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "--knob", "max_lifetime"]) == 0
+    assert "keepalive.ServerParameters MaxConnectionAge (as a server): none" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_a_knob_may_be_written_as_reports_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "--knob", "tcp keepalive"]) == 0
+    assert "net.ipv4.tcp_keepalive_time: 7200 s" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [["--knob", "idle"], ["nginx", "--knob", "idle_timeout"]])
+def test_an_unknown_knob_and_a_knob_of_one_product_are_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["settings", *arguments]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -15,72 +15,6 @@ from pcapdiag.settings.entries import Fact, Product, Setting, Span
 from pcapdiag.settings.filling import PLACEHOLDERS, fill, placeholders_in, with_derived
 from pcapdiag.settings.wrong_fixes import wrong_fixes
 
-SERVERS = ("nginx", "apache", "go-net-http-server", "node-http-server")
-SERVER_KNOBS = (
-    Knob.IDLE_TIMEOUT,
-    Knob.MAX_REQUESTS,
-    Knob.MAX_LIFETIME,
-    Knob.KEEPALIVE_SWITCH,
-    Knob.HEADER_TIMEOUT,
-    Knob.REQUEST_TIMEOUT,
-    Knob.TOTAL_POOL_LIMIT,
-    Knob.BACKLOG,
-    Knob.CLOSE_MODE,
-    Knob.DRAIN,
-    Knob.BODY_LIMIT,
-    Knob.EXPECT_CONTINUE,
-    Knob.NAGLE,
-    Knob.TCP_KEEPALIVE,
-    Knob.TLS_SESSION,
-    Knob.CERTIFICATE,
-    Knob.SCHEME,
-)
-KERNEL_KNOBS = (
-    Knob.BACKLOG,
-    Knob.MTU,
-    Knob.NAGLE,
-    Knob.PORT_RANGE,
-    Knob.RECEIVE_BUFFER,
-    Knob.RETRANSMIT,
-    Knob.TCP_KEEPALIVE,
-    Knob.TIMEWAIT,
-)
-CLIENT_KNOBS = (
-    Knob.IDLE_POOL_LIMIT,
-    Knob.IDLE_TIMEOUT,
-    Knob.KEEPALIVE_SWITCH,
-    Knob.INSTANCE_PER_REQUEST,
-    Knob.BODY_CONSUMPTION,
-    Knob.TOTAL_POOL_LIMIT,
-    Knob.MAX_LIFETIME,
-    Knob.MAX_REQUESTS,
-    Knob.MIN_IDLE,
-    Knob.CONNECT_TIMEOUT,
-    Knob.REQUEST_TIMEOUT,
-    Knob.VALIDATION,
-    Knob.RETRY,
-    Knob.TCP_KEEPALIVE,
-    Knob.EXPECT_CONTINUE,
-    Knob.NAGLE,
-    Knob.TLS_SESSION,
-    Knob.CERTIFICATE,
-    Knob.SCHEME,
-)
-COMMON_CLIENTS = (
-    "python-requests",
-    "python-urllib3",
-    "python-httpx",
-    "python-aiohttp",
-    "node-http-agent",
-    "undici",
-    "jdk-httpclient",
-    "apache-httpclient5",
-    "okhttp",
-    "libcurl",
-    "php-curl",
-    "ruby-net-http",
-)
-
 
 def products() -> list[Product]:
     return list(catalog.load().products.values())
@@ -118,23 +52,6 @@ def test_every_file_keeps_to_the_schema() -> None:
 @pytest.mark.parametrize("knob", list(Knob))
 def test_every_knob_is_a_setting_of_the_go_client_or_said_to_be_missing(knob: Knob) -> None:
     assert bool(catalog.settings_for(knob, "go-net-http")) != (catalog.absence(knob, "go-net-http") is not None)
-
-
-@pytest.mark.parametrize("knob", SERVER_KNOBS)
-@pytest.mark.parametrize("server", SERVERS)
-def test_every_server_side_knob_is_a_setting_of_the_four_servers_or_said_to_be_missing(server: str, knob: Knob) -> None:
-    assert bool(catalog.settings_for(knob, server)) != (catalog.absence(knob, server) is not None)
-
-
-@pytest.mark.parametrize("knob", CLIENT_KNOBS)
-@pytest.mark.parametrize("client", COMMON_CLIENTS)
-def test_every_reuse_knob_is_a_setting_of_the_common_clients_or_said_to_be_missing(client: str, knob: Knob) -> None:
-    assert bool(catalog.settings_for(knob, client)) != (catalog.absence(knob, client) is not None)
-
-
-@pytest.mark.parametrize("knob", KERNEL_KNOBS)
-def test_every_knob_of_the_kernel_is_a_setting_of_linux(knob: Knob) -> None:
-    assert catalog.settings_for(knob, "linux")
 
 
 @pytest.mark.parametrize("knob", list(Knob))
@@ -221,6 +138,12 @@ def test_snippets_fit_an_indented_report() -> None:
         ({"advice_for": {"no-such-cause": {"recommend": "x", "advice": ["x"]}}}, "no cause"),
         ({"recommend": "", "advice": []}, "recommend or advice is missing"),
         ({"history": [{"version": "1"}]}, "value is missing"),
+        ({"status": "verified"}, "status"),
+        ({"status": "measured: "}, "status"),
+        ({"since": 1.27}, "since is not text"),
+        ({"checked": " "}, "checked is empty"),
+        ({"role": "proxy"}, "role"),
+        ({"on_wire": "no"}, "on_wire is not true or false"),
     ],
 )
 def test_a_mistake_in_a_setting_is_refused_with_its_place(change: dict[str, object], complaint: str) -> None:
@@ -238,6 +161,37 @@ def test_a_mistake_in_a_setting_is_refused_with_its_place(change: dict[str, obje
     with pytest.raises(reading.CatalogError, match=complaint) as error:
         reading._product(reading.Table(product, "some.toml"), {}, main=True)
     assert str(error.value).startswith("some.toml: setting")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"checked": None}, "checked is missing"),
+        ({"role": "proxy"}, "role is 'proxy'"),
+        ({"protocols": ["gopher"]}, "protocols is not among"),
+        ({"common": 1}, "common is not true or false"),
+        ({"has_none": [{"knobs": [], "why": "w", "source": "s"}]}, "knobs is empty"),
+        ({"has_none": [{"knobs": ["retry", "retry"], "why": "w", "source": "s"}]}, "names a knob twice"),
+        ({"has_none": [{"knobs": ["retries"], "why": "w", "source": "s"}]}, "'retries' is not a valid Knob"),
+        ({"has_none": [{"knob": "retry", "source": "s"}]}, "why is missing"),
+        ({"has_none": [{"knob": "retry", "knobs": ["drain"], "why": "w", "source": "s"}]}, "unknown knob"),
+        ({"fact": [{"name": "n", "default": "d", "text": "t", "source": "s", "status": "so"}]}, "status 'so'"),
+    ],
+)
+def test_a_mistake_in_a_product_is_refused_with_its_place(change: dict[str, object], complaint: str) -> None:
+    good: dict[str, object] = {"id": "p", "name": "P", "role": "server", "checked": "P 1"}
+    product = {key: value for key, value in {**good, **change}.items() if value is not None}
+    with pytest.raises(reading.CatalogError, match=complaint) as error:
+        reading._product(reading.Table(product, "some.toml"), {}, main=True)
+    assert str(error.value).startswith("some.toml")
+
+
+def test_one_reason_may_stand_for_several_knobs() -> None:
+    none = {"knobs": ["retry", "drain"], "why": "there is no such thing", "source": "https://example.com/"}
+    product = {"id": "p", "name": "P", "role": "server", "checked": "P 1", "has_none": [none]}
+    read = reading._product(reading.Table(product, "some.toml"), {}, main=True)
+    assert [absence.knob for absence in read.absences] == [Knob.RETRY, Knob.DRAIN]
+    assert {absence.checked for absence in read.absences} == {"P 1"}
 
 
 # -- defaults read from the wire --

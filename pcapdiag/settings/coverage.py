@@ -20,6 +20,7 @@ class Kind:
     """What a product is, as far as it decides which knobs it can have."""
 
     id: str
+    title: str  # a heading: many of them
     what: str
     knobs: tuple[Knob, ...]
 
@@ -42,7 +43,7 @@ def kinds() -> Mapping[str, Kind]:
     file = read_file("kinds.toml")
     found: dict[str, Kind] = {}
     for table in file.tables("kind"):
-        kind = Kind(table.text("id"), table.text("what"), tuple(knobs_of(table, "knobs")))
+        kind = Kind(table.text("id"), table.text("title"), table.text("what"), tuple(knobs_of(table, "knobs")))
         table.done()
         found[kind.id] = kind
     file.done()

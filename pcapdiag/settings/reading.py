@@ -219,7 +219,8 @@ def read_general_advice() -> General:
 
 def status_of(table: Table) -> str:
     status = table.text("status")
-    if status != "from memory" and not status.startswith(("verified: ", "measured: ")):
+    kind, _, what = status.partition(": ")
+    if status != "from memory" and (kind not in ("verified", "measured") or not what.strip()):
         raise CatalogError(f"{table.where}: status {status!r}")
     return status
 
@@ -312,7 +313,7 @@ def _setting(table: Table, role: str, language: str, checked: str, general: Gene
         source=table.text("source"),
         status=status_of(table),
         since=table.text("since", ""),
-        checked=table.text("checked", checked),
+        checked=table.text("checked") if table.has("checked") else checked,
     )
     table.done()
     return setting

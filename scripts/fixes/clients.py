@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.servers import GoServer, Scripted, Server
 
-from fixes.proof import Load, Proof
+from fixes.proof import FRONT_PORT, Load, Proof
 from fixes.server_tools import Postgres, Redis
 from fixes.tools import C, Go, Java, Node, Php, Python, Ruby
 
@@ -105,7 +105,7 @@ GO = (
         Go(main="front.go"),
         BURSTS,
         SLOW,
-        proxy=True,
+        proxy=FRONT_PORT,
     ),
     Proof(
         "go-service-max-conns",
@@ -117,7 +117,7 @@ GO = (
         Go(main="front.go"),
         Load(20, 12, 40),
         SLOW,
-        proxy=True,
+        proxy=FRONT_PORT,
     ),
 )
 

@@ -26,7 +26,8 @@ from fixes.splice import splice
 from fixes.tools import PROGRAMS, Kit, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
-FRONT_PORT = 8080  # of a proxy
+FRONT_PORT = 8080  # of a service that calls the server
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Proof:
     tool: Tool
     load: Load
     server: Server | None = None  # for a client's mistake
-    proxy: bool = False  # the program listens on FRONT_PORT and calls the server
-    beside: bool = False  # a proxy, too: its server runs on its own host, and what they say is captured on the loopback
+    proxy: int = 0  # the program listens on this port and calls the server
+    local: bool = False  # all runs on one host and is captured on its loopback, as a snippet's own addresses want it
     rest_s: float = 2.5
     port: int = PORT  # of the service
     said: tuple[str, ...] = ()  # to diagnose, where the packets do not name the program
@@ -170,9 +171,9 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             process = stack.enter_context(Process(host, server, folder / f"{port}.out"))
             process.wait_for(listening(host, port), "server")
         host, client = load(proof, command, network, lab)
-        ports = (FRONT_PORT, proof.port) if proof.proxy else (proof.port,)
+        ports = [port for port in (proof.proxy, proof.port) if port]
         point = Point(
-            device="lo" if proof.beside else INTERFACE,
+            device="lo" if proof.local else INTERFACE,
             filter=" or ".join(("udp", *(f"tcp port {port}" for port in ports))),  # udp is the closing mark
         )
         with Tcpdump(network.client, point, path, folder / "tcpdump.out"):
@@ -182,7 +183,7 @@ def capture(proof: Proof, source: str, folder: Path, lab: Lab, number: int) -> S
             if status is not None:
                 raise LabError(f"{' '.join(client)} ended with {status}: {process.log.read_text()[-500:]}")
             time.sleep(proof.rest_s)
-            mark(network.client, "127.0.0.1" if proof.beside else network.server.address)
+            mark(network.client, LOOPBACK if proof.local else network.server.address)
             time.sleep(LAST_REST_S)
     return Side(path, json.loads(pcapdiag("diagnose", "--format", "json", *proof.said, str(path))))
 
@@ -191,25 +192,23 @@ def servers(
     proof: Proof, command: list[str], folder: Path, network: Network, lab: Lab
 ) -> Iterator[tuple[Host, list[str], int]]:
     """What listens: a host, a command and a port each."""
+    host = network.client if proof.local else network.server
     if proof.server:
-        yield (
-            network.client if proof.beside else network.server,
-            proof.server.prepare(network.server, folder, lab.go).command,
-            proof.port,
-        )
+        yield host, proof.server.prepare(host, folder, lab.go).command, proof.port
     else:
-        yield network.server, command, proof.port
-    if proof.proxy or proof.beside:
-        yield network.client, command, PORT if proof.beside else FRONT_PORT
+        yield host, command, proof.port
+    if proof.proxy:
+        yield network.client, command, proof.proxy
 
 
 def load(proof: Proof, command: list[str], network: Network, lab: Lab) -> tuple[Host, list[str]]:
     """What calls: the program itself, or where that is a server or proxy, a client that keeps its connections."""
-    if proof.server and not proof.proxy and not proof.beside:
-        return network.client, [*command, f"http://{network.server.address}:{proof.port}/", *proof.load.words]
-    host, address, port = network.client, network.server.address, proof.port
-    if proof.proxy or proof.beside:
-        host, address, port = network.server, network.client.address, PORT if proof.beside else FRONT_PORT
+    server = LOOPBACK if proof.local else network.server.address
+    if proof.server and not proof.proxy:
+        return network.client, [*command, f"http://{server}:{proof.port}/", *proof.load.words]
+    host, address, port = network.client, server, proof.port
+    if proof.proxy:
+        host, address, port = network.server, network.client.address, proof.proxy
     client = [str(lab.go["new"].programs / "client"), "-url", f"http://{address}:{port}/", "-mode", "transport"]
     return host, [*client, "-per-host", "100", "-idle-timeout", "90s", *proof.load.flags]
 

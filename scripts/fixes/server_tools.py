@@ -79,9 +79,7 @@ class Gunicorn(Tool):
 
 @dataclass(frozen=True)
 class Uvicorn(Tool):
-    """Its mistake is among its flags: a file of them, a line each."""
-
-    file = "flags"
+    file = "main.py"
 
     def version(self, kit: Kit) -> str:
         return "Uvicorn " + run(str(kit.python()), "-m", "uvicorn", "--version").split()[2]
@@ -89,8 +87,7 @@ class Uvicorn(Tool):
     def prepare(self, folder: Path, source: str, kit: Kit) -> list[str]:
         (folder / self.file).write_text(source)
         (folder / "app.py").write_text((PROGRAMS / "python" / "uvicorn_app.py").read_text())
-        flags = [word for line in source.splitlines() if not line.startswith("#") for word in line.split()]
-        return [str(kit.python()), "-m", "uvicorn", "--app-dir", str(folder), *flags, "app:app"]
+        return [str(kit.python()), "-B", str(folder / self.file)]
 
 
 @dataclass(frozen=True)

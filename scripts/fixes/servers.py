@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fixes.proof import Load, Proof
 from fixes.server_tools import Apache, Gunicorn, Haproxy, Nginx, NodeServer, Puma, Uvicorn
 from fixes.tools import Go, Tool
@@ -13,7 +15,7 @@ SAMPLE_PORT = 8080  # in the snippets of programs that listen by themselves
 
 
 def server(
-    name: str, product: str, cause: str, setting: str, mistake: str, load: Load, program: str, tool: Tool, **more: int
+    name: str, product: str, cause: str, setting: str, mistake: str, load: Load, program: str, tool: Tool, **more: Any
 ) -> Proof:
     return Proof(name, product, cause, setting, mistake, program, tool, load, **more)
 
@@ -53,8 +55,8 @@ PROOFS = (
            "python/gunicorn_keepalive.conf.py", Gunicorn()),
     server("gunicorn-sync", "Gunicorn", CLOSE, "worker_class", "sync workers", BUSY, "python/gunicorn_sync.conf.py",
            Gunicorn()),
-    server("uvicorn-keep-alive", "Uvicorn", IDLE, "--timeout-keep-alive", "1 s, calls each 1.6 s", CALM,
-           "python/uvicorn.flags", Uvicorn()),
+    server("uvicorn-keep-alive", "Uvicorn", IDLE, "--timeout-keep-alive", "timeout_keep_alive 1 s, calls each 1.6 s", CALM,
+           "python/uvicorn_run.py", Uvicorn(), port=8000, local=True),
     server("haproxy-keep-alive", "HAProxy", IDLE, "timeout http-keep-alive", "0.5 s, calls each 1.6 s", CALM,
            "haproxy/keep_alive.cfg", Haproxy()),
     server("haproxy-httpclose", "HAProxy", CLOSE, "option httpclose", "option httpclose", BUSY, "haproxy/httpclose.cfg",

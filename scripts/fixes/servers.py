@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.servers import PORT, GoServer
+
 from fixes.proof import Load, Proof
 from fixes.server_tools import Apache, Gunicorn, Haproxy, Nginx, NodeServer, Puma, Uvicorn
 from fixes.tools import Go, Tool
 
+OFF = "never-reuse-keepalive-disabled"
 IDLE, CAP, CLOSE = "server-idle-timeout", "server-max-requests", "server-connection-close"
 CALM = Load(3, 6, 1600)  # calls further apart than the timers below
 BUSY = Load(4, 16, 60)
+BACKEND = GoServer(("-addr", ":8080", "-delay", "5ms"), logs=False)
 SAMPLE_PORT = 8080  # in the snippets of programs that listen by themselves
 
 
@@ -58,9 +62,16 @@ PROOFS = (
     server("uvicorn-keep-alive", "Uvicorn", IDLE, "--timeout-keep-alive", "timeout_keep_alive 1 s, calls each 1.6 s", CALM,
            "python/uvicorn_run.py", Uvicorn(), port=8000, local=True),
     server("haproxy-keep-alive", "HAProxy", IDLE, "timeout http-keep-alive", "0.5 s, calls each 1.6 s", CALM,
-           "haproxy/keep_alive.cfg", Haproxy()),
+           "haproxy/keep_alive.cfg", Haproxy(), port=SAMPLE_PORT, said=("--server", "haproxy")),
     server("haproxy-httpclose", "HAProxy", CLOSE, "option httpclose", "option httpclose", BUSY, "haproxy/httpclose.cfg",
-           Haproxy()),
+           Haproxy(), port=SAMPLE_PORT, said=("--server", "haproxy")),
     server("puma-persistent-timeout", "Puma", IDLE, "persistent_timeout", "1 s, calls each 1.6 s", CALM,
-           "puma/persistent_timeout.rb", Puma()),
+           "puma/persistent_timeout.rb", Puma(), said=("--server", "puma")),
+    server("nginx-upstream", "nginx towards its backends", OFF,
+           'proxy_http_version 1.1 and proxy_set_header Connection ""', "proxy_pass as it comes before nginx 1.29.7", BUSY,
+           "nginx/upstream.conf", Nginx(), server=BACKEND, port=SAMPLE_PORT, proxy=PORT, local=True,
+           said=("--client", "nginx-upstream")),
+    server("haproxy-upstream", "HAProxy towards its servers", OFF, "http-reuse", "option http-server-close in the backend",
+           BUSY, "haproxy/upstream.cfg", Haproxy(), server=BACKEND, port=SAMPLE_PORT, proxy=PORT, local=True,
+           said=("--client", "haproxy-upstream")),
 )  # fmt: skip

@@ -221,7 +221,9 @@ def judged(before: Side, after: Side) -> tuple[str, str]:
     said = json.loads(pcapdiag("compare", "--format", "json", str(before.capture), str(after.capture)))
     leading = before.leading
     assert leading is not None
-    own = next(finding for finding in said["findings"] if finding["code"] == leading["code"])
+    own = next((finding for finding in said["findings"] if finding["code"] == leading["code"]), None)
+    if own is None:
+        return said["outcome"], f"compare says nothing of {leading['name']}"
     new = [
         finding["name"]
         for finding in said["findings"]

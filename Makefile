@@ -38,8 +38,10 @@ check:  ## all that CI runs, in clean copies
 	.ci/run
 
 .PHONY: readme
-readme: dev  ## write the README's example again from the program's output
+readme: dev  ## write the README's example, and what PYTHON.md and TABLES.md show, again from the program's output
 	$(VENV)/bin/python scripts/update_readme.py
+	$(VENV)/bin/python scripts/update_python_page.py
+	$(VENV)/bin/python scripts/make_table_pages.py
 
 .PHONY: bench
 bench: build  ## measure against capinfos, tcptrace, tshark and dpkt; CAPTURE=FILE, or one is made (root)

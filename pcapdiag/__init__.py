@@ -1,30 +1,68 @@
 """Read a packet capture, say what every TCP connection did, and name the client or server setting to change.
 
-``pcapdiag.analyze([path, ...])`` returns a :class:`pcapdiag.model.report.Report`; the command line prints it.
+``pcapdiag.analyze(path)`` returns a :class:`pcapdiag.model.report.Report`; the command line prints it.
+``pcapdiag.read(path)`` returns the connections and exchanges as tables, without judging them.
 ``pcapdiag.compare(before, after)`` returns a :class:`pcapdiag.model.comparison.Comparison` of two of them.
+``pcapdiag.states([path, ...])`` returns a :class:`pcapdiag.model.states.StateReport`: sockets by TCP state over time.
+``docs/PYTHON.md`` shows both at work.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pcapdiag._version import __version__
 
 if TYPE_CHECKING:
+    from pcapdiag.capture import Capture, read
     from pcapdiag.comparing import compare
-    from pcapdiag.pipeline import analyze
+    from pcapdiag.counting import states
+    from pcapdiag.errors import CaptureError, PcapdiagError, UsageError
+    from pcapdiag.interchange.findings import findings
+    from pcapdiag.interchange.sheet import Sheet
+    from pcapdiag.model.report import Report
+    from pcapdiag.pipeline import Options, analyze
 
-__all__ = ["__version__", "analyze", "compare"]
+__all__ = [
+    "Capture",
+    "CaptureError",
+    "Options",
+    "PcapdiagError",
+    "Report",
+    "Sheet",
+    "UsageError",
+    "__version__",
+    "analyze",
+    "compare",
+    "findings",
+    "read",
+    "states",
+]
+
+# Public name -> its module, imported when the name is first asked for: most bring NumPy, and --help must not wait.
+_MODULES = {
+    "Capture": "pcapdiag.capture",
+    "CaptureError": "pcapdiag.errors",
+    "Options": "pcapdiag.pipeline",
+    "PcapdiagError": "pcapdiag.errors",
+    "Report": "pcapdiag.model.report",
+    "Sheet": "pcapdiag.interchange.sheet",
+    "UsageError": "pcapdiag.errors",
+    "analyze": "pcapdiag.pipeline",
+    "compare": "pcapdiag.comparing",
+    "findings": "pcapdiag.interchange.findings",
+    "read": "pcapdiag.capture",
+    "states": "pcapdiag.counting",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """``analyze`` and ``compare``, imported when first asked for: they bring NumPy, and ``--help`` must not wait."""
-    if name == "analyze":
-        from pcapdiag.pipeline import analyze
-
-        return analyze
-    if name == "compare":
-        from pcapdiag.comparing import compare
-
-        return compare
+    """A public name, from its module."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,17 @@ from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
 from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
-from pcapdiag.model.words import Opening, TcpState
+from pcapdiag.model.words import Opening, Side
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
+
+Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
 
 @dataclass(frozen=True)
@@ -60,32 +65,54 @@ class Tables:
     duplicates: int
 
 
-def analyze(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Report:
+@dataclass(frozen=True)
+class Selection:
+    """Which of a capture's connections are looked at.
+
+    Attributes:
+        alias: for each connection the number of the one that it repeats, 0 for none.
+        chosen: those that pass the filters.
+        start, end: of the capture, nanoseconds since the epoch.
+    """
+
+    alias: Column
+    chosen: NDArray[np.bool_]
+    start: int
+    end: int
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Those that pass the filters, each once."""
+        return np.asarray(self.chosen & (self.alias == 0))
+
+
+def analyze(paths: Paths, options: Options | None = None, progress: Progress | None = None) -> Report:
     """Diagnose captures, taken as one.
+
+    Args:
+        paths: a path, or several; ``-`` is standard input.
+        options: which connections; all by default.
+        progress: called with the bytes read and the bytes in all (None where unknown).
 
     Raises:
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
         UsageError: an option makes no sense.
     """
-    options = options or Options()
-    tables = read_tables(paths, progress)
-    connections, counters = tables.connections, tables.counters
-    if not len(connections):
-        raise nothing_to_analyse(paths, tables)
-    start = counters.first_at or 0
-    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
-    alias = aliases(connections)
-    keep = (alias == 0) & chosen(connections, options, start)
-    if not keep.any():
-        raise UsageError(
-            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
-        )
-    pools = partition(connections, tables.exchanges, keep, start, end)
-    desk = Desk(counters.file_starts)
+    names = named(paths)
+    return judged(names, read_tables(names, progress), options or Options())
+
+
+def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
+    """The Report on tables that were read from these paths."""
+    selection = select(paths, tables, options)
+    connections, keep = tables.connections, selection.keep
+    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
+    desk = Desk(tables.counters.file_starts)
     judgement = judge(pools, all_rules(), desk)
-    rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
+    repeated = np.where(selection.chosen, selection.alias, 0)
+    rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
     return Report(
-        capture=capture_info(tables, alias),
+        capture=capture_info(tables, selection.alias),
         verdict=judgement.verdict,
         findings=judgement.findings,
         pools=tuple(report_rows.pool_row(pool, desk) for pool in taken_out(pools)),
@@ -94,6 +121,33 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         not_evaluated=judgement.not_evaluated,
         version=__version__,
     )
+
+
+def named(paths: Paths) -> tuple[str, ...]:
+    """One path or several, as strings."""
+    if isinstance(paths, str | os.PathLike):
+        return (os.fspath(paths),)
+    return tuple(os.fspath(path) for path in paths)
+
+
+def select(paths: Sequence[str], tables: Tables, options: Options) -> Selection:
+    """Apply the filters.
+
+    Raises:
+        CaptureError: there is no connection at all.
+        UsageError: none passes.
+    """
+    connections, counters = tables.connections, tables.counters
+    if not len(connections):
+        raise nothing_to_analyse(paths, tables)
+    start = counters.first_at or 0
+    end = max(counters.last_at or 0, int(connections.last_at.max()))  # a clock may step back
+    selection = Selection(aliases(connections), chosen(connections, options, start), start, end)
+    if not selection.keep.any():
+        raise UsageError(
+            f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
+        )
+    return selection
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:
@@ -212,8 +266,8 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     exchanges = tracker.exchanges
     connections = from_matrix(tracker.rows.wide_buffer, connection_rows.WIDE, tracker.rows.count)
     connections |= from_matrix(tracker.rows.narrow_buffer, connection_rows.NARROW, tracker.rows.count)
-    age(connections, tracker.last_at)
-    strings = tracker.rows.strings.values
+    table = ConnectionTable(connections, tracker.rows.strings.values)
+    age(table, max(counters.last_at or 0, tracker.last_at))
     tracker.rows = connection_rows.ConnectionRows()  # frees the matrices before the other table is turned
     numbers = np.asarray(exchanges.narrow_buffer)[: exchanges.count * len(exchange_rows.NARROW)]
     # Exchanges of one connection were stored in their order; sorting by connection keeps it.
@@ -224,7 +278,7 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     del exchanges, numbers
     tracker.exchanges = exchange_rows.ExchangeRows()
     return Tables(
-        ConnectionTable(connections, strings),
+        table,
         ExchangeTable(columns),
         counters,
         decoder.segments,
@@ -233,15 +287,14 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     )
 
 
-# TIME_WAIT, and FIN_WAIT_2 of a closed socket, last 60 s on Linux (TCP_TIMEWAIT_LEN, net.ipv4.tcp_fin_timeout).
-WAIT = 60_000_000_000
+def age(connections: ConnectionTable, end: int) -> None:
+    """States that go on without a packet have done so when the capture goes on for long enough."""
+    quiet = connections.last_at + QUIET <= end
+    for side in (Side.CLIENT, Side.SERVER):
+        column = connections.columns[f"{side.word}_state"]
+        rows = np.flatnonzero(quiet & np.isin(column, SELF_ENDING))
+        if len(rows):  # else it may be a column of zeros, which cannot be written to
+            column[rows] = steps_of(connections.take(rows), side, end).at(end)
 
 
-def age(connections: dict[str, Column], end: int) -> None:
-    """States that end by themselves have ended when the capture goes on for a minute."""
-    aged = connections["last_at"] + WAIT <= end
-    for name in ("client_state", "server_state"):
-        column = connections[name]
-        over = aged & ((column == TcpState.TIME_WAIT) | (column == TcpState.FIN_WAIT_2))
-        if over.any():  # a column of zeros cannot be written to
-            column[over] = TcpState.CLOSED
+QUIET = 1_000_000_000  # ns; nothing is on its way any more, and none of these states ends sooner

@@ -342,4 +342,5 @@ def connection_row(pool: Pool, n: dict[str, int], close_class: int, linger: int,
         first_frame=desk.frame(n["first_frame"]),
         last_frame=desk.frame(n["last_frame"]),
         closing_frame=desk.frame(n["close_frame"]) if closed else None,
+        closed_at=n["close_at"] if closed else None,
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Keep the README true: its example is what the program prints, its commands are what CI runs.  docs/COMPARE.md too.
+"""Keep the README true: its example is what the program prints, its commands are what CI runs.  Pages of docs/ too.
 
     scripts/update_readme.py                  write the examples again, from the program's own output
     scripts/update_readme.py --check          fail when it differs
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "COMPARE.md")
+PAGES = (README, ROOT / "docs" / "COMPARE.md", ROOT / "docs" / "STATES.md")
 WIDTH = "80"
 # -m pcapdiag would take the source tree, from the working directory; this takes what is installed.
 RUN = "import sys; from pcapdiag.cli import main; sys.exit(main())"

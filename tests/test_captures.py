@@ -110,7 +110,6 @@ def test_sockets_in_time_wait_are_those_that_ss_counted(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_as_json_keeps_the_contract(name: str) -> None:
     VALIDATOR.validate(json.loads(report_json.diagnosis(report_of(name), with_connections=True)))
-    VALIDATOR.validate(json.loads("".join(report_json.connections(report_of(name)))))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -47,17 +47,6 @@ def test_every_report_is_valid(make: Callable[[], Report]) -> None:
     report = with_rows(make())
     VALIDATOR.validate(json.loads(report_json.diagnosis(report)))
     VALIDATOR.validate(json.loads(report_json.diagnosis(report, with_connections=True)))
-    VALIDATOR.validate(json.loads("".join(report_json.connections(report))))
-
-
-def test_a_line_of_ndjson_is_a_connection() -> None:
-    row_validator = VALIDATOR.evolve(schema={"$ref": "#/$defs/connection", "$defs": SCHEMA["$defs"]})
-    lines = list(report_json.ndjson(with_rows(mock.report())))
-    assert len(lines) == 2
-    for line in lines:
-        assert line.endswith("\n")
-        assert line.count("\n") == 1
-        row_validator.validate(json.loads(line))
 
 
 def test_the_keys_of_the_contract_are_there() -> None:
@@ -106,7 +95,6 @@ def test_the_keys_of_the_contract_are_there() -> None:
 def test_connections_are_there_when_asked_for_and_only_then() -> None:
     assert "connections" not in json.loads(report_json.diagnosis(with_rows(mock.report())))
     assert json.loads(report_json.diagnosis(mock.report(), with_connections=True))["connections"] == []
-    assert json.loads("".join(report_json.connections(mock.report())))["connections"] == []
 
 
 def test_frames_of_several_files_name_their_file() -> None:

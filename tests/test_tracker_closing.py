@@ -504,3 +504,58 @@ test_a_request_stays_open_where_the_server_closes_without_a_byte = scenario(
     expect open_request 1
 """
 )
+
+test_whose_fin_answers_the_other_and_when_each_is_acknowledged_first = scenario(
+    HANDSHAKE
+    + """
+    @1.000 > F.
+    @1.040 < .
+    @1.041 < .
+    @2.000 < F.
+    @2.001 > .
+    @2.100 < again
+    @2.101 > .
+    expect fin_acked_at client 1700000001040000000 server 1700000002001000000
+    expect fin_answers client 0 server 1
+"""
+)
+
+test_the_ack_of_a_fin_may_be_captured_ahead_of_it = scenario(
+    HANDSHAKE
+    + """
+    @1.000 < . ack 2
+    @1.001 > F.
+    expect fin_acked_at client 1700000001001000000
+"""
+)
+
+test_fins_that_cross_answer_neither = scenario(
+    HANDSHAKE
+    + """
+    @1.000 > F.
+    @1.001 < F. ack 1
+    expect fin_acked_at client 0 server 0
+    expect fin_answers client 0 server 0
+"""
+)
+
+test_a_server_that_repeats_its_syn_ack_has_not_taken_the_handshake = scenario(
+    """
+    > S
+    < S.
+    > .
+    @1 < again
+    > .
+    expect synack_at 1700000001000000000
+    expect client ESTABLISHED server SYN_RECEIVED
+"""
+)
+
+test_an_answered_dial_whose_syn_ack_was_not_captured_is_established = scenario(
+    """
+    > S
+    < S. lost
+    > P. "hello"
+    expect client ESTABLISHED server UNKNOWN
+"""
+)

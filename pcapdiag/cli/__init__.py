@@ -12,12 +12,16 @@ from collections.abc import Sequence
 import click
 
 from pcapdiag._version import __version__
+from pcapdiag.cli.columns import columns
 from pcapdiag.cli.compare import compare
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
+from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
+from pcapdiag.cli.states import states
 from pcapdiag.errors import PcapdiagError
 
 OK = 0
@@ -42,6 +46,7 @@ def pcapdiag(context: click.Context) -> None:
       pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
       pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
+      pcapdiag states buy.pcap                        # what netstat would have shown, when
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
     Exit codes: 0 done; 1 findings at or above --fail-on; 2 input or usage error.
@@ -50,7 +55,18 @@ def pcapdiag(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (diagnose, compare, connections, explain, rules, settings):
+for _command in (
+    diagnose,
+    compare,
+    connections,
+    exchanges,
+    findings,
+    states,
+    columns,
+    explain,
+    rules,
+    settings,
+):
     pcapdiag.add_command(_command)
 
 

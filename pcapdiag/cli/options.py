@@ -83,6 +83,11 @@ def files(command: Command) -> Command:
 
 def filters(command: Command) -> Command:
     """--client, --server, --port, --since, --until."""
+    return ends(lifetimes(command))
+
+
+def ends(command: Command) -> Command:
+    """--client, --server, --port."""
     for option in reversed(
         (
             click.option(
@@ -103,6 +108,16 @@ def filters(command: Command) -> Command:
                 metavar="N",
                 help="Only connections to this server port.",
             ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def lifetimes(command: Command) -> Command:
+    """--since, --until."""
+    for option in reversed(
+        (
             click.option(
                 "--since",
                 metavar="TIME",

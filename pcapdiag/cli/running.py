@@ -6,9 +6,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
@@ -16,7 +17,10 @@ from pcapdiag.cli.options import When
 from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
+    from pcapdiag.capture import Capture
     from pcapdiag.model.report import Report
+    from pcapdiag.model.states import StateReport
+    from pcapdiag.pipeline import Options
 
 PATIENCE_S = 1.0  # a run shorter than this shows no progress
 STEP = 1 << 20  # bytes between two looks at the progress
@@ -33,13 +37,46 @@ def analyze(
     with_connections: bool,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
-    from pcapdiag.pipeline import Options
     from pcapdiag.pipeline import analyze as run
+
+    options = _options(files, client, server, port, since, until, with_connections=with_connections)
+    with Progress(sys.stderr) as progress:
+        return run(files, options, progress if progress.wanted else None)
+
+
+def read(
+    files: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+) -> Capture:
+    """The connections and exchanges of these files, not judged; progress likewise."""
+    from pcapdiag.capture import read as run
+
+    options = _options(files, client, server, port, since, until)
+    with Progress(sys.stderr) as progress:
+        return run(files, options, progress if progress.wanted else None)
+
+
+def _options(
+    files: tuple[str, ...],
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    *,
+    with_connections: bool = False,
+) -> Options:
+    from pcapdiag.pipeline import Options
 
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
     since, until = since or When(), until or When()
-    options = Options(
+    return Options(
         client=client,
         server=server,
         port=port,
@@ -49,8 +86,56 @@ def analyze(
         until_relative=until.after_start,
         with_connections=with_connections,
     )
+
+
+def states(
+    files: tuple[str, ...],
+    *,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    at: When | None,
+    every: int | None,
+    rows: int | None,
+    by: str,
+    end: str,
+    time_wait: int,
+    fin_timeout: int,
+    with_findings: bool,
+) -> StateReport:
+    """The connections of these files by state; progress as for :func:`analyze`."""
+    from pcapdiag.counting import Sampling
+    from pcapdiag.counting import states as run
+    from pcapdiag.pipeline import Options
+    from pcapdiag.pools.state_timeline import Kernel
+
+    if files.count("-") > 1:
+        raise UsageError("-: standard input can be read only once")
+    since, until, at = since or When(), until or When(), at or When()
+    options = Options(
+        client=client,
+        server=server,
+        port=port,
+        since=since.at,
+        until=until.at,
+        since_relative=since.after_start,
+        until_relative=until.after_start,
+    )
+    both = ("client", "server")
+    sampling = Sampling(
+        at=at.at,
+        at_relative=at.after_start,
+        every=every,
+        rows=rows,
+        by=by,
+        ends=both if end == "both" else (end,),
+        with_findings=with_findings,
+        kernel=Kernel(time_wait, fin_timeout),
+    )
     with Progress(sys.stderr) as progress:
-        return run(files, options, progress if progress.wanted else None)
+        return run(files, options, sampling, progress if progress.wanted else None)
 
 
 class Progress:
@@ -119,10 +204,30 @@ def write(pieces: Iterable[str], output: str | None) -> None:
         except OSError as error:
             raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
         return
-    try:
+    with _standard_output():
         for piece in pieces:
             sys.stdout.write(piece)
         sys.stdout.flush()
+
+
+def write_bytes(write_to: Callable[[BinaryIO], None], output: str | None) -> None:
+    """Likewise, what a function writes to a binary file."""
+    if output is not None and output != "-":
+        try:
+            with open(output, "wb") as file:
+                write_to(file)
+        except OSError as error:
+            raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
+        return
+    with _standard_output():
+        write_to(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         # Nothing more can be written: not now, nor by the interpreter's flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

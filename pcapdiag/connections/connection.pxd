@@ -24,7 +24,7 @@ cdef class Half:
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
     cdef public long long bytes, gap_bytes, truncated_bytes
     cdef public long long last_data_at
-    cdef public long long fin_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
+    cdef public long long fin_at, fin_acked_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
     cdef public int fin_frame, rst_frame
     cdef public list pending
     cdef public Py_ssize_t pending_bytes

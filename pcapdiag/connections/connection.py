@@ -77,6 +77,7 @@ class Half:
         self.fin_sequence = 0  # one past the FIN
         self.fin_acknowledgment = -1
         self.fin_acked = False
+        self.fin_acked_at = 0
         self.fin_fed = False
         self.fin_unseen = False  # never captured, but the other side acknowledged one byte behind the last one
         self.rst_at = 0

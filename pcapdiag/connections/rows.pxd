@@ -1,6 +1,6 @@
 cimport cython
 from pcapdiag.connections.connection cimport Connection, Half
-from pcapdiag.connections.states cimport conn_state, implied_state, initiator, opening
+from pcapdiag.connections.states cimport conn_state, covers, implied_state, initiator, opening
 from pcapdiag.exchanges.framer cimport Framer
 
 cdef Py_ssize_t _WIDE, _NARROW

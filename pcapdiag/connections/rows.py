@@ -7,6 +7,7 @@ from array import array
 from pcapdiag.connections.connection import Connection, Half
 from pcapdiag.connections.states import (
     conn_state,
+    covers,
     implied_state,
     initiator,
     opening,
@@ -42,6 +43,9 @@ WIDE = (
     "server_stall_ns",
     "expect_wait_ns",  # between Expect: 100-continue and a body that no 100 had asked for
     "goodbye_at",  # of a close_notify, which a FIN may follow much later; 0 where ``goodbye`` is none
+    "client_fin_acked_at",  # of the other side's first segment that acknowledges it
+    "server_fin_acked_at",
+    "synack_at",  # the last SYN-ACK
 )
 
 # 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
@@ -130,10 +134,12 @@ NARROW = (
     "server_needless",
     "client_fin_unseen",  # never captured, but the other side acknowledged it
     "server_fin_unseen",
+    "client_fin_answers",  # its FIN acknowledges the server's: it closed second
+    "server_fin_answers",
 )
 
-_WIDE = 27
-_NARROW = 84
+_WIDE = 30
+_NARROW = 86
 
 
 class Strings:
@@ -155,7 +161,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 544 bytes a connection."""
+    """The connection table while it grows: 576 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -218,6 +224,9 @@ class ConnectionRows:
         )
         w[i + 23] = client.stall_ns
         w[i + 24] = server.stall_ns
+        w[i + 27] = client.fin_acked_at
+        w[i + 28] = server.fin_acked_at
+        w[i + 29] = c.synack_at
         n = self.narrow
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
@@ -294,6 +303,8 @@ class ConnectionRows:
         n[i + 81] = server.needless
         n[i + 82] = client.fin_unseen
         n[i + 83] = server.fin_unseen
+        n[i + 84] = client.fin_at != 0 and covers(client.fin_acknowledgment, server)
+        n[i + 85] = server.fin_at != 0 and covers(server.fin_acknowledgment, client)
         if framer is None:
             n[i + 31] = n[i + 32] = n[i + 35] = n[i + 36] = 0
             # Data that no framer saw (only acknowledged, never captured) leaves the count a bound.

@@ -64,11 +64,13 @@ def implied_state(half: Half, other: Half) -> int:
     if half.fin_at == 0:
         if other.fin_at:
             return _CLOSE_WAIT
-        if c.established_at or c.synack_count == 0:
-            if c.syn_count and not c.synack_count:
-                return _SYN_SENT if half is c.client else _UNKNOWN
+        if c.syn_count and not c.synack_count and opening(c) != _HANDSHAKE:
+            return _SYN_SENT if half is c.client else _UNKNOWN
+        if half is c.client or c.synack_count == 0:
             return _ESTABLISHED
-        return _ESTABLISHED if half is c.client else _SYN_RECEIVED
+        # Behind the client's ACK a server that took it sends no SYN-ACK again; one with a full accept queue does.
+        mute = half.packets == c.synack_count
+        return _SYN_RECEIVED if mute and (c.established_at == 0 or c.synacks_late) else _ESTABLISHED
     if other.fin_at == 0:
         return _FIN_WAIT_2 if half.fin_acked else _FIN_WAIT_1
     if covers(half.fin_acknowledgment, other):  # passive closer

@@ -381,6 +381,7 @@ class Tracker(SegmentSink):
             return 0
         if other.fin_at and not other.fin_acked and covers(ack, other):
             other.fin_acked = True
+            other.fin_acked_at = s.at
             if half.fin_at and half.fin_acked:
                 self.now_closed(half.connection)
         ahead = (ack - other.next_sequence) & _M
@@ -592,6 +593,7 @@ class Tracker(SegmentSink):
             half.fin_acknowledgment = s.acknowledgment if flags & _ACK else -1
             if covers(half.other.acknowledgment, half):
                 half.fin_acked = True  # its ACK was captured first
+                half.fin_acked_at = s.at
         elif flags & _FIN and length == 0:
             half.retransmitted += 1
         if half.fin_at and not half.fin_fed and half.expected == ((half.fin_sequence - 1) & _M):

@@ -116,6 +116,7 @@ class ConnectionRow:
     first_frame: FrameRef
     last_frame: FrameRef
     closing_frame: FrameRef | None
+    closed_at: int | None = None  # time of the first FIN or RST
 
 
 @dataclass(frozen=True)

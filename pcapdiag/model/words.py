@@ -128,6 +128,17 @@ class CloseClass(Word):
     UNUSED = 5  # closed without ever carrying a request
 
 
+class ExchangeOutcome(Word):
+    """How far an exchange came."""
+
+    COMPLETE = 0
+    REQUEST_CUT = 1  # the connection closed before the request had been sent
+    UNANSWERED = 2  # it closed without a response
+    RESPONSE_CUT = 3  # it closed before the response had ended
+    OPEN = 4  # under way when the capture ended
+    UNKNOWN = 5  # the bytes that would tell were not captured
+
+
 class Severity(StrEnum):
     """What it costs if the claim is true."""
 

@@ -8,7 +8,7 @@ Text is as it was on the wire.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -54,19 +54,9 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
     return json_dumps(whole, indent=2) + "\n"
 
 
-def connections(report: Report) -> Iterator[str]:
-    """``{schema, capture, connections}`` in pieces, a connection per line."""
-    head = json_dumps({"schema": SCHEMA, "capture": _capture(report.capture)})
-    yield f'{head[:-1]}, "connections": ['
-    for at, row in enumerate(report.connections):
-        yield f"{',' if at else ''}\n{json_dumps(connection(row))}"
-    yield "\n]}\n"
-
-
-def ndjson(report: Report) -> Iterator[str]:
-    """A line per connection."""
-    for row in report.connections:
-        yield json_dumps(connection(row)) + "\n"
+def head(capture: CaptureInfo) -> str:
+    """What a document of rows begins with: an object of ``schema`` and ``capture``."""
+    return json_dumps({"schema": SCHEMA, "capture": _capture(capture)})
 
 
 def connection(row: ConnectionRow) -> Object:
@@ -123,6 +113,7 @@ def connection(row: ConnectionRow) -> Object:
             "last": _frame(row.last_frame),
             "closing": None if row.closing_frame is None else _frame(row.closing_frame),
         },
+        "closed_at": None if row.closed_at is None else rfc3339(row.closed_at),
     }
 
 
@@ -236,14 +227,14 @@ def _finding(finding: Finding) -> Object:
         "pools": list(finding.pools),
         "title": json_text(finding.title),
         "claim": json_text(finding.claim),
-        "measured": _measures(finding.measured),
+        "measured": measures(finding.measured),
         "causes": [_cause(claim) for claim in finding.causes],
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "would_refute": json_text(finding.would_refute),
         "not_the_fix": [json_text(text) for text in finding.not_the_fix],
         "action": json_text(finding.action) if finding.action else None,
         "follows_from": finding.follows_from or None,
-        "predicted": _measures(finding.predicted),
+        "predicted": measures(finding.predicted),
     }
 
 
@@ -311,10 +302,10 @@ def _counts(counts: Mapping[str, int], words: Sequence[str]) -> Object:
     return {word: counts.get(word, 0) for word in words}
 
 
-def _measures(measures: Mapping[str, Any]) -> Object:
+def measures(measured: Mapping[str, Any]) -> Object:
     """What a rule measured; a rule's nanoseconds (``_ns``) leave as seconds (``_s``)."""
     out: Object = {}
-    for key, value in measures.items():
+    for key, value in measured.items():
         name = json_text(str(key))
         if name.endswith("_ns") and isinstance(value, Real):
             out[name.removesuffix("_ns") + "_s"] = float(value) / 1e9
@@ -330,7 +321,7 @@ def _measure(value: Any) -> Any:
     if isinstance(value, str):
         return json_text(value)
     if isinstance(value, Mapping):
-        return _measures(value)
+        return measures(value)
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):

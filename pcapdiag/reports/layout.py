@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TypeAlias
 
 from tabulate import tabulate
@@ -162,6 +163,17 @@ class Page:
             if left:
                 self._put(f"{' ' * indent}(and {plural(left, 'more frame')})")
 
+    def drawn(self, start: str, letters: str = "", styles: Mapping[str, str] | None = None) -> None:
+        """A line of a picture in ASCII, never wrapped: ``letters`` each in its style behind ``start``."""
+        if not self.color or not styles:
+            self._put(start + letters)
+            return
+        parts = []
+        for letter, run in groupby(letters):
+            text = "".join(run)
+            parts.append(f"\x1b[{_STYLES[styles[letter]]}m{text}\x1b[0m" if letter in styles else text)
+        self._lines.append(start + "".join(parts))
+
     def _put(self, line: str, style: str = "") -> None:
         line = line.rstrip()
         if self.color and style and line:
@@ -204,4 +216,4 @@ def _cell(cell: Cell) -> str:
 
 def _numeric(text: str) -> bool:
     """A number as the tables write them: with thousands separators, a unit, a share in parentheses."""
-    return text == "-" or re.fullmatch(r"[<>~]?=? ?[\d.,]+( ?%| ms| s)?( \([<>\d.%]+\))?", text) is not None
+    return text in ("-", "") or re.fullmatch(r"[<>~]?=? ?[\d.,]+( ?%| ms| s)?( \([<>\d.%]+\))?", text) is not None

@@ -1,4 +1,4 @@
-"""The JSON Schema of ``--format json``: the contract that programs rely on."""
+"""The JSON Schemas of ``--format json``: the contract that programs rely on (draft 2020-12)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from importlib.resources import files
 
 
 def pcapdiag_1() -> str:
-    """The text of the schema of ``pcapdiag/1`` (JSON Schema, draft 2020-12)."""
-    return files(__name__).joinpath("pcapdiag-1.schema.json").read_text(encoding="utf-8")
+    """The text of the schema of ``pcapdiag/1``, the output of ``diagnose`` and ``connections``."""
+    return _text("pcapdiag-1")
 
 
 def compare_1() -> str:
-    """The text of the schema of ``pcapdiag-compare/1``, likewise."""
-    return files(__name__).joinpath("pcapdiag-compare-1.schema.json").read_text(encoding="utf-8")
+    """The text of the schema of ``pcapdiag-compare/1``, the output of ``compare``."""
+    return _text("pcapdiag-compare-1")
+
+
+def states_1() -> str:
+    """The text of the schema of ``pcapdiag-states/1``, the output of ``states``."""
+    return _text("pcapdiag-states-1")
+
+
+def _text(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8")

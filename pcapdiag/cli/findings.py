@@ -1,0 +1,52 @@
+"""``pcapdiag findings``: a row per finding, cause and setting."""
+
+from __future__ import annotations
+
+import click
+
+from pcapdiag.cli import running, tabular
+from pcapdiag.cli.options import When, check_output, files, filters, output
+
+
+@click.command(short_help="The findings as a table, for other programs.")
+@files
+@tabular.format_option("text", "ndjson", "csv", "parquet", "arrow")
+@filters
+@output
+def findings(
+    files: tuple[str, ...],
+    format_: str,
+    client: str | None,
+    server: str | None,
+    port: int | None,
+    since: When | None,
+    until: When | None,
+    color: str,
+    width: int | None,
+    output: str | None,
+) -> None:
+    """List the findings of a diagnosis: as text a line each, else a row for each cause and setting.
+
+    For the whole report as one document use pcapdiag diagnose --format json.
+    pcapdiag columns findings says what each column means.
+
+    \b
+    Examples:
+      pcapdiag findings nightly.pcap
+      pcapdiag findings --format csv -o findings.csv nightly.pcap
+      pcapdiag findings --format ndjson nightly.pcap | jq -r '[.code, .setting, .recommended] | @tsv'
+    """
+    check_output(output, files)
+    tabular.check(format_, output)
+    report = running.analyze(
+        files, client=client, server=server, port=port, since=since, until=until, with_connections=False
+    )
+    if format_ != "text":
+        from pcapdiag.interchange.findings import findings as table
+
+        tabular.write(table(report), format_, output)
+        return
+    from pcapdiag.reports import text_findings
+
+    shown = text_findings.findings(report, width=running.columns(width), color=running.colored(color, output))
+    running.write([shown], output)

@@ -95,7 +95,7 @@ def _facts(setting: Setting, advice: SettingAdvice) -> list[tuple[str, str]]:
     rows = [
         ("governs", _words(setting.knob)),
         ("default", setting.default),
-        ("was", "; ".join(f"{change.value} {change.version}" for change in setting.history)),
+        ("was", "; ".join(f"{change.version}: {change.value}" for change in setting.history)),
         ("on the wire", setting.wire_note),
         ("scope", setting.scope),
         ("set to", advice.recommended),

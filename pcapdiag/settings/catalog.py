@@ -144,7 +144,7 @@ def advice(
         return [
             _filled(entry, setting, inferred, recommended, values, cause)
             for entry, setting in _first_settings(knob, role, protocol)
-            if setting.snippet
+            if entry.common and setting.snippet
         ]
     entry = product(product_id)
     found: list[SettingAdvice] = []
@@ -172,7 +172,7 @@ def _value(setting: Setting) -> str:
 
 def _first_settings(knob: Knob, role: str, protocol: str) -> Iterator[tuple[Product, Setting]]:
     for entry in load().products.values():
-        if not entry.common or not entry.speaks(protocol):
+        if not entry.speaks(protocol):
             continue
         settings = [setting for setting in entry.settings_for(knob) if setting.role == role]
         if settings:

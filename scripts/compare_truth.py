@@ -24,7 +24,9 @@ from compare.truth import QUESTIONS, Verdict, of_captures, of_practice  # noqa: 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--practice", type=Path, metavar="DIR")
     parser.add_argument("--captures", type=Path, metavar="DIR", default=ROOT / "captures")
     parser.add_argument("--all", action="store_true", help="a line for every capture")

@@ -32,10 +32,14 @@ from pcapdiag.errors import CaptureError  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--corpus", type=Path, metavar="DIR")
-    parser.add_argument("--show", default="", metavar="REASON", help="list what this reason explained; 'information'")
+    parser.add_argument(
+        "--show", default="", metavar="REASON", help="list what this reason explained; 'information'"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     return parser.parse_args()
 

@@ -89,7 +89,9 @@ def compare_tuple(
         where = f"{name} stream {stream.number} {stream.a}-{stream.b} frame {stream.first_frame}"
         if row is None:
             reason = missing_reason(stream, rows, undecoded)
-            if not reason and any(row.client[1] == stream.a[1] and row.server[1] == stream.b[1] for row in everyone):
+            if not reason and any(
+                row.client[1] == stream.a[1] and row.server[1] == stream.b[1] for row in everyone
+            ):
                 reason = "source-route"
             result.tell("connections", False, reason, f"{where}: no such row")
             continue

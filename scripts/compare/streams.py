@@ -12,7 +12,8 @@ from typing import Any
 
 # New segments that begin with one of these are counted as requests on any port.
 METHODS = tuple(
-    word + b" " for word in b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND SUBSCRIBE NOTIFY".split()
+    word + b" "
+    for word in b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND SUBSCRIBE NOTIFY".split()
 )
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 FIELDS = (

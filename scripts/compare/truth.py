@@ -45,7 +45,9 @@ def judge_capture(path: Path, document: dict[str, Any]) -> Verdict:
     verdict = Verdict(path.stem)
     truth = document["truth"]
     rows = [row for row in ours.read(path)[0] if row.server[1] == document["service_port"]]
-    verdict.tell("connections", same(len(rows), truth["connections"]), f"{len(rows)}, truth {truth['connections']}")
+    verdict.tell(
+        "connections", same(len(rows), truth["connections"]), f"{len(rows)}, truth {truth['connections']}"
+    )
     found = Counter((str(row.client[1]), row.requests, row.basis) for row in rows)
     verdict.tell(
         "requests",
@@ -99,7 +101,9 @@ def judge_label(path: Path, label: dict[str, Any]) -> Verdict:
     text = f"{len(rows)}, kernel {truth}, tshark {wire['streams']}"
     verdict.tell("connections", same(len(rows), truth if whole else wire["streams"]), text)
     log = label["facts"]["server_log"]
-    outcome, text = judge_distribution(rows, log["requests_per_conn_list"], log["connections_with_requests"], whole)
+    outcome, text = judge_distribution(
+        rows, log["requests_per_conn_list"], log["connections_with_requests"], whole
+    )
     if outcome == "violation" and not wire["rpc_agree"] and total(rows) == wire["http_requests_tshark"]:
         outcome = "equal"  # on the wire; the log lacks requests that met a closed or dead server
     verdict.tell("requests", outcome, text)

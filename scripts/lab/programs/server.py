@@ -40,9 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--reset-accepted", action="store_true", help="reset each connection as it comes")
     parser.add_argument("--refuse-body", type=int, default=0, help="answer 413 and close when the body is larger")
     parser.add_argument("--hint", default="", help="the Keep-Alive header of each response")
-    parser.add_argument(
-        "--keep", type=int, help="keep no more connections than this; others are told Connection: close"
-    )
+    parser.add_argument("--keep", type=int, help="keep no more connections than this; others are told Connection: close")
     return parser.parse_args()
 
 

@@ -65,7 +65,7 @@ def main() -> int:
     options = arguments()
     if options.list:
         for proof in PROOFS:
-            print(f"{proof.name:28} {proof.product}: {proof.mistake}  {proof.tool.needs()}".rstrip())
+            print(f"{proof.name:28} {proof.product}: {proof.mistake}  {proof.needs}".rstrip())
         return 0
     unknown = set(options.only) - {proof.name for proof in PROOFS}
     if unknown:
@@ -75,7 +75,7 @@ def main() -> int:
     if os.geteuid():
         raise LabError("network namespaces and tcpdump need root")
     selected = [proof for proof in PROOFS if not options.only or proof.name in options.only]
-    lacking = {proof.name: needs for proof in selected if (needs := proof.tool.needs())}
+    lacking = {proof.name: needs for proof in selected if (needs := proof.needs)}
     able = [proof for proof in selected if proof.name not in lacking]
     work = (options.work or Path(tempfile.mkdtemp(prefix="pcapdiag-fixes-"))).resolve()
     work.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def row(outcome: Proven) -> str:
     proof = outcome.proof
     place = f" ({PLACES[proof.nth - 1]})" if proof.nth > 1 else ""
     cells = (
-        outcome.version,
+        f"{proof.product} ({outcome.version})",
         proof.mistake,
         f"`{proof.cause}`",
         f"`{proof.setting}`{place}",

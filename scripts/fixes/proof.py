@@ -22,6 +22,7 @@ from lab.process import Process, listening
 from lab.servers import PORT, Server
 from lab.toolchains import Toolchain
 
+from fixes.server_tools import Postgres, Redis
 from fixes.splice import splice
 from fixes.tools import PROGRAMS, Kit, Tool
 
@@ -67,6 +68,12 @@ class Proof:
     port: int = PORT  # of the service
     said: tuple[str, ...] = ()  # to diagnose, where the packets do not name the program
     nth: int = 1  # of the product's settings there: where several mistakes look the same, the program tells which
+
+    @property
+    def needs(self) -> str:
+        """What the machine lacks for it, "" when nothing."""
+        own: str = self.tool.needs()
+        return own or (self.server.needs() if isinstance(self.server, Redis | Postgres) else "")
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,9 @@ class Redis(Server):
 
     port = 6379
 
+    def needs(self) -> str:
+        return missing("redis-server")
+
     def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
         version = run("redis-server", "--version").split("v=")[1].split()[0]
         open_ = ["--bind", host.address, "--protected-mode", "no", "--save", "", "--dir", str(folder)]
@@ -145,10 +148,13 @@ class Postgres(Server):
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         return found[-1].parent if found else None
 
+    def needs(self) -> str:
+        return "" if self.programs() else "no postgres below /usr/lib/postgresql"
+
     def prepare(self, host: Host, folder: Path, go: dict[str, Toolchain]) -> Started:
         programs = self.programs()
         if programs is None:
-            raise LabError("no postgres below /usr/lib/postgresql")
+            raise LabError(self.needs())
         data = folder / "data"
         data.mkdir()
         shutil.chown(data, "postgres")

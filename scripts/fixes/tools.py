@@ -156,7 +156,8 @@ class Java(Tool):
 
     def version(self, kit: Kit) -> str:
         words = run("sh", "-c", "java --version").split()
-        jars = [(JARS / jar).resolve().stem for jar in self.jars[:1]]
+        # Debian has each jar under two names, one with its version.
+        jars = [max((path.stem for path in JARS.glob(f"{jar[:-4]}-[0-9]*.jar")), default=jar) for jar in self.jars[:1]]
         return ", ".join([f"JDK {words[1]}", *jars])
 
     def prepare(self, folder: Path, source: str, kit: Kit) -> list[str]:

@@ -81,6 +81,7 @@ def states(
         grouping = state_rows.by_pool(connections, rows, pools)
     elif sampling.by != "total":
         grouping = state_rows.by_client(connections) if sampling.by == "client" else counting.services
+    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
     over = counting.waits_over() if window[1] >= end else 0
     return StateReport(
         capture=capture_info(tables, alias),
@@ -95,7 +96,7 @@ def states(
         waits_over_at=over if over > window[1] else None,
         time_wait_ns=sampling.kernel.time_wait,
         fin_timeout_ns=sampling.kernel.fin_timeout,
-        found=state_rows.found(pools, judge(pools, all_rules(), Desk(tables.counters.file_starts)).findings)
+        found=state_rows.found(pools, judge(pools, all_rules(), desk).findings)
         if sampling.with_findings
         else (),
         version=__version__,

@@ -30,6 +30,7 @@ from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
+from pcapdiag.settings import catalog
 
 Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
@@ -38,7 +39,8 @@ Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 class Options:
     """What of a capture to look at.
 
-    ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``since`` and ``until`` are
+    ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
+    ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
     the time are kept whole.
     """
@@ -51,6 +53,8 @@ class Options:
     since_relative: int | None = None
     until_relative: int | None = None
     with_connections: bool = False
+    client_product: str | None = None
+    server_product: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,12 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
         UsageError: an option makes no sense.
     """
+    options = options or Options()
+    for product in (options.client_product, options.server_product):
+        if product is not None:
+            catalog.product(product)  # an unknown one is an error ahead of the work
     names = named(paths)
-    return judged(names, read_tables(names, progress), options or Options())
+    return judged(names, read_tables(names, progress), options)
 
 
 def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
@@ -107,7 +115,7 @@ def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
     selection = select(paths, tables, options)
     connections, keep = tables.connections, selection.keep
     pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
-    desk = Desk(tables.counters.file_starts)
+    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pcapdiag.model.report import ConnectionRow, Endpoint, Inferred, PoolRow
+from pcapdiag.model.report import ConnectionRow, Endpoint, Inferred, PoolRow, Program
 from pcapdiag.model.tables import Column, ConnectionTable
 from pcapdiag.model.words import (
     CloseClass,
@@ -33,6 +33,7 @@ from pcapdiag.pools.replacing import Replacement, both_agree, replacement, told_
 from pcapdiag.pools.timers import Timer, idle_timer
 from pcapdiag.rules.rule import Desk, spoken
 from pcapdiag.settings import catalog
+from pcapdiag.settings.entries import Recognised
 
 # Waits that end alike: two agree by chance.
 AGREEING = 3
@@ -67,7 +68,7 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
         host=pool.text("host") or pool.text("sni"),
         protocol=pool.protocol.word,
         user_agent=pool.text("user_agent"),
-        client_library=client.name if client.product_id else None,
+        client_library=client.name if client.known and not client.candidates else None,
         server_software=pool.text("server_software"),
         connections=pool.size,
         requests=pool.requests,
@@ -94,7 +95,9 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
             "client": int((c.client_state == TcpState.TIME_WAIT).sum()),
             "server": int((c.server_state == TcpState.TIME_WAIT).sum()),
         },
-        inferred=inferred_of(pool, server.product_id, client.product_id),
+        inferred=inferred_of(pool, server, client),
+        client_program=program(client, desk.system_of(pool, "client")),
+        server_program=program(server, desk.system_of(pool, "server")),
         openings=counted(Opening, c.opening),
         time_wait_closes=time_wait_closes(pool),
         retransmitted=int(c.client_retransmitted.sum() + c.server_retransmitted.sum()),
@@ -107,7 +110,14 @@ def pool_row(pool: Pool, desk: Desk) -> PoolRow:
     )
 
 
-def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inferred, ...]:
+def program(found: Recognised, system: str | None) -> Program:
+    """Who is at one end, as reports show it."""
+    return Program(
+        found.product_id, found.name, found.version, found.confidence, found.reason, found.candidates, system
+    )
+
+
+def inferred_of(pool: Pool, server: Recognised, client: Recognised) -> tuple[Inferred, ...]:
     """Settings read from the wire: idle capacity, request cap, timers."""
     out: list[Inferred] = []
     if pool.tiny:
@@ -145,13 +155,13 @@ def inferred_of(pool: Pool, server: str | None, client: str | None) -> tuple[Inf
                 fits(Knob.MAX_REQUESTS, "server", cap.value, cap.value, server),
             )
         )
-    for side, role, product in ((Side.CLIENT, "client", client), (Side.SERVER, "server", server)):
+    for side, role, who in ((Side.CLIENT, "client", client), (Side.SERVER, "server", server)):
         replaced = replacement(pool, side)
         if replaced is not None:
             out.append(replacement_row(replaced, role))
         timer = idle_timer(pool, side)
         if timer is not None and not (timer.lifetime and replaced is not None):
-            out.append(timer_row(timer, role, product, spoken(pool)))
+            out.append(timer_row(timer, role, who, spoken(pool)))
     out += waiting_rows(pool)
     return tuple(out)
 
@@ -233,12 +243,13 @@ def waiting_rows(pool: Pool) -> Iterator[Inferred]:
         )
 
 
-def timer_row(timer: Timer, role: str, product: str | None, protocol: str) -> Inferred:
+def timer_row(timer: Timer, role: str, who: Recognised, protocol: str) -> Inferred:
     low = None if timer.low is None else timer.low / SECOND
     high = timer.high / SECOND
-    note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, product, protocol)
+    note = "" if timer.lifetime or timer.lazy else fits(Knob.IDLE_TIMEOUT, role, low, high, who, protocol)
     if timer.lazy:
-        note = "closes on the way to the next dial: an upper bound"
+        own = catalog.default_below(Knob.IDLE_TIMEOUT, role, high, who)
+        note = "closes on the way to the next dial: an upper bound" + (f"; {own}" if own else "")
     elif timer.sweeping:
         note = (note + "; " if note else "") + "closes come some time after the timeout"
     return Inferred(
@@ -256,12 +267,11 @@ def timer_row(timer: Timer, role: str, product: str | None, protocol: str) -> In
 
 
 def fits(
-    knob: Knob, role: str, low: float | None, high: float | None, product: str | None, protocol: str = "http"
+    knob: Knob, role: str, low: float | None, high: float | None, who: Recognised | None, protocol: str = "http"
 ) -> str:
-    """Which defaults lie in a bracket; only the product's own where it is known."""
-    matches = catalog.match_default(knob, role, low, high, protocol=protocol)
-    own = [match for match in matches if product is None or match.product.id == product]
-    texts = list(dict.fromkeys(match.text for match in own))
+    """Which defaults lie in a bracket; only the program's own where it is recognised."""
+    matches = catalog.match_default(knob, role, low, high, protocol=protocol, who=who)
+    texts = list(dict.fromkeys(match.text.removeprefix("is ") for match in matches))
     return "; ".join(texts[:2]) + (f"; and {len(texts) - 2} more" if len(texts) > 2 else "")
 
 

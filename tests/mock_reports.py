@@ -18,6 +18,7 @@ from pcapdiag.model.report import (
     Inferred,
     NotEvaluated,
     PoolRow,
+    Program,
     Quality,
     Report,
     SettingAdvice,
@@ -121,6 +122,10 @@ def pool(**changes: object) -> PoolRow:
                 note="matches Go's default MaxIdleConnsPerHost 2",
             ),
         ),
+        client_program=Program(
+            "go-net-http", "Go net/http", "", Confidence.HIGH, "User-Agent Go-http-client, Go's default", system="Linux"
+        ),
+        server_program=Program("nginx", "nginx", "1.24.0", Confidence.HIGH, "Server header nginx"),
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 

@@ -32,7 +32,19 @@ from pcapdiag.pools.pool import Pool
 
 SECOND = 1_000_000_000
 EPOCH = 1_700_000_000 * SECOND  # of second 0.0
-TEXT = {"host", "user_agent", "header_order", "server_software", "sni", "alpn", "history"}
+TEXT = {
+    "host",
+    "user_agent",
+    "header_order",
+    "server_software",
+    "sni",
+    "alpn",
+    "history",
+    "request_values",
+    "response_order",
+    "response_values",
+    "ja4",
+}
 SHORT = {"agent": "user_agent", "software": "server_software"}
 
 

@@ -34,6 +34,8 @@ class Options:
     until_relative: int | None = None
     max_memory: int | None = None
     with_connections: bool = False
+    client_product: str | None = None
+    server_product: str | None = None
 
 
 class Pipeline:
@@ -132,6 +134,33 @@ def test_filters_reach_the_pipeline(pipeline: Pipeline, command: str) -> None:
         since=1_795_181_310_500_000_000,
         until_relative=3_250_000_000,
     )
+
+
+@pytest.mark.parametrize("command", ["diagnose", "connections"])
+def test_a_product_says_what_is_at_an_end_beside_an_address_or_alone(pipeline: Pipeline, command: str) -> None:
+    assert main([command, "--client", "10.0.0.1", "--client", "Go net/http", "--server", "NGINX", "a"]) == 0
+    assert dataclasses.replace(pipeline.options, with_connections=False) == Options(
+        client="10.0.0.1", client_product="go-net-http", server_product="nginx"
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--client", "go-nethttp"], "did you mean go-net-http"),
+        (["--server", "example.com"], "is no address, network"),
+        (["--client", "10.0.0.1", "--client", "10.0.0.2"], "more than one address"),
+        (["--server", "nginx", "--server", "apache"], "more than one product"),
+        (["--client", "10.0.0.1:99999"], "is no port"),
+    ],
+)
+def test_an_end_that_makes_no_sense_is_one_line_that_says_why(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], args: list[str], says: str
+) -> None:
+    assert main(["diagnose", *args, "a"]) == 2
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(("level", "code"), [("never", 0), ("info", 1), ("low", 1), ("medium", 1), ("high", 0)])

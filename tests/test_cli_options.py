@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from pcapdiag.cli.options import address, moment
+from pcapdiag.cli.ends import address
+from pcapdiag.cli.options import moment
 
 CONTEXT = click.Context(click.Command("x"))
 PARAM = click.Option(["--x"])

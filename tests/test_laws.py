@@ -203,6 +203,8 @@ def test_every_column_comes_back_under_its_own_name() -> None:
         "server_software": "sv",
         "sni": None,
         "alpn": None,
+        "request_values": None,
+        "ja4": None,
         "history": "ShADdWgTfFr",
         "syn_at": 1,
         "synack_at": 11,
@@ -218,11 +220,17 @@ def test_every_column_comes_back_under_its_own_name() -> None:
         "client_hops": 64,
         "server_hops": 64,
         "server_rst_hops": 64,
+        "client_probe_ns": 1_000_000_000,
+        "client_options": 0x13,
+        "server_options": 0x13,
+        "response_order": "Content-Length,Server,Keep-Alive",
+        "response_values": "keep-alive: timeout=7, max=9",
     }
-    # Those for which a conversation of their own is played in test_tracker_symptoms.py and test_tracker_closing.py.
+    # Those for which a conversation of their own is played in test_tracker_symptoms.py, test_tracker_closing.py and
+    # test_signs.py.
     zeros = {name for name in row if name not in expected}
     assert {row[name] for name in zeros} == {0}
-    assert len(zeros) == 32
+    assert len(zeros) == 33
     assert {name: row[name] for name in expected} == expected
 
 

@@ -24,7 +24,7 @@ SECTIONS = [
     "References",
 ]
 # Modules of the folder that hold no pattern.
-SHARED = {"__init__", "rule", "judging", "verdict", "evidence"}
+SHARED = {"__init__", "recognising", "rule", "judging", "verdict", "evidence"}
 RULES = [pytest.param(rule, id=rule.name) for rule in all_rules()]
 
 

@@ -26,7 +26,21 @@ CAPTURES = Path(__file__).parent.parent / "captures"
 SMALL = ("go-idle-timeout-short", "go-disable-keepalives-rare", "node-idle-timeout")
 # What FINs and RSTs, cut heads, overflow, doubled packets look like.
 VARIED = (*SMALL, "go-nginx-healthy-snap96", "go-body-not-drained", "go-nginx-healthy-any", "go-ab-per-host-10")
-TEXT = ("client_ip", "server_ip", "host", "user_agent", "header_order", "server_software", "sni", "alpn", "history")
+TEXT = (
+    "client_ip",
+    "server_ip",
+    "host",
+    "user_agent",
+    "header_order",
+    "server_software",
+    "sni",
+    "alpn",
+    "history",
+    "request_values",
+    "response_order",
+    "response_values",
+    "ja4",
+)
 
 Rows = dict[str, list[list[Any]]]
 Record = tuple[bytes, bytes, int]  # seconds and fraction as they stand, data, length on the wire

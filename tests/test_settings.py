@@ -9,7 +9,7 @@ from importlib import resources
 import pytest
 
 from pcapdiag.errors import UsageError
-from pcapdiag.model.words import Cause, Confidence, Knob
+from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings import catalog, reading
 from pcapdiag.settings.entries import Fact, Product, Setting, Span
 from pcapdiag.settings.filling import PLACEHOLDERS, fill, placeholders_in, with_derived
@@ -456,103 +456,7 @@ def test_every_finding_cause_has_a_wrong_fix_and_health_has_none() -> None:
         assert bool(catalog.not_the_fix(cause, "go-net-http")) == (cause is not Cause.HEALTHY), cause
 
 
-# -- who is at the other end --
-
-
-@pytest.mark.parametrize(
-    ("user_agent", "product_id"),
-    [
-        ("Go-http-client/1.1", "go-net-http"),
-        ("Go-http-client/2.0", "go-net-http"),
-        ("python-requests/2.34.2", "python-requests"),
-        ("python-urllib3/2.7.0", "python-urllib3"),
-        ("python-httpx/0.28.1", "python-httpx"),
-        ("Python/3.11 aiohttp/3.14.5", "python-aiohttp"),
-        ("node", "undici"),
-        ("axios/1.21.1", "node-http-agent"),
-        ("Java-http-client/25.0.3", "jdk-httpclient"),
-        ("Apache-HttpClient/5.2.1 (Java/17.0.15)", "apache-httpclient5"),
-        ("okhttp/5.4.0", "okhttp"),
-        ("curl/8.14.1", "libcurl"),
-        ("GuzzleHttp/7", "php-curl"),
-        ("Ruby", "ruby-net-http"),
-    ],
-)
-def test_a_library_is_recognised_by_its_user_agent(user_agent: str, product_id: str) -> None:
-    found = catalog.recognise_client(user_agent)
-    assert found.product_id == product_id
-    assert found.reason
-    catalog.product(product_id)
-
-
-@pytest.mark.parametrize("user_agent", ["my-service/1.0", "", None, "Rubygems", "nodemon", "Java"])
-def test_a_user_agent_that_names_no_library_is_unknown(user_agent: str | None) -> None:
-    found = catalog.recognise_client(user_agent, ["Host", "Accept"])
-    assert found.product_id is None
-    assert found.name == "unknown client"
-
-
-def test_a_program_without_an_entry_is_named_all_the_same() -> None:
-    found = catalog.recognise_client("ApacheBench/2.3")
-    assert (found.product_id, found.name) == (None, "ApacheBench")
-
-
-def test_go_with_its_own_user_agent_is_a_medium_guess_from_the_header_order() -> None:
-    found = catalog.recognise_client("billing/3", ["Host", "User-Agent", "Authorization", "Accept-Encoding"])
-    assert (found.product_id, found.confidence) == ("go-net-http", Confidence.MEDIUM)
-    assert catalog.recognise_client("billing/3", ["host", "user-agent", "accept-encoding"]).product_id == "go-net-http"
-
-
-def test_curl_compressed_with_another_name_is_not_taken_for_go() -> None:
-    order = ["Host", "User-Agent", "Accept", "Accept-Encoding"]
-    assert catalog.recognise_client("billing/3", order).product_id is None
-
-
-@pytest.mark.parametrize(
-    ("header", "product_id"),
-    [
-        ("nginx", "nginx"),
-        ("nginx/1.22.1", "nginx"),
-        ("openresty/1.25.3.1", "nginx"),
-        ("Apache", "apache"),
-        ("Apache/2.4.71 (Debian)", "apache"),
-        ("Apache-Coyote/1.1", "tomcat"),
-        ("gunicorn", "gunicorn"),
-        ("uvicorn", "uvicorn"),
-        ("hypercorn-h11", "hypercorn"),
-        ("Python/3.11 aiohttp/3.14.5", "aiohttp-web"),
-        ("TornadoServer/6.6.1", "tornado"),
-        ("Jetty(12.0.14)", "jetty"),
-        ("envoy", "envoy"),
-        ("Microsoft-IIS/10.0", "iis"),
-    ],
-)
-def test_a_server_is_recognised_by_its_server_header(header: str, product_id: str) -> None:
-    assert catalog.recognise_server(header).product_id == product_id
-    catalog.product(product_id)
-
-
-def test_no_server_header_is_unknown_because_go_and_others_send_none() -> None:
-    found = catalog.recognise_server(None)
-    assert found.product_id is None
-    assert "Go" in found.reason
-    assert catalog.recognise_server("").product_id is None
-    assert catalog.recognise_server("MyServer/1").name == "unknown server"
-
-
-def test_node_is_guessed_from_its_keep_alive_header_when_it_names_nothing() -> None:
-    found = catalog.recognise_server(None, keep_alive="timeout=5")
-    assert (found.product_id, found.confidence) == ("node-http-server", Confidence.MEDIUM)
-    assert catalog.recognise_server("Apache", keep_alive="timeout=5").product_id == "apache"
-    assert catalog.recognise_server("MyServer/1", keep_alive="timeout=5").product_id is None
-    assert catalog.recognise_server(None, keep_alive="timeout=5, max=100").product_id is None
-
-
-def test_every_recognised_product_exists() -> None:
-    from pcapdiag.settings.recognition import _all_signs
-
-    known = catalog.load().products
-    assert all(sign.product_id is None or sign.product_id in known for _, sign in _all_signs())
+# -- wrong fixes, and the list of what nobody checked --
 
 
 def test_every_product_a_wrong_fix_speaks_of_exists() -> None:

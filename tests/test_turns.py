@@ -202,3 +202,19 @@ test_a_client_that_never_gets_an_answer_says_no_goodbye = scenario(
     expect goodbye none
 """
 )
+
+test_a_client_that_half_closes_behind_its_request_said_no_goodbye = scenario(
+    HANDSHAKE
+    + r"""
+    > P. "\x10\x20"
+    < P. "\x20\x02"
+    > P. "\x30\x00"
+    > F.
+    +0.02 < P. "\x40\x00"
+    < F.
+    expect requests 2 turns
+    expect responses 2
+    expect goodbye none
+    expect open_request 0
+"""
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import When, check_output, filters, output
 from pcapdiag.errors import UsageError
 
@@ -56,8 +57,8 @@ def compare(
     after: str,
     format_: str,
     matches: tuple[str, ...],
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import When, check_output, files, filters, output
 
 
@@ -32,8 +33,8 @@ def diagnose(
     files: tuple[str, ...],
     format_: str,
     with_connections: bool,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -51,6 +52,7 @@ def diagnose(
     Examples:
       pcapdiag diagnose buy.pcap
       pcapdiag diagnose --server 10.0.0.7:8081 --since +30 buy.pcap
+      pcapdiag diagnose --client okhttp --server nginx buy.pcap   # where the packets do not name them
       tcpdump -w - -i any tcp port 8081 | pcapdiag diagnose -
       pcapdiag diagnose --format json buy.pcap | jq '.findings[0].causes[0]'
       pcapdiag diagnose --fail-on medium nightly.pcap   # in CI: exit code 1

@@ -7,6 +7,7 @@ import dataclasses
 import click
 
 from pcapdiag.cli import running, tabular
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import When, check_output, files, filters, output
 from pcapdiag.errors import UsageError
 
@@ -28,8 +29,8 @@ def exchanges(
     files: tuple[str, ...],
     format_: str,
     numbers: tuple[int, ...],
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import running, tabular
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import When, check_output, files, filters, output
 
 
@@ -16,8 +17,8 @@ from pcapdiag.cli.options import When, check_output, files, filters, output
 def findings(
     files: tuple[str, ...],
     format_: str,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,

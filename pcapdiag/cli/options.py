@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pcapdiag.cli.ends import checked
 from pcapdiag.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,33 +51,6 @@ def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> Whe
     return When(at=(whole.days * 86_400 + whole.seconds) * NS + _nanoseconds(match[3]))
 
 
-def address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An IP, a network or an IP with a port; passed on as text once it is known to make sense."""
-    import ipaddress
-
-    if value is None:
-        return None
-    text = value.strip()
-    host, port = text, None
-    if match := re.fullmatch(r"\[(.+)\]:(\d+)|([^:]+):(\d+)", text):
-        host, port = match[1] or match[3], int(match[2] or match[4])
-    try:
-        if port is None and "/" in host:
-            ipaddress.ip_network(host, strict=False)
-        else:
-            ipaddress.ip_address(host)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no address; expected an IP (10.0.0.1), a network (10.0.0.0/8) "
-            "or an IP with its port (10.0.0.1:8080, [fd00::1]:8080)",
-            ctx,
-            param,
-        ) from None
-    if port is not None and not 0 < port < 65536:
-        raise click.BadParameter(f"{port} is no port; expected 1 to 65535", ctx, param)
-    return text
-
-
 def files(command: Command) -> Command:
     return click.argument("files", metavar="FILE...", nargs=-1, required=True)(command)
 
@@ -92,15 +66,17 @@ def ends(command: Command) -> Command:
         (
             click.option(
                 "--client",
-                metavar="ADDR",
-                callback=address,
-                help="Only connections from this IP, network or IP:port.",
+                metavar="ADDR|PRODUCT",
+                multiple=True,
+                callback=checked,
+                help="Only connections from this IP, network or IP:port; or what the client is (pcapdiag settings).",
             ),
             click.option(
                 "--server",
-                metavar="ADDR",
-                callback=address,
-                help="Only connections to this IP, network or IP:port.",
+                metavar="ADDR|PRODUCT",
+                multiple=True,
+                callback=checked,
+                help="Only connections to this IP, network or IP:port; or what the server is.",
             ),
             click.option(
                 "--port",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from pcapdiag.cli.ends import Ends, parted
 from pcapdiag.cli.options import When
 from pcapdiag.errors import UsageError
 
@@ -29,8 +30,8 @@ STEP = 1 << 20  # bytes between two looks at the progress
 def analyze(
     files: tuple[str, ...],
     *,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -47,8 +48,8 @@ def analyze(
 def read(
     files: tuple[str, ...],
     *,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -63,8 +64,8 @@ def read(
 
 def _options(
     files: tuple[str, ...],
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -76,9 +77,13 @@ def _options(
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
     since, until = since or When(), until or When()
+    client_address, client_product = parted(client)
+    server_address, server_product = parted(server)
     return Options(
-        client=client,
-        server=server,
+        client=client_address,
+        server=server_address,
+        client_product=client_product,
+        server_product=server_product,
         port=port,
         since=since.at,
         until=until.at,
@@ -91,8 +96,8 @@ def _options(
 def states(
     files: tuple[str, ...],
     *,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     since: When | None,
     until: When | None,
@@ -108,21 +113,10 @@ def states(
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.counting import Sampling
     from pcapdiag.counting import states as run
-    from pcapdiag.pipeline import Options
     from pcapdiag.pools.state_timeline import Kernel
 
-    if files.count("-") > 1:
-        raise UsageError("-: standard input can be read only once")
-    since, until, at = since or When(), until or When(), at or When()
-    options = Options(
-        client=client,
-        server=server,
-        port=port,
-        since=since.at,
-        until=until.at,
-        since_relative=since.after_start,
-        until_relative=until.after_start,
-    )
+    options = _options(files, client, server, port, since, until)
+    at = at or When()
     both = ("client", "server")
     sampling = Sampling(
         at=at.at,

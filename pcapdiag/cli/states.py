@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import click
 
+from pcapdiag.cli.ends import Ends
 from pcapdiag.cli.options import NS, When, check_output, ends, files, moment, output
 from pcapdiag.errors import UsageError
 
@@ -81,8 +82,8 @@ def states(
     until: When | None,
     by: str | None,
     end: str,
-    client: str | None,
-    server: str | None,
+    client: Ends,
+    server: Ends,
     port: int | None,
     time_wait: int,
     fin_timeout: int,

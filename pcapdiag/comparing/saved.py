@@ -23,6 +23,7 @@ from pcapdiag.model.report import (
     Inferred,
     NotEvaluated,
     PoolRow,
+    Program,
     Quality,
     Report,
     Verdict,
@@ -246,6 +247,8 @@ class Reader:
             idle_survived_ns=node["idle_survived_s"].ns(),
             idle_open_ns=node["idle_open_s"].ns(),
             oldest_ns=node["oldest_s"].ns(),
+            client_program=node["client_program"].maybe(program),
+            server_program=node["server_program"].maybe(program),
         )
 
     def inferred(self, node: Node) -> Inferred:
@@ -288,6 +291,18 @@ def histogram(node: Node) -> dict[int, int]:
     if not all(key.isascii() and key.isdigit() for key in counts):
         raise node.wrong("numbers of requests as keys")
     return {int(key): count for key, count in counts.items()}
+
+
+def program(node: Node) -> Program:
+    return Program(
+        node["product"].maybe(Node.text),
+        node["name"].text(),
+        node["version"].maybe(Node.text) or "",
+        node["confidence"].word(Confidence),
+        node["reason"].text(),
+        node["candidates"].each(Node.text),
+        node["system"].maybe(Node.text),
+    )
 
 
 def first_byte(node: Node) -> FirstByte:

@@ -23,7 +23,8 @@ cdef class Half:
     cdef public long long shut_at, shut_ns, missing_bytes, resent_sequence, held_at, held_ns, stall_ns, heedless_bytes
     cdef public int packets, data_packets, retransmitted, out_of_order, zero_window, keepalive_probes
     cdef public long long bytes, gap_bytes, truncated_bytes
-    cdef public long long last_data_at
+    cdef public long long last_data_at, probe_at, options
+    cdef public list probe_gaps
     cdef public long long fin_at, fin_acked_at, fin_sequence, fin_acknowledgment, rst_at, rst_acknowledgment
     cdef public int fin_frame, rst_frame
     cdef public list pending

@@ -41,6 +41,7 @@ class Half:
         self.window = -1  # the last one, unscaled
         self.window_high = 0  # the largest, unscaled
         self.window_scale = -1  # the option of its SYN; -1 when there is none
+        self.options = 0  # the kinds of its SYN's options in order, four bits each, the first highest
         self.packets = 0
         self.data_packets = 0
         self.bytes = 0
@@ -50,6 +51,8 @@ class Half:
         self.shut_at = 0  # since when it advertises a window of zero
         self.shut_ns = 0  # for how long it did, in all
         self.keepalive_probes = 0
+        self.probe_at = 0
+        self.probe_gaps: list[int] | None = None  # ns of silence ahead of its first probes
         self.gap_bytes = 0
         self.missing_bytes = 0  # of holes that the other side never acknowledged: as far as it knows, they were lost
         self.truncated_bytes = 0

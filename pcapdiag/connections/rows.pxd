@@ -31,6 +31,7 @@ cdef class ConnectionRows:
 cdef bint uncounted(Connection c) except -1
 @cython.locals(half=Half, known="long long")
 cdef int goodbye(Connection c, Framer framer) except -1
+cdef long long median(list gaps) except -1
 cdef int small(long long count) except -1
 @cython.locals(acknowledged="long long", left="long long")
 cdef int unacknowledged(Half half) except -1

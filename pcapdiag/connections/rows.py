@@ -46,6 +46,10 @@ WIDE = (
     "client_fin_acked_at",  # of the other side's first segment that acknowledges it
     "server_fin_acked_at",
     "synack_at",  # the last SYN-ACK
+    "client_probe_ns",  # of silence ahead of a keepalive probe, the median of the first 15; 0 for none
+    "server_probe_ns",
+    "client_options",  # the kinds of the SYN's options in order, four bits each, the first highest; 0 without a SYN
+    "server_options",
 )
 
 # 32-bit columns; words are the numbers of model.words, strings are indices into Strings.
@@ -136,10 +140,14 @@ NARROW = (
     "server_fin_unseen",
     "client_fin_answers",  # its FIN acknowledges the server's: it closed second
     "server_fin_answers",
+    "request_values",  # of headers that tell programs apart: lines "name: value"
+    "response_order",
+    "response_values",
+    "ja4",
 )
 
-_WIDE = 30
-_NARROW = 86
+_WIDE = 34
+_NARROW = 90
 
 
 class Strings:
@@ -161,7 +169,7 @@ class Strings:
 
 
 class ConnectionRows:
-    """The connection table while it grows: 576 bytes a connection."""
+    """The connection table while it grows: 632 bytes a connection."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -227,6 +235,10 @@ class ConnectionRows:
         w[i + 27] = client.fin_acked_at
         w[i + 28] = server.fin_acked_at
         w[i + 29] = c.synack_at
+        w[i + 30] = median(client.probe_gaps)
+        w[i + 31] = median(server.probe_gaps)
+        w[i + 32] = client.options
+        w[i + 33] = server.options
         n = self.narrow
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
@@ -311,6 +323,7 @@ class ConnectionRows:
             n[i + 33] = 1 if uncounted(c) else 0
             n[i + 44] = n[i + 45] = n[i + 46] = n[i + 47] = n[i + 48] = n[i + 49] = 0
             n[i + 73] = n[i + 74] = n[i + 75] = n[i + 76] = n[i + 77] = 0
+            n[i + 86] = n[i + 87] = n[i + 88] = n[i + 89] = 0
             waited = said = 0
         else:
             n[i + 31] = framer.requests
@@ -329,6 +342,10 @@ class ConnectionRows:
             n[i + 75] = framer.tls
             n[i + 76] = framer.tls_alert
             n[i + 77] = framer.tls_bytes
+            n[i + 86] = strings.add(framer.request_values)
+            n[i + 87] = strings.add(framer.response_order)
+            n[i + 88] = strings.add(framer.response_values)
+            n[i + 89] = strings.add(framer.ja4)
             waited = framer.expect_wait_ns
             said = framer.goodbye_at if n[i + 36] else 0
         w[(c.number - 1) * _WIDE + 25] = waited
@@ -387,6 +404,11 @@ def goodbye(c: Connection, framer: Framer) -> int:
         if 0 < ((framer.goodbye_end - known) & 0xFFFFFFFF) < 0x80000000:
             return 0
     return framer.goodbye
+
+
+def median(gaps: list[int] | None) -> int:
+    """The middle of some durations, the lower of two; 0 for none."""
+    return sorted(gaps)[(len(gaps) - 1) // 2] if gaps else 0
 
 
 def small(count: int) -> int:

@@ -12,7 +12,7 @@ cdef long long _M, _HALF_SPACE, _MAX_WINDOW
 cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE, _DELAYED_ACK, _DELAYED_ACK_MOST, _RELEASED
 cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
-cdef int _ID_STEP, _ID_STEPS, _ID_NEAR
+cdef int _ID_STEP, _ID_STEPS, _ID_NEAR, _MAX_GAPS
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
 cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
@@ -56,6 +56,8 @@ cdef class Tracker(SegmentSink):
     cdef bint answers(self, Half half, long long ack) except -1
     @cython.locals(ahead="long long")
     cdef int on_empty(self, Connection c, Half half, Segment s) except -1
+    @cython.locals(since="long long", moment="long long")
+    cdef int on_probe(self, Connection c, Half half, long long at) except -1
     @cython.locals(flags=int, length="long long", sequence="long long", end="long long", beyond="long long",
                    offset="long long", fresh="long long", skip="long long", captured="long long", step=int)
     cdef int on_bytes(self, Connection c, Half half, Segment s) except -1
@@ -100,6 +102,9 @@ cdef class Tracker(SegmentSink):
 
 @cython.locals(at=Py_ssize_t, kind=int)
 cdef Py_ssize_t option(bytes data, Py_ssize_t start, Py_ssize_t end, int wanted) except -2
+
+@cython.locals(at=Py_ssize_t, kind=int, count=int, kinds="long long")
+cdef long long option_kinds(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 
 @cython.locals(at=Py_ssize_t)
 cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2

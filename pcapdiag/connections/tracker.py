@@ -68,6 +68,8 @@ _MIN_OPENING = 24
 
 _MAX_PENDING = 512
 _MAX_PENDING_BYTES = 262_144
+# Keepalive probes of a side whose silences are kept: their median tells the timer.
+_MAX_GAPS = 15
 
 # A power of two; 64 KiB of slots stay in the second-level cache, and copies of a packet follow it closely.
 _SLOTS = 2_048
@@ -357,6 +359,7 @@ class Tracker(SegmentSink):
             self.note(c, half, _SEEN_S, "s")
         if fresh:
             half.window_scale = window_scale(s.data, s.options, s.options_end)
+            half.options = option_kinds(s.data, s.options, s.options_end)
         return 0
 
     def on_ack(self, half: Half, other: Half, s: Segment) -> int:
@@ -465,13 +468,28 @@ class Tracker(SegmentSink):
         if ahead == 0:
             return 0
         if ahead == _M:
-            half.keepalive_probes += 1
+            self.on_probe(c, half, s.at)
         elif ahead <= _MAX_WINDOW:
             if half.isn < 0 and half.data_packets == 0 and ahead == 1:
                 half.expected = s.sequence  # the capture began with a keepalive probe
             elif half.hole_at == 0:
                 half.hole_at = s.at
             half.next_sequence = s.sequence
+        return 0
+
+    def on_probe(self, c: Connection, half: Half, at: int) -> int:
+        """A keepalive probe: how long there had been silence ahead of it, for the first few of each side."""
+        half.keepalive_probes += 1
+        since = half.probe_at
+        for moment in (half.last_data_at, half.other.last_data_at, c.established_at):
+            if moment > since:
+                since = moment
+        half.probe_at = at
+        if since and at > since:
+            if half.probe_gaps is None:
+                half.probe_gaps = []
+            if len(half.probe_gaps) < _MAX_GAPS:
+                half.probe_gaps.append(at - since)
         return 0
 
     def on_bytes(self, c: Connection, half: Half, s: Segment) -> int:
@@ -496,7 +514,7 @@ class Tracker(SegmentSink):
                 and sequence != half.expected  # else it is a byte whose ACK was captured first
                 and not flags & (_SYN | _FIN | _RST)
             ):
-                half.keepalive_probes += 1
+                self.on_probe(c, half, s.at)
                 return 0
             if s.window == 0 and not flags & (_FIN | _RST):
                 if half.shut_at == 0:
@@ -972,6 +990,26 @@ def option(data: bytes, start: int, end: int, wanted: int) -> int:
             break
         at += data[at + 1]
     return -1
+
+
+def option_kinds(data: bytes, start: int, end: int) -> int:
+    """The kinds of a SYN's options in order, four bits each, the first highest; 15 for 15 and above, at most 15 of them."""
+    at = start
+    kinds = 0
+    count = 0
+    while at < end and count < 15:
+        kind = data[at]
+        kinds = kinds << 4 | (kind if kind < 15 else 15)
+        count += 1
+        if kind == 0:
+            break
+        if kind == 1:
+            at += 1
+            continue
+        if at + 1 >= end or data[at + 1] < 2:
+            break
+        at += data[at + 1]
+    return kinds
 
 
 def window_scale(data: bytes, start: int, end: int) -> int:

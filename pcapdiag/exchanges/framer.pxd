@@ -13,6 +13,7 @@ cdef class Framer:
     cdef public int expect_waits, mismatch, tls, tls_alert, tls_bytes
     cdef public long long last_at, goodbye_end, goodbye_at, client_next, expect_wait_ns
     cdef public bytes host, user_agent, header_order, server_software, sni, alpn
+    cdef public bytes request_values, response_order, response_values, ja4
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cpdef int gap(self, bint from_client, long long length) except -1
@@ -23,7 +24,7 @@ cdef class Framer:
     cpdef int finish(self) except -1
 
 cdef class TurnFramer(Framer):
-    cdef public Exchange current
+    cdef public Exchange current, parting
     cdef public long long asked_after, asked_end
     cdef public bint sealed
     @cython.locals(kind=int)
@@ -31,6 +32,7 @@ cdef class TurnFramer(Framer):
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     @cython.locals(x=Exchange)
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
+    cdef int answered(self) except -1
     @cython.locals(x=Exchange)
     cpdef int turn(self, bint from_client, long long length, long long at, long long frame) except -1
     @cython.locals(x=Exchange)

@@ -53,6 +53,9 @@ class Framer:
         tls, tls_alert, tls_bytes: the TLS handshake; bits (``model.flags``), the description of the first alert that can
             be read and 1, bytes ahead of the first application data.
         host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
+        request_values, response_order, response_values: names of the first final response's headers as they stood, and
+            both heads' values that tell programs apart (:mod:`pcapdiag.exchanges.head`).
+        ja4: the fingerprint of the ClientHello.
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> None:
@@ -80,6 +83,10 @@ class Framer:
         self.server_software: bytes | None = None
         self.sni: bytes | None = None
         self.alpn: bytes | None = None
+        self.request_values: bytes | None = None
+        self.response_order: bytes | None = None
+        self.response_values: bytes | None = None
+        self.ja4: bytes | None = None
 
     def feed(
         self,
@@ -132,6 +139,7 @@ class TurnFramer(Framer):
         self.current: Exchange | None = None
         self.asked_after = 0  # ``last_at`` ahead of the current turn
         self.asked_end = 0  # sequence number behind the client's last bytes
+        self.parting: Exchange | None = None  # what a goodbye was taken for, should it be answered after all
         self.sealed = False  # MySQL under TLS: packets cannot be told
 
     def feed(
@@ -194,6 +202,7 @@ class TurnFramer(Framer):
             and at - x.request_last_at < _NO_WAIT
             and (self.protocol == _OPAQUE or self.protocol == _MYSQL or self.protocol == _HTTP2)
         ):
+            self.parting = x
             self.current = None
             self.requests -= 1
             self.last_at = self.asked_after
@@ -201,8 +210,19 @@ class TurnFramer(Framer):
             self.say_goodbye(_CLIENT, self.asked_end)
         return 0
 
+    def answered(self) -> int:
+        """The server answers what was sent with the FIN: that was a request, and the client half-closed."""
+        self.current = self.parting
+        self.parting = None
+        self.requests += 1
+        self.retracted = False
+        self.goodbye = 0
+        return 0
+
     def turn(self, from_client: bool, length: int, at: int, frame: int) -> int:
         """Account ``length`` opaque bytes of one direction."""
+        if self.parting is not None and not from_client:
+            self.answered()
         x = self.current
         if from_client:
             if x is None or x.response_first_at != 0:

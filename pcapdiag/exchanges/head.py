@@ -28,6 +28,13 @@ REQUEST_WORDS = frozenset(
 # The first four bytes of targets like sip:x, sips:x, rtsp://x, icap://x
 _FOREIGN_TARGETS = frozenset([b"sip:", b"sips", b"rtsp", b"icap"])
 
+# Headers whose values programs write each in their own way, and users seldom change.
+TELLING = frozenset(
+    b"accept accept-encoding accept-language connection keep-alive sec-fetch-mode te upgrade via x-powered-by".split()
+)
+# Values are kept for comparison with known ones, of which the longest has 60 bytes.
+_MAX_VALUE = 80
+
 MAX_NUMBER = 2**62
 
 
@@ -40,6 +47,8 @@ class Head:
         length: Content-Length, -1 when absent, -2 when it cannot be trusted.  chunked: the last transfer coding.
         h2c: ``Upgrade: h2c``.  expect: ``Expect: 100-continue``.
         host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints.
+            Those of a cut head end in ``...``.
+        values: a line "name: value" for each of :data:`TELLING`, names in lower case; None for none.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
     """
 
@@ -58,6 +67,7 @@ class Head:
         self.user_agent: bytes | None = None
         self.server: bytes | None = None
         self.order = b""
+        self.values: bytes | None = None
         self.keepalive_timeout = -1
         self.keepalive_max = -1
 
@@ -114,6 +124,7 @@ def parse_head(head: bytes) -> Head | None:
         # A cut first line has no version; without one in a whole line it is HTTP/0.9, which closes like 1.0.
         out.http10 = words[len(words) - 1] == b"HTTP/1.0"
     names = []
+    values = []
     for line in lines[1:]:
         if line[:1] in (b" ", b"\t", b"\r", b""):
             continue  # folded continuation, or the end
@@ -123,6 +134,8 @@ def parse_head(head: bytes) -> Head | None:
         name = line[:colon].rstrip()
         names.append(name)
         lower = name.lower()
+        if lower in TELLING:
+            values.append(lower + b": " + line[colon + 1 :].strip()[:_MAX_VALUE])
         if lower == b"content-length":
             read_length(out, line[colon + 1 :].strip())
         elif lower == b"connection" or lower == b"proxy-connection":
@@ -147,6 +160,8 @@ def parse_head(head: bytes) -> Head | None:
         elif lower == b"expect":
             out.expect = line[colon + 1 :].strip().lower() == b"100-continue"
     out.order = b",".join(names)
+    if values:
+        out.values = b"\n".join(values)
     return out
 
 

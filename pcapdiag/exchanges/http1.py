@@ -299,6 +299,7 @@ class HttpFramer(Framer):
         # Headers behind the cut are unknown: neither the length nor the framing can be believed.
         parsed.length = -1
         parsed.chunked = False
+        parsed.order = parsed.order + b",..."
         if from_client:
             self.begin_request(stream, parsed, size, at, frame)
         else:
@@ -346,6 +347,7 @@ class HttpFramer(Framer):
             self.host = head.host
             self.user_agent = head.user_agent
             self.header_order = head.order
+            self.request_values = head.values
         if self.dropped == 0 and len(self.outstanding) < _MAX_OUTSTANDING:
             self.outstanding.append(x)
         else:
@@ -383,6 +385,7 @@ class HttpFramer(Framer):
             self.host = head.host
             self.user_agent = head.user_agent
             self.header_order = head.order
+            self.request_values = head.values
         # Its row is written, or will be with the rest of its response: the request's body adds nothing to it.
         if x.flags & _RESPONSE_COMPLETE:
             x.flags |= _REQUEST_COMPLETE
@@ -487,6 +490,10 @@ class HttpFramer(Framer):
         x.keepalive_max = head.keepalive_max
         if head.server is not None:
             self.server_software = head.server
+        # Refusals of what cannot be parsed, and of who says nothing, are written by hand in many servers.
+        if self.response_order is None and head.status != 400 and head.status != 408:
+            self.response_order = head.order
+            self.response_values = head.values
         self.responses += 1
         stream.current = x
         if self.client.state == _LOST:

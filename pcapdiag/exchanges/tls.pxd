@@ -1,5 +1,6 @@
 cimport cython
 from pcapdiag.exchanges.framer cimport TurnFramer
+from pcapdiag.exchanges.ja4 cimport fingerprint
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
 cdef int _TLS, _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _APPLICATION, _CLIENT, _SERVER, _MAX_RECORD, _MAX_HELLO

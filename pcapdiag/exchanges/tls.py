@@ -11,6 +11,7 @@ In HTTP/2 an end that leaves says GOAWAY ahead of its close_notify: a frame of 1
 from __future__ import annotations
 
 from pcapdiag.exchanges.framer import TurnFramer
+from pcapdiag.exchanges.ja4 import fingerprint
 from pcapdiag.exchanges.rows import ExchangeRows
 
 _TLS = 3
@@ -409,6 +410,7 @@ class TlsFramer(TurnFramer):
                 self.tls |= _TLS_OFFERED
             self.sni = sni
             self.alpn = b",".join(alpn) if alpn else None
+            self.ja4 = fingerprint(hello[4 : 4 + size])
             self.version13 = b"\x03\x04" in versions
             self.version_known = True
         else:

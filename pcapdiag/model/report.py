@@ -145,6 +145,19 @@ class FirstByte:
 
 
 @dataclass(frozen=True)
+class Program:
+    """Who is at one end, as far as the packets or the user tell."""
+
+    product: str | None  # its id in the catalogue of settings
+    name: str  # "Go net/http", "unknown client", ...
+    version: str  # as the program writes it, "" where nothing tells
+    confidence: Confidence
+    reason: str  # all that speaks for it, and against
+    candidates: tuple[str, ...] = ()  # ids of the few that it may be, where there is no product
+    system: str | None = None  # the operating system, where its SYN tells
+
+
+@dataclass(frozen=True)
 class PoolRow:
     """All connections of one client host to one service."""
 
@@ -189,6 +202,8 @@ class PoolRow:
     idle_survived_ns: int = 0  # the longest silence after which a connection answered another request
     idle_open_ns: int = 0  # the longest silence of a connection that was open at the end
     oldest_ns: int = 0  # the longest life of a connection, as far as the capture shows it
+    client_program: Program | None = None
+    server_program: Program | None = None
 
 
 @dataclass(frozen=True)

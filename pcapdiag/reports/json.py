@@ -24,6 +24,7 @@ from pcapdiag.model.report import (
     Inferred,
     NotEvaluated,
     PoolRow,
+    Program,
     Quality,
     Report,
     SettingAdvice,
@@ -184,6 +185,8 @@ def _pool(pool: PoolRow) -> Object:
         "duration_s": seconds(pool.duration_ns),
         "time_wait": _counts(pool.time_wait, ("client", "server")),
         "inferred": [_inferred(item) for item in pool.inferred],
+        "client_program": _program(pool.client_program),
+        "server_program": _program(pool.server_program),
         "openings": _counts(pool.openings, [opening.word for opening in Opening]),
         "time_wait_closes": _counts(pool.time_wait_closes, ("client", "server")),
         "retransmitted": pool.retransmitted,
@@ -193,6 +196,20 @@ def _pool(pool: PoolRow) -> Object:
         "idle_survived_s": seconds(pool.idle_survived_ns),
         "idle_open_s": seconds(pool.idle_open_ns),
         "oldest_s": seconds(pool.oldest_ns),
+    }
+
+
+def _program(program: Program | None) -> Object | None:
+    if program is None:
+        return None
+    return {
+        "product": program.product,
+        "name": json_text(program.name),
+        "version": json_text(program.version) or None,
+        "confidence": str(program.confidence),
+        "reason": json_text(program.reason),
+        "candidates": list(program.candidates),
+        "system": program.system,
     }
 
 

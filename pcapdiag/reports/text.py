@@ -6,8 +6,18 @@ Is anything wrong; what to change; the proof; the tables.  The first screen (24 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from pcapdiag.model.report import CauseClaim, Evidence, Finding, Measure, NotEvaluated, Report, SettingAdvice
+from pcapdiag.model.report import (
+    CauseClaim,
+    Evidence,
+    Finding,
+    Measure,
+    NotEvaluated,
+    Program,
+    Report,
+    SettingAdvice,
+)
 from pcapdiag.model.words import Cause, Confidence, Knob, Severity
 from pcapdiag.reports import text_connections, text_tables
 from pcapdiag.reports.layout import Page
@@ -15,6 +25,7 @@ from pcapdiag.reports.units import clock, duration, duration_ns, number, plural,
 
 EVIDENCE_SHOWN = 3  # per finding, without --verbose
 GUESSES_SHOWN = 6  # products of an unnamed program; the commonest come first
+LAST_COLUMN = 32  # columns that a table of guesses needs beside its first two, the gaps between them included
 PRODUCTS_SHOWN = 2  # whose snippets are printed, where the client is unknown and there are many
 LIST_SHOWN = 8  # items of a measured list
 
@@ -59,6 +70,9 @@ CAUSES = {
     Cause.PIPELINING: "requests are sent ahead of the answers to earlier ones",
     Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
 }
+
+# Who is at each end, by role.
+Programs: TypeAlias = Mapping[str, Program | None]
 
 # Rules with one reason that are listed by name; more by code alone.
 RULES_NAMED = 3
@@ -143,7 +157,9 @@ def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], ver
         if at > 1:
             page.blank()
         mark = f"{at}. " if len(findings) > 1 else ""
-        _change(page, finding, report.verdict.summary, mark, told, at, verbose)
+        pool = next((pool for pool in report.pools if pool.id in finding.pools), None)
+        programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
+        _change(page, finding, report.verdict.summary, mark, told, at, programs, verbose)
 
 
 def _change(
@@ -153,6 +169,7 @@ def _change(
     mark: str,
     told: dict[SettingAdvice, int],
     at: int,
+    programs: Programs,
     verbose: bool,
 ) -> None:
     indent = len(mark) or 2
@@ -172,7 +189,7 @@ def _change(
         if len(causes) > 1:
             page.blank()
             page.para(f"If {_letter(place)}) {claim.cause} ({claim.confidence} confidence):", indent=indent)
-        seen = _settings(page, claim, indent, told, at, verbose) or seen
+        seen = _settings(page, claim, indent, told, at, programs, verbose) or seen
     if not seen:
         page.para(f"No setting is known that changes this. {finding.title}", indent=indent)
     if finding.confidence is not Confidence.HIGH and len(causes) == 1:
@@ -184,7 +201,13 @@ def _change(
 
 
 def _settings(
-    page: Page, claim: CauseClaim, indent: int, told: dict[SettingAdvice, int], at: int, verbose: bool
+    page: Page,
+    claim: CauseClaim,
+    indent: int,
+    told: dict[SettingAdvice, int],
+    at: int,
+    programs: Programs,
+    verbose: bool,
 ) -> bool:
     """The settings of one cause; whether there are any."""
     known = [advice for advice in claim.settings if advice.recognised]
@@ -218,17 +241,28 @@ def _settings(
     for role in ("client", "server", "kernel", "middlebox"):
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
-            _guessed(page, guessed, role, indent, verbose)
+            _guessed(page, guessed, role, programs, indent, verbose)
     return bool(claim.settings)
 
 
-def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: int, verbose: bool) -> None:
-    """A setting in the commonest products, where the packets do not name the one in use."""
+def _guessed(
+    page: Page, guessed: Sequence[SettingAdvice], role: str, programs: Programs, indent: int, verbose: bool
+) -> None:
+    """A setting in the commonest products, or in the few that it may be, where the packets do not name the one in use."""
     read = guessed[0].inferred
+    program = programs.get(role)
     if role == "kernel":
-        head = "In the kernel" + (f" it is {read}, as read from the packets" if read else "") + "; where that is Linux:"
+        told = any(one is not None and one.system for one in programs.values())
+        head = "In the kernel" + (f" it is {read}, as read from the packets" if read else "")
+        head += ":" if told else "; where that is Linux:"
     elif role == "middlebox":
         head = "What stands between the two is not named in the packets. In common products it is:"
+    elif program is not None and program.candidates:
+        head = (
+            f"The {role} may be {program.name} ({program.reason})"
+            + (f"; its setting is {read}, as read from the packets" if read else "")
+            + ". There it is:"
+        )
     else:
         head = (
             f"The {role}'s software is not named in the packets"
@@ -240,12 +274,20 @@ def _guessed(page: Page, guessed: Sequence[SettingAdvice], role: str, indent: in
         for advice in guessed:
             _setting(page, advice, indent + 2)
         return
-    for advice in guessed[:GUESSES_SHOWN]:
-        page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
+    shown = guessed[:GUESSES_SHOWN]
+    widest = max(len(advice.product) for advice in shown) + max(len(advice.name) for advice in shown)
+    if widest + LAST_COLUMN <= page.width - indent:
+        rows = [[advice.product, advice.name, advice.recommended] for advice in shown]
+        page.table(["product", "setting", "set to"], rows, indent=indent + 2, wrap=True)
+    else:
+        for advice in shown:
+            page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
     left = len(guessed) - GUESSES_SHOWN
-    page.para(
-        (f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets") + ": -v.", indent=indent
-    )
+    more = f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets"
+    if role in ("client", "server"):
+        page.para(f"{more}: -v; of one product alone: --{role} PRODUCT (pcapdiag settings).", indent=indent)
+    else:
+        page.para(f"{more}: -v.", indent=indent)
 
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pcapdiag.model.report import CaptureInfo, Inferred, PoolRow, Quality, Report
+from pcapdiag.model.report import CaptureInfo, Inferred, PoolRow, Program, Quality, Report
 from pcapdiag.reports.escape import shorten
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import counted, duration_ns, number, plural, quantity, share
 
 POOLS_SHOWN = 10
 FILES_SHOWN = 10
+REASONS_SHOWN = 3  # pools of which the reasons for who is at their ends are printed
 NAME_SHOWN = 60  # characters of a User-Agent or Host
 
 # As netstat orders them by life; CLOSED and UNKNOWN are in no netstat.
@@ -31,7 +32,7 @@ def tables(page: Page, report: Report, *, verbose: bool = False) -> None:
     pools = _chosen(report, verbose)
     if pools:
         left = len(report.pools) - len(pools)
-        _pools(page, pools, left)
+        _pools(page, pools, left, verbose)
         _inferred(page, pools)
         _closes(page, pools)
         _states(page, pools)
@@ -48,11 +49,17 @@ def _chosen(report: Report, verbose: bool) -> list[PoolRow]:
     return [pool for pool in report.pools if pool.id in wanted]
 
 
-def _pools(page: Page, pools: Sequence[PoolRow], left: int) -> None:
+def _pools(page: Page, pools: Sequence[PoolRow], left: int, verbose: bool) -> None:
     page.heading("Pools")
     page.para("A pool is all connections from one client host to one service.", indent=2, style="dim")
+    brief = len(pools) > REASONS_SHOWN and not verbose
     for pool in pools:
-        page.para(_who(pool), label=f"{pool.id}  ", indent=2)
+        page.para(_who(pool, brief), label=f"{pool.id}  ", indent=2)
+        if brief:
+            continue
+        for role, program in (("client", pool.client_program), ("server", pool.server_program)):
+            if program is not None:
+                page.para(_program(program), label=f"{role}: ", indent=6, hang=8, style="dim")
     if left:
         page.para(f"and {plural(left, 'more pool')} (-v shows all)", indent=2)
     page.blank()
@@ -85,14 +92,33 @@ def _pools(page: Page, pools: Sequence[PoolRow], left: int) -> None:
         page.para(">= at least so many, ~ estimated from turns of unread bytes", indent=2, style="dim")
 
 
-def _who(pool: PoolRow) -> str:
+def _program(program: Program) -> str:
+    """Who it is, how sure that is and why."""
+    name = shorten(f"{program.name} {program.version}".strip(), NAME_SHOWN)
+    system = f" on {program.system}" if program.system else ""
+    if program.product is None and not program.candidates:
+        return f"{name}{system}: {program.reason}"
+    guess = "perhaps " if program.product is None else ""
+    return f"{guess}{name}{system}, {program.confidence} confidence: {program.reason}"
+
+
+def _brief(role: str, program: Program, said: str | None) -> str:
+    """Who it is in a line that holds more, or what it calls itself where that names nobody."""
+    if program.product is None and not program.candidates and program.name.startswith("unknown"):
+        return f"{role} {shorten(said, NAME_SHOWN)}" if said else f"{role} unknown"
+    guess = "perhaps " if program.product is None and program.candidates else ""
+    return f"{role} {guess}{shorten(f'{program.name} {program.version}'.strip(), NAME_SHOWN)}"
+
+
+def _who(pool: PoolRow, brief: bool) -> str:
     service = f"{pool.client_ip} -> {pool.server}"
     if pool.host and pool.host != str(pool.server):
         service += f" ({shorten(pool.host, NAME_SHOWN)})"
-    client = pool.client_library or pool.user_agent
-    ends = [pool.protocol, f"client {shorten(client, NAME_SHOWN)}" if client else "client unknown"]
-    if pool.server_software:
-        ends.append(f"server {shorten(pool.server_software, NAME_SHOWN)}")
+    ends = [pool.protocol]
+    if brief and pool.client_program is not None:
+        ends.append(_brief("client", pool.client_program, pool.user_agent))
+    if brief and pool.server_program is not None:
+        ends.append(_brief("server", pool.server_program, pool.server_software))
     if pool.handshake_rtt_ns is not None:
         ends.append(f"RTT {duration_ns(pool.handshake_rtt_ns)}")
     return f"{service}, {', '.join(ends)}"

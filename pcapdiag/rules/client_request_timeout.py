@@ -111,6 +111,9 @@ class ClientRequestTimeout(Rule):
             claim += f"Answers after up to {seconds(low)} were waited for. "
         else:
             claim += "No answer came near it, so how much it was exceeded is not known. "
+        own = desk.default_there(pool, Knob.REQUEST_TIMEOUT, "client", seen.low, seen.high)
+        if own:
+            claim = f"{claim.strip()}{own} "
         if seen.others:
             claim += f"{many(seen.others, 'other request')} ended after other waits. "
         late = int((c.server_last_data_at[seen.rows] > c.close_at[seen.rows]).sum())

@@ -100,6 +100,7 @@ class IdleTimeoutTooShort(Rule):
                     if timer.sweeping
                     else f"The silences agree within {seconds(timer.spread)}: a timer."
                 )
+                + ("" if timer.lazy else desk.default_there(pool, Knob.IDLE_TIMEOUT, "client", timer.low, timer.high))
             ),
             measured={
                 "connections": pool.size,

@@ -133,8 +133,9 @@ def spelled(
     role: str,
     recommended: str | None = None,
 ) -> tuple[SettingAdvice, ...]:
-    """How the pool's program spells a knob; where it has no such setting, how the common products do."""
+    """How the pool's program spells a knob; where it is unknown, how the common products do."""
     found = desk.advice(pool, knob, cause, role=role, recommended=recommended)
-    if found:
+    who = desk.client_of(pool) if role == "client" else desk.server_of(pool)
+    if found or who.known:
         return found
     return tuple(catalog.advice(knob, None, inferred=None, recommended=recommended, values={}, cause=cause, role=role))

@@ -12,6 +12,7 @@ from enum import Enum
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.rules.recognising import client_at, said, server_at, system_at
 from pcapdiag.settings import catalog
 
 # Handshakes per second that nobody needs to care about: two a second are 120 sockets in TIME_WAIT, 0.4% of Linux's
@@ -23,10 +24,10 @@ HEAVY = 47.0
 
 # Servers that send a Server header unless told not to: unlikely ones where there is none.
 NAME_THEMSELVES = frozenset({"nginx", "Apache httpd"})
+# Operating systems, and the ids of their kernels' settings.
+KERNELS = {"Linux": "linux", "Windows": "windows", "macOS": "macos"}
 # Clients that send no User-Agent of their own: likely ones where there is none.
 NAMELESS = frozenset({"Node.js http.Agent", "libcurl", "PHP curl"})
-# A request with one of these was passed on: its User-Agent is not the one who holds this connection.
-FORWARDED = frozenset({"via", "forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-proto"})
 
 
 class Need(Enum):
@@ -70,22 +71,32 @@ class Desk:
 
     Args:
         file_starts: for each file the frames ahead of it and its path, in reading order.
+        client_product, server_product: ids of the programs at the ends, where the user says so.
     """
 
-    def __init__(self, file_starts: Iterable[tuple[int, str]] = ((0, ""),)) -> None:
+    def __init__(
+        self,
+        file_starts: Iterable[tuple[int, str]] = ((0, ""),),
+        client_product: str | None = None,
+        server_product: str | None = None,
+    ) -> None:
         self.file_starts = list(file_starts)
+        self.client_product = client_product
+        self.server_product = server_product
 
     # -- who
 
     def client_of(self, pool: Pool) -> catalog.Recognised:
-        order = (pool.text("header_order") or "").split(",")
-        if FORWARDED & {name.lower() for name in order}:
-            why = "its requests carry headers of forwarding: the User-Agent is another program's"
-            return catalog.Recognised(None, "a proxy", Confidence.LOW, why)
-        return catalog.recognise_client(pool.text("user_agent"), order)
+        return self.told(pool, self.client_product, "client") or client_at(pool)
 
     def server_of(self, pool: Pool) -> catalog.Recognised:
-        return catalog.recognise_server(pool.text("server_software"))
+        return self.told(pool, self.server_product, "server") or server_at(pool)
+
+    def told(self, pool: Pool, product: str | None, role: str) -> catalog.Recognised | None:
+        """The program that the user named, where it speaks what the pool speaks."""
+        if product is None or not catalog.product(product).speaks(spoken(pool)):
+            return None
+        return said(product, role)
 
     def client_id(self, pool: Pool) -> str | None:
         return self.client_of(pool).product_id
@@ -106,26 +117,56 @@ class Desk:
         recommended: str | None = None,
         values: Mapping[str, str] | None = None,
     ) -> tuple[SettingAdvice, ...]:
-        """How the pool's client or server spells the knob; every common product's spelling when it is unknown."""
-        product = None
-        if role in ("client", "server"):
-            product = self.client_id(pool) if role == "client" else self.server_id(pool)
-        found = catalog.advice(
-            knob,
-            product,
-            inferred=inferred,
-            recommended=recommended,
-            values=values or {},
-            cause=cause,
-            role=role,
-            protocol=spoken(pool),
-        )
-        if product is None and not pool.heads_hidden.any():
+        """How the pool's client or server spells the knob.
+
+        The first setting of each of a few programs that it may be, or of every common product when it is unknown; of none
+        when it is known to be a program that the catalogue does not have.
+        """
+        who = self.client_of(pool) if role == "client" else self.server_of(pool) if role == "server" else None
+        product = who.product_id if who is not None else None
+        candidates = who.candidates if who is not None and product is None else ()
+        if who is not None and who.known and product is None and not candidates:
+            return ()
+        if role == "kernel":
+            candidates = self.kernels(pool)
+        found: list[SettingAdvice] = []
+        for one in candidates or (product,):
+            settings = catalog.advice(
+                knob,
+                one,
+                inferred=inferred,
+                recommended=recommended,
+                values=values or {},
+                cause=cause,
+                role=role,
+                protocol=spoken(pool),
+                version=who.version if who is not None else "",
+            )
+            found += settings[:1] if candidates else settings
+        if product is None and not candidates and not pool.heads_hidden.any():
             if role == "server" and pool.text("server_software") is None:
                 found = sorted(found, key=lambda one: one.product in NAME_THEMSELVES)
             elif role == "client" and pool.text("user_agent") is None:
                 found = sorted(found, key=lambda one: one.product not in NAMELESS)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
+
+    def kernels(self, pool: Pool) -> tuple[str, ...]:
+        """The kernels at the two ends, by the ids that their settings have; () where no SYN tells."""
+        systems = (self.system_of(pool, "client"), self.system_of(pool, "server"))
+        return tuple(dict.fromkeys(KERNELS[one] for one in systems if one is not None))
+
+    def default_there(self, pool: Pool, knob: Knob, role: str, low_ns: int | None, high_ns: int) -> str:
+        """A sentence, space ahead, where a bracket holds the recognised program's default; "" elsewhere."""
+        who = self.client_of(pool) if role == "client" else self.server_of(pool)
+        if who.product_id is None:
+            return ""
+        low = None if low_ns is None else low_ns / SECOND
+        found = catalog.match_default(knob, role, low, high_ns / SECOND, protocol=spoken(pool), who=who)
+        return f" That {found[0].text}." if found else ""
+
+    def system_of(self, pool: Pool, role: str) -> str | None:
+        """The operating system at one end, by its SYN's options and hop limit."""
+        return system_at(pool, role)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:
         return tuple(catalog.not_the_fix(cause, self.client_id(pool)))

@@ -70,9 +70,8 @@ class ServerIdleTimeout(Rule):
             None if timer.low is None else timer.low / SECOND,
             timer.high / SECOND,
             protocol=spoken(pool),
+            who=desk.server_of(pool),
         )
-        known = desk.server_id(pool)
-        fitting = [match for match in matches if known is None or match.product.id == known]
         longer = round(max(2 * gap / SECOND, 60))
         server = desk.advice(
             pool,
@@ -121,8 +120,8 @@ class ServerIdleTimeout(Rule):
                 else "They were used once and left: the timer only cleans up behind the client."
             )
         )
-        if fitting:
-            claim += " That " + " or ".join(dict.fromkeys(match.text for match in fitting[:3])) + "."
+        if matches:
+            claim += " That " + " or ".join(dict.fromkeys(match.text for match in matches[:3])) + "."
         return finding(
             self,
             pool,

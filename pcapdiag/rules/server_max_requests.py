@@ -65,11 +65,7 @@ class ServerMaxRequests(Rule):
             severity = Severity.LOW
         product = desk.server_id(pool)
         setting = cap.value - 1 if product == "apache" else cap.value
-        matches = [
-            match
-            for match in catalog.match_default(Knob.MAX_REQUESTS, "server", cap.value, cap.value)
-            if product is None or match.product.id == product
-        ]
+        matches = catalog.match_default(Knob.MAX_REQUESTS, "server", cap.value, cap.value, who=desk.server_of(pool))
         said = "the last response said Connection: close" if cap.announced else "the server closed at once after it"
         closers = {
             "server": int((c.closer[cap.rows] == Side.SERVER).sum()),
@@ -83,7 +79,7 @@ class ServerMaxRequests(Rule):
         if product == "apache":
             claim += f" Apache serves one more than MaxKeepAliveRequests says: it is set to {setting}."
         if matches:
-            claim += " " + matches[0].text[:1].upper() + matches[0].text[1:] + "."
+            claim += f" That {matches[0].text}."
         settings = desk.advice(
             pool,
             Knob.MAX_REQUESTS,
@@ -96,7 +92,7 @@ class ServerMaxRequests(Rule):
             settings = desk.advice(
                 pool, Knob.KEEPALIVE_SWITCH, cause, role="server", inferred=f"every {cap.value} requests"
             )
-        if product is None:
+        if product is None and not desk.server_of(pool).known:
             # Go's server has no cap: there a handler, or a middleware, says Connection: close.
             own = catalog.advice(
                 Knob.KEEPALIVE_SWITCH, "go-net-http-server", inferred=None, recommended=None, values={}, role="server"

@@ -15,6 +15,7 @@ from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Catalog, Fact, Match, Product, Recognised, Setting
 from pcapdiag.settings.filling import fill, with_derived
 from pcapdiag.settings.recognition import recognise_client, recognise_server
+from pcapdiag.settings.versions import applies, change_for, missing
 from pcapdiag.settings.wrong_fixes import not_the_fix
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Setting",
     "absence",
     "advice",
+    "default_below",
     "load",
     "match_default",
     "not_the_fix",
@@ -76,9 +78,15 @@ def absence(knob: Knob, product_id: str) -> Absence | None:
 
 
 def match_default(
-    knob: Knob, role: str, low: float | None, high: float | None, *, protocol: str = "http"
+    knob: Knob,
+    role: str,
+    low: float | None,
+    high: float | None,
+    *,
+    protocol: str = "http",
+    who: Recognised | None = None,
 ) -> list[Match]:
-    """Defaults, of any version, that lie inside a bracket read from the wire.
+    """Defaults that lie inside a bracket read from the wire: of any product and version, or of those that may be there.
 
     Args:
         knob: what was inferred.
@@ -87,6 +95,8 @@ def match_default(
             ``high`` for a value known exactly.
         high: the smallest value that was closed (inclusive).  With an open end nothing can be matched: [].
         protocol: what the products must speak: ``http``, ``redis``, ``postgres`` or ``mysql``.
+        who: the program whose setting it is, as far as it is recognised: then no other product's default is named, and
+            where the version is known no other version's.
 
     Returns:
         current defaults before those of other versions, main products before the rest.
@@ -96,19 +106,43 @@ def match_default(
     current: list[Match] = []
     other_versions: list[Match] = []
     for entry in load().products.values():
-        if not entry.speaks(protocol):
+        if not entry.speaks(protocol) or not _may_be(entry, who):
             continue
+        sure = who is not None and who.product_id is not None
+        version = who.version if who is not None else ""
         for setting in entry.settings_for(knob):
             if setting.role != role:
                 continue
-            if setting.wire is not None and setting.wire.meets(low, high):
-                current.append(Match(entry, setting, "", _value(setting), setting.wire_note))
+            own = change_for(setting, version)
+            if own is None and setting.wire is not None and setting.wire.meets(low, high):
+                current.append(Match(entry, setting, "", _value(setting), setting.wire_note, sure))
                 continue
-            for change in setting.history:
+            for change in setting.history if own is None else (own,):
+                if applies(change.version, version) is False:
+                    continue
                 if change.wire is not None and change.wire.meets(low, high):
-                    other_versions.append(Match(entry, setting, change.version, change.value, ""))
+                    other_versions.append(Match(entry, setting, change.version, change.value, "", sure))
                     break
     return current + other_versions
+
+
+def default_below(knob: Knob, role: str, high: float, who: Recognised) -> str:
+    """A clause where only an upper bound is known and the recognised program's default lies below it; "" elsewhere.
+
+    A default far below says nothing: more than half of the bound is asked for.
+    """
+    if who.product_id is None:
+        return ""
+    for setting in product(who.product_id).settings_for(knob):
+        value = setting.default_value
+        if (
+            setting.role == role
+            and value is not None
+            and high / 2 < value <= high
+            and not change_for(setting, who.version)
+        ):
+            return f"{product(who.product_id).name}'s default {setting.name}, {_value(setting)}, fits"
+    return ""
 
 
 def advice(
@@ -121,6 +155,7 @@ def advice(
     cause: Cause | None = None,
     role: str = "client",
     protocol: str = "http",
+    version: str = "",
 ) -> list[SettingAdvice]:
     """The product's settings for a knob, filled in.
 
@@ -136,6 +171,8 @@ def advice(
         cause: picks advice written for that cause, where there is some.
         role: ``client``, ``server``, ``kernel`` or ``middlebox``; used only when ``product_id`` is None.
         protocol: what the products must speak (``http``, ``redis``, ``postgres``, ``mysql``); likewise.
+        version: of the product, "" when it is unknown: what that version does not have is left out, and the default is
+            that version's.
 
     Returns:
         the setting to change first comes first; [] when the product has none (see :func:`absence`).
@@ -149,9 +186,11 @@ def advice(
     entry = product(product_id)
     found: list[SettingAdvice] = []
     for setting in entry.settings_for(knob):
+        if missing(setting, version):
+            continue
         first = not found
         shown = inferred if first or setting.alternative else None
-        found.append(_filled(entry, setting, shown, recommended if first else None, values, cause))
+        found.append(_filled(entry, setting, shown, recommended if first else None, values, cause, version))
     return found
 
 
@@ -162,6 +201,13 @@ def from_memory() -> list[tuple[str, str]]:
         entries: tuple[Setting | Fact, ...] = (*entry.settings, *entry.facts)
         found += [(entry.id, item.name) for item in entries if item.from_memory]
     return found
+
+
+def _may_be(entry: Product, who: Recognised | None) -> bool:
+    """Whether a product may be the one that was recognised."""
+    if who is None or not who.known:
+        return True
+    return entry.id == who.product_id or entry.id in who.candidates
 
 
 def _value(setting: Setting) -> str:
@@ -186,7 +232,9 @@ def _filled(
     recommended: str | None,
     values: Mapping[str, str],
     cause: Cause | None,
+    version: str = "",
 ) -> SettingAdvice:
+    change = change_for(setting, version)
     given = dict(values)
     if inferred is not None:
         given.setdefault("inferred", inferred)
@@ -204,7 +252,7 @@ def _filled(
         name=setting.name,
         product=entry.name,
         knob=setting.knob,
-        default=setting.default,
+        default=setting.default if change is None else change.value,
         inferred=inferred,
         recommended=recommended if recommended is not None else fill(text.recommend, facts) or "",
         why=" ".join(sentences),

@@ -125,29 +125,40 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Match:
-    """A default that lies where the wire puts a setting."""
+    """A default that lies where the wire puts a setting; of the product that is there where ``recognised``."""
 
     product: Product
     setting: Setting
     version: str  # "" for the default of current versions
     value: str  # "75 s"
     note: str  # why the wire shows something other than the setting; mostly ""
+    recognised: bool = False
 
     @property
     def text(self) -> str:
-        """A clause for a report: ``matches nginx's default keepalive_timeout, 75 s``."""
+        """A clause for a report: ``matches nginx's default keepalive_timeout, 75 s``; ``is`` where it is nginx."""
         remarks = "; ".join(filter(None, (self.version, self.note)))
         return (
-            f"matches {self.product.name}'s default {self.setting.name}, {self.value}"
+            f"{'is' if self.recognised else 'matches'} {self.product.name}'s default {self.setting.name}, {self.value}"
             f"{f' ({remarks})' if remarks else ''}"
         )
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """Which program is at one end; ``product_id`` is None when it is unknown or has no entry here."""
+    """Which program is at one end; ``product_id`` is None when it is unknown or has no entry here.
+
+    Attributes:
+        reason: all that speaks for it, and what speaks against it; clauses joined by semicolons.
+        version: as the program writes it; "" where nothing tells.
+        candidates: where it is one of a few, their ids; then there is no ``product_id``.
+        known: a program is named, be it one that has no entry here: advice for others would be wrong.
+    """
 
     product_id: str | None
     name: str
     confidence: Confidence
     reason: str
+    version: str = ""
+    candidates: tuple[str, ...] = ()
+    known: bool = True

@@ -83,6 +83,7 @@ COMPACT_FILES = (
     "common-servers.toml",
     "upstreams.toml",
     "cloud-balancers.toml",
+    "tools.toml",
     "databases.toml",
     "middleboxes.toml",
     "kernels.toml",

@@ -770,6 +770,17 @@ def test_closes_that_are_no_clients_end(why: str, lives: list[Life]) -> None:
     assert found("client-abort", of(lives)) is None
 
 
+def test_callers_that_call_together_and_close_each_response_unread_did_not_end() -> None:
+    lives = []
+    for n in range(24):
+        at = 1.0 * (n // 4) + 0.0005 * (n % 4)
+        one = Life(at, [Use(at + 0.002, at + 0.01, size=80_000)], at + 0.012)
+        one.columns |= {"open_request": 1, "client_rst_at": ns(at + 0.0125)}
+        lives.append(one)
+    assert found("client-abort", of(lives)) is None
+    assert above_info(judgement([of(lives)]).findings) == ["body-not-drained"]
+
+
 def test_a_client_that_only_says_it_has_finished_sending_did_not_end() -> None:
     lives = []
     for n in range(4):

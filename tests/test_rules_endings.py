@@ -128,3 +128,29 @@ def test_a_reset_behind_one_segment_that_the_snaplen_cut_is_no_unread_body(size:
     ]
     finding = judged("body-not-drained", pool(lives, end=10, protocol=Protocol.OPAQUE))
     assert (finding is not None) == fires
+
+
+def reset_behind_whole(agent: str) -> list[Life]:
+    return [
+        Life(0.1 * n, [Use(0.1 * n + 0.003, 0.1 * n + 0.01)], 0.1 * n + 0.018, kind="rst", columns={"user_agent": agent})
+        for n in range(20)
+    ]
+
+
+def test_a_reset_behind_a_whole_response_is_a_body_unread_whoever_the_client() -> None:
+    finding = judged("body-not-drained", pool(reset_behind_whole("Go-http-client/1.1"), end=10))
+    assert isinstance(finding, Finding)
+    assert [str(claim.cause) for claim in finding.causes] == ["body-not-drained"]
+    assert "reset 20 with the whole response there" in finding.claim
+    unknown = judged("body-not-drained", pool(reset_behind_whole("shop/3"), end=10))
+    assert isinstance(unknown, Finding)
+    assert [str(claim.cause) for claim in unknown.causes] == ["body-not-drained", "never-reuse-keepalive-disabled"]
+
+
+def test_a_client_that_closes_by_reset_on_purpose_may_have_read_it_all() -> None:
+    one = pool(reset_behind_whole("Apache-HttpClient/5.2.1 (Java/17.0.15)"), end=10)
+    assert judged("body-not-drained", one) is None
+    finding = judged("never-reuse-keepalive-disabled", one)
+    assert isinstance(finding, Finding)
+    assert [str(claim.cause) for claim in finding.causes] == ["never-reuse-keepalive-disabled", "body-not-drained"]
+    assert "20 connections ended by RST" in finding.claim

@@ -85,6 +85,15 @@ def undrained(count: int = 10, reset: bool = True, complete: bool = False) -> li
     return lives
 
 
+def sessions(turns: int = 12) -> list[Life]:
+    """Connections of as many turns each, one after the other, all left open."""
+    lives = []
+    for n in range(20):
+        uses = [(0.5 * n + 0.002 * k + 0.001, 0.5 * n + 0.002 * k + 0.002) for k in range(1, turns + 1)]
+        lives.append(Life(0.5 * n, uses, columns={"basis": int(Count.TURNS)}))
+    return lives
+
+
 def spare(count: int = 17, seconds: float = 40.0, steady: bool = True) -> list[Life]:
     """A burst, then one connection works on and the others wait."""
     waiting = [Life(0.001 * n, [(0.1, 0.2)]) for n in range(count)]
@@ -218,6 +227,7 @@ QUIET: dict[str, list[tuple[str, Pool]]] = {
     "healthy": [
         ("one request each", of(one_each())),
         ("a pool that overflows more than it keeps", of(bursts(1, 20))),
+        ("a database session of many turns for each query, left idle", of(sessions(), protocol=Protocol.POSTGRES)),
     ],
     "never-reuse-new-transport": [
         ("a shared client", of(shared())),

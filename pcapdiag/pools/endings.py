@@ -432,12 +432,14 @@ def client_ends(pool: Pool) -> tuple[Ending, ...]:
     """The moments at which the client's program ended with requests open: all of its connections at once.
 
     Requests that were all given up after one wait, at several moments or in agreement with a wait that nothing
-    answered exceeded, are a timeout's (:func:`given_up`).
+    answered exceeded, are a timeout's (:func:`given_up`).  Callers that call together and close every response unread
+    end together, too: there nobody waited any more.
     """
     timed = given_up(pool)
+    unread = closed_as_begun(pool)
     out = []
     for one in endings(pool, Side.CLIENT):
-        if len(one.rows) < 2 or not len(one.lost):
+        if len(one.rows) < 2 or not len(one.lost) or unread[one.lost].all():
             continue
         if timed is not None and len(np.intersect1d(timed.rows, one.lost)) > len(one.lost) / 2:
             continue
@@ -484,6 +486,14 @@ class GivenUp:
     others: int
     moments: int
     midbody: int
+
+
+@once_per_pool
+def closed_as_begun(pool: Pool) -> Mask:
+    """Connections whose last response had just begun when the client closed: a decision, not a wait that ended."""
+    began = last_of(pool, "response_first_at")
+    at = pool.connections.close_at
+    return np.asarray((began > 0) & (began <= at) & (at - began <= pool.immediate_limit))
 
 
 @once_per_pool

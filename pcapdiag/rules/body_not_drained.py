@@ -17,7 +17,9 @@ What to change
     Read the body to its end before closing it, or ask for less: HEAD, a Range, a smaller page.
 
 False alarms
-    A small body that had arrived whole before the close looks like never-reuse-keepalive-disabled.  Go 1.27 and later
+    A small body that had arrived whole before the close looks like never-reuse-keepalive-disabled.  Behind a whole
+    response a RST still means bytes unread, unless the client closes so on purpose, as Apache HttpClient 5 does: there
+    that rule speaks and names both, and for an unknown client this one names both.  Go 1.27 and later
     read up to 256 KiB on Close by themselves, so there only larger bodies show this.  Over TLS a healthy close ends in
     RST too, at the server's close_notify: only responses of more than one record count.
 
@@ -32,7 +34,7 @@ import numpy as np
 from pcapdiag.model.flags import RESPONSE_COMPLETE, RESPONSE_SEEN
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity, Side
-from pcapdiag.pools.pool import Pool
+from pcapdiag.pools.pool import Mask, Pool
 from pcapdiag.rules.rule import (
     Desk,
     Need,
@@ -51,6 +53,12 @@ MIN_CONNECTIONS = 3
 SHARE = 0.5
 # What one TLS record holds (RFC 8446 5.1): a smaller response can have come whole, with nothing left to reset.
 TLS_RECORD = 16_384
+# Clients that set SO_LINGER to 0 before they give a connection up: their ordinary close is a RST.
+ABORTS = frozenset({"apache-httpclient5", "jedis"})
+
+ON_PURPOSE = (
+    "a client that closes by RST on purpose (SO_LINGER 0) looks the same: does it read each response to its end?"
+)
 
 
 class BodyNotDrained(Rule):
@@ -86,6 +94,9 @@ class BodyNotDrained(Rule):
         # Where the snaplen cut off the heads, a response of one segment may be whole and the close asked for; proxies that
         # keep nothing close by RST.
         reset &= ~((c.protocol == Protocol.OPAQUE) & (c.truncated_bytes > 0) & (size <= c.server_largest))
+        whole_reset = reset_when_whole(pool)
+        if desk.client_id(pool) in ABORTS:
+            reset &= ~whole_reset
         cut = by_client & quick & (c.open_request != 0)
         rows = np.flatnonzero(reset | cut)
         ended = int((pool.closed & pool.used).sum())
@@ -94,6 +105,17 @@ class BodyNotDrained(Rule):
         resets = int(reset.sum())
         cause = Cause.BODY_NOT_DRAINED
         sent = int(np.median(pool.exchanges.response_bytes[pool.last_exchange[rows]]))
+        behind = int((reset & whole_reset).sum())
+        either = desk.client_id(pool) is None and 2 * behind > len(rows)
+        met = f"met the rest with RST on {resets - behind:,} of them" if behind < resets else ""
+        if behind:
+            met += f"{', and ' if met else ''}reset {behind:,} with the whole response there"
+        off = CauseClaim(
+            Cause.NEVER_REUSE_KEEPALIVE_DISABLED,
+            Confidence.LOW,
+            "",
+            desk.advice(pool, Knob.INSTANCE_PER_REQUEST, Cause.NEVER_REUSE_KEEPALIVE_DISABLED),
+        )
         return finding(
             self,
             pool,
@@ -107,7 +129,7 @@ class BodyNotDrained(Rule):
             claim=(
                 f"The client closed {many(len(rows), 'connection')} within "
                 f"{pool.immediate_limit / 1e6:.0f} ms of the response, "
-                f"and met the rest with RST on {resets:,} of them; about {sent:,} bytes of each response had passed. "
+                f"and {met}; about {sent:,} bytes of each response had passed. "
                 f"A kernel sends RST when a program closes a socket with bytes unread. {many(pool.requests, 'request')} "
                 f"took {many(pool.size, 'connection')}."
             ),
@@ -122,10 +144,11 @@ class BodyNotDrained(Rule):
             causes=[
                 CauseClaim(
                     cause,
-                    Confidence.HIGH if resets >= len(rows) / 2 else Confidence.MEDIUM,
-                    "",
+                    Confidence.HIGH if resets >= len(rows) / 2 and not either else Confidence.MEDIUM,
+                    ON_PURPOSE if either else "",
                     desk.advice(pool, Knob.BODY_CONSUMPTION, cause),
-                )
+                ),
+                *([off] if either else []),
             ],
             evidence=[
                 desk.evidence(
@@ -133,10 +156,32 @@ class BodyNotDrained(Rule):
                     row,
                     [*life_frames(pool, row), int(c.client_rst_frame[row])],
                     "response begun, closed by the client"
-                    + (", the rest answered with RST" if reset[row] else " in the middle of it"),
+                    + (
+                        " in the middle of it"
+                        if not reset[row]
+                        else " with RST, the whole response there"
+                        if whole_reset[row]
+                        else ", the rest answered with RST"
+                    ),
                 )
                 for row in rows[:3].tolist()
             ],
-            would_refute="Responses that were complete and acknowledged whole before the client closed.",
+            would_refute="A FIN of the client behind a whole response of this size.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
+
+
+def reset_when_whole(pool: Pool) -> Mask:
+    """Closed by the client with a RST and no FIN, its last response whole by then, as readable heads tell.
+
+    Nothing was left to meet the RST: either the program had not read what its kernel held, or it closes so on purpose.
+    """
+    c = pool.connections
+    there = pool.last_exchange >= 0
+    last = pool.last_exchange[there]
+    arrived = np.zeros(pool.size, dtype=bool)
+    arrived[there] = ((pool.exchanges.flags[last] & RESPONSE_COMPLETE) != 0) & (
+        pool.exchanges.response_last_at[last] <= c.close_at[there]
+    )
+    abort = (pool.closer == Side.CLIENT) & (c.client_rst_at > 0) & (c.client_fin_at == 0)
+    return np.asarray(abort & arrived & ~pool.heads_hidden & (c.protocol == Protocol.HTTP1))

@@ -93,7 +93,8 @@ def leak_finding(rule: Rule, pool: Pool, desk: Desk, seen: Unanswered) -> Findin
     cause = Cause.CLOSE_WAIT_LEAK
     leak = not client or seen.passed >= MIN_PASSED
     late_looker = client and desk.client_id(pool) in LAZY
-    used = f"{int(c.requests[seen.rows].min()):,} to {int(c.requests[seen.rows].max()):,} requests"
+    fewest, most = int(c.requests[seen.rows].min()), int(c.requests[seen.rows].max())
+    used = many(most, "request") if fewest == most else f"{fewest:,} to {most:,} requests"
     claim = (
         f"{many(len(seen.rows), 'connection')} that the {other} closed after {used} stayed open at the {who}: its kernel "
         f"acknowledged the FIN, its program did not close in up to {seconds(seen.longest)}. A process that ends closes "

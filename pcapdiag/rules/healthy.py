@@ -16,7 +16,9 @@ What to change
     Nothing.
 
 False alarms
-    A steady load hides an idle pool that is too small: it overflows only when demand drops and rises again.
+    Turns of unread bytes are counted for requests; a session of a database is several, and where each piece of work dials
+    its own nothing is said.  A steady load hides an idle pool that is too small: it overflows only when demand drops and
+    rises again.
 
 References
     RFC 9112 9.3
@@ -27,13 +29,16 @@ from __future__ import annotations
 import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
-from pcapdiag.model.words import Basis, Cause, Confidence, Severity
+from pcapdiag.model.words import Basis, Cause, Confidence, Count, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, life_frames, many
 
 MIN_REQUESTS = 10
 # Below this most requests still pay a handshake.
 REUSED = 3.0
+# A database's session is several turns long before its first query: where most dials leave idle connections behind, turns
+# on one connection prove no reuse.
+PASSED_OVER = 0.5
 
 
 class Healthy(Rule):
@@ -46,7 +51,7 @@ class Healthy(Rule):
         mean = pool.mean_requests
         if pool.requests < MIN_REQUESTS or mean is None:
             return NotJudged(f"fewer than {MIN_REQUESTS} requests")
-        if mean < REUSED:
+        if mean < REUSED or sessions_apart(pool):
             return None
         best = int(np.argmax(pool.connections.requests))
         bound = "" if (pool.connections.basis[pool.used] == 0).all() else "at least "
@@ -81,3 +86,10 @@ class Healthy(Rule):
             ],
             would_refute="Connections that are closed while requests still need them.",
         )
+
+
+def sessions_apart(pool: Pool) -> bool:
+    """Whether each piece of work may have dialled for itself, its turns being those of one session."""
+    rate = pool.missed_rate
+    turns = bool((pool.connections.basis[pool.used] == Count.TURNS).all())
+    return turns and rate is not None and rate >= PASSED_OVER

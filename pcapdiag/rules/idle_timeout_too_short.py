@@ -87,7 +87,7 @@ class IdleTimeoutTooShort(Rule):
                 f"({seconds(gap)} later)"
             ),
             claim=(
-                f"The client closed {many(timer.count, 'idle connection')} after {shown} of silence, and "
+                f"The client closed {many(timer.count, 'idle connection')} after a silence of {shown}, and "
                 + (
                     f"{many(cost, 'time')} dialled a new one within milliseconds. "
                     if timer.lazy

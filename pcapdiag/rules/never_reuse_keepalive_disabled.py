@@ -22,7 +22,8 @@ False alarms
     An idle pool that is too small also closes at once, but some connections survive and are reused.  When responses,
     not requests, announce the close it is the server's doing: server-connection-close.  With TLS or a small snaplen the
     headers cannot be seen: then both are said; where not even a status is, and the server closes, it is information: the
-    answers may be errors (protocol-mismatch).  A server's Keep-Alive: timeout=1 makes Node.js close at once: then the
+    answers may be errors (protocol-mismatch).  A client that closes by RST on purpose may as well have left bytes unread:
+    body-not-drained is named beside it.  A server's Keep-Alive: timeout=1 makes Node.js close at once: then the
     server's idle timeout leads.
 
 References
@@ -39,6 +40,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Count, Knob, Protocol, Severity, Side
 from pcapdiag.pools.pool import SECOND, Mask, Pool
 from pcapdiag.pools.timers import LAZY_AFTER, LAZY_BEFORE
+from pcapdiag.rules.body_not_drained import ABORTS, ON_PURPOSE, reset_when_whole
 from pcapdiag.rules.rule import (
     Desk,
     Need,
@@ -150,6 +152,18 @@ class NeverReuseKeepaliveDisabled(Rule):
             )
         if tunnels:
             claim += " Each one is a tunnel (CONNECT or Upgrade), which serves one purpose by design."
+        # The kernel sends RST by itself, too, when what it holds of a response was not read: body-not-drained tells of it
+        # where the client is not known to close so on purpose.
+        lingers = desk.client_id(pool) in ABORTS and not signalled
+        aborts = int((reset_when_whole(pool) & unprompted)[rows].sum()) if lingers else 0
+        if aborts >= len(rows) / 2:
+            claim += f" {many(aborts, 'connection')} ended by RST instead of FIN, with the whole response there."
+        unread = CauseClaim(
+            Cause.BODY_NOT_DRAINED,
+            Confidence.LOW,
+            ON_PURPOSE,
+            desk.advice(pool, Knob.BODY_CONSUMPTION, Cause.BODY_NOT_DRAINED),
+        )
         server_may = CauseClaim(
             Cause.SERVER_CONNECTION_CLOSE,
             Confidence.LOW,
@@ -200,6 +214,7 @@ class NeverReuseKeepaliveDisabled(Rule):
                     "each, or an explicit close",
                     settings,
                 ),
+                *([unread] if aborts >= len(rows) / 2 else []),
                 *([server_may] if hidden else []),
             ],
             evidence=[
@@ -207,13 +222,19 @@ class NeverReuseKeepaliveDisabled(Rule):
                     pool,
                     row,
                     life_frames(pool, row),
-                    "one request"
+                    (
+                        "one request"
+                        if int(c.requests[row]) <= 1
+                        else f"one piece of work in {int(c.requests[row])} turns"
+                    )
                     + (" that asks for the close" if asked[row] else "")
                     + f", closed by the {Side(int(c.closer[row])).word} first",
                 )
                 for row in rows[:3].tolist()
             ],
-            would_refute="A second request on one of these connections, or a response that announces the close first.",
+            would_refute="A second request on one of these connections, or a response that announces the close first."
+            if single >= used / 2
+            else "A second piece of work on one of these connections.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
 

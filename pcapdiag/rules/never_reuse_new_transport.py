@@ -64,7 +64,9 @@ LOOK = (
     "the program for a client made for each request, or a response that is not read to its end"
 )
 # Clients that do not read while a connection is idle: they leave a FIN unanswered, healthy or not.
-LAZY = frozenset({"python-requests", "python-urllib3", "python-httpx", "libcurl", "php-curl", "ruby-net-http"})
+LAZY = frozenset(
+    {"python-requests", "python-urllib3", "python-httpx", "libcurl", "php-curl", "ruby-net-http", "okhttp"}
+)
 
 
 class NeverReuseNewTransport(Rule):

@@ -72,6 +72,7 @@ class ServerIdleTimeout(Rule):
             protocol=spoken(pool),
             who=desk.server_of(pool),
         )
+        longer = round(max(2 * gap / SECOND, 60))
         server = desk.advice(
             pool,
             Knob.IDLE_TIMEOUT,
@@ -79,14 +80,20 @@ class ServerIdleTimeout(Rule):
             role="server",
             inferred=shown,
             recommended=f"longer than {seconds(gap)}" if costly else None,
-            values={"value": str(round(max(2 * gap / SECOND, 60))), "period": seconds(gap)},
+            values={"value": str(longer), "period": seconds(gap)},
         )
+        # A client timer below the server's as it is now ends the races, and saves no handshake: where requests come too
+        # late for it, the client's is the one to go with the server's new one.
         client = desk.advice(
             pool,
             Knob.IDLE_TIMEOUT,
             cause,
-            recommended=f"shorter than {best / SECOND:.3g} s",
-            values={"value": below(best), "server_timeout": f"{best / SECOND:.3g} s"},
+            recommended=f"longer than {seconds(gap)}, shorter than the server's once that is changed"
+            if costly
+            else f"shorter than {best / SECOND:.3g} s",
+            values={"value": below(longer * SECOND)}
+            if costly
+            else {"value": below(best), "server_timeout": f"{best / SECOND:.3g} s"},
         )
         evidence = [
             desk.evidence(
@@ -101,7 +108,7 @@ class ServerIdleTimeout(Rule):
         if costly:
             severity = Severity.MEDIUM if cost >= 5 else Severity.LOW
         claim = (
-            f"The server closed {many(timer.count, 'idle connection')} after {shown} of silence"
+            f"The server closed {many(timer.count, 'idle connection')} after a silence of {shown}"
             + (" (closes come some time after the timeout: it sweeps). " if timer.sweeping else ". ")
             + (
                 f"{cost:,} later dials had nothing left to reuse; requests come about {seconds(gap)} after the last use."

@@ -12,7 +12,7 @@ from pcapdiag.model.words import Cause, Opening, Severity
 from pcapdiag.pools.losses import losses
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.evidence import ENOUGH_REQUESTS, better_capture
-from pcapdiag.rules.healthy import REUSED
+from pcapdiag.rules.healthy import REUSED, sessions_apart
 from pcapdiag.rules.rule import many
 
 # Loss that slows requests down whatever the pool does.
@@ -57,7 +57,9 @@ def unexplained(pools: Sequence[Pool], findings: Sequence[Finding]) -> str:
     silent = [
         pool
         for pool in pools
-        if pool.name not in told and pool.requests >= ENOUGH_REQUESTS and pool.requests < REUSED * int(pool.used.sum())
+        if pool.name not in told
+        and pool.requests >= ENOUGH_REQUESTS
+        and (pool.requests < REUSED * int(pool.used.sum()) or sessions_apart(pool))
     ]
     requests = sum(pool.requests for pool in silent)
     if 2 * requests <= sum(pool.requests for pool in pools):

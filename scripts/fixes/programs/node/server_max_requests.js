@@ -1,0 +1,8 @@
+"use strict";
+// fix: from here
+const http = require("node:http");
+
+const server = http.createServer((req, res) => res.end("ok\n"));
+server.maxRequestsPerSocket = 6;
+server.listen(8080);
+// fix: to here

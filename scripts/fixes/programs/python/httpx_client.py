@@ -1,0 +1,10 @@
+import httpx
+
+# fix: paste here
+
+
+def call(url: str) -> None:
+    # fix: from here
+    client = httpx
+    # fix: to here
+    client.get(url).raise_for_status()

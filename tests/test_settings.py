@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib import resources
 
 import pytest
@@ -592,6 +593,26 @@ def test_node_is_guessed_from_its_keep_alive_header_when_it_names_nothing() -> N
     assert catalog.recognise_server("Apache", keep_alive="timeout=5").product_id == "apache"
     assert catalog.recognise_server("MyServer/1", keep_alive="timeout=5").product_id is None
     assert catalog.recognise_server(None, keep_alive="timeout=5, max=100").product_id is None
+
+
+def test_products_read_one_by_one_are_those_of_the_files() -> None:
+    whole = {}
+    for name in (*reading.MAIN_FILES, *reading.COMPACT_FILES):
+        text = (resources.files("pcapdiag.settings.data") / name).read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+        for table in tables.get("product", [tables]):
+            whole[table["id"]] = table
+        parts = dict(reading.product_texts(name))
+        for product_id, part in parts.items():
+            one = tomllib.loads(part)
+            assert one.get("product", [one]) == [whole[product_id]]
+    assert list(whole) == list(catalog.load().products)
+
+
+def test_a_question_about_a_knob_finds_every_product_that_has_it() -> None:
+    for product, setting in settings():
+        found = {entry.id for entry in catalog._naming(setting.knob.value, setting.role)}
+        assert product in found
 
 
 def test_every_recognised_product_exists() -> None:

@@ -23,9 +23,9 @@ class Sign:
     name: str
     confidence: Confidence
     reason: str
-    header: re.Pattern[str] | None  # User-Agent or Server
-    order: re.Pattern[str] | None  # header names joined by commas
-    keep_alive: re.Pattern[str] | None  # the Keep-Alive response header
+    header: str | None  # a regular expression, in any case: of the User-Agent or Server header
+    order: str | None  # of the header names joined by commas
+    keep_alive: str | None  # of the Keep-Alive response header
 
 
 def recognise_client(user_agent: str | None, header_order: Sequence[str] = ()) -> Recognised:
@@ -66,8 +66,14 @@ def recognise_server(server_header: str | None, *, keep_alive: str | None = None
     )
 
 
-def _matches(pattern: re.Pattern[str] | None, text: str) -> bool:
-    return pattern is None or pattern.search(text) is not None
+def _matches(pattern: str | None, text: str) -> bool:
+    return pattern is None or _compiled(pattern).search(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when first tried: most captures are recognised by the first few signs."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 @cache
@@ -85,8 +91,7 @@ def _all_signs() -> tuple[tuple[str, Sign], ...]:
         for table in file.tables(role):
             patterns = {}
             for key in (header_key, "header_order", "keep_alive"):
-                pattern = table.text(key, "")
-                patterns[key] = re.compile(pattern, re.IGNORECASE) if pattern else None
+                patterns[key] = table.text(key, "") or None
             if not any(patterns.values()):
                 raise CatalogError(f"{table.where}: no pattern")
             sign = Sign(

@@ -4,6 +4,7 @@ from pcapdiag.connections.rows cimport ConnectionRows
 from pcapdiag.connections.states cimport covers
 from pcapdiag.exchanges.choose cimport choose, speaker, undecided
 from pcapdiag.exchanges.framer cimport Framer
+from pcapdiag.exchanges.heads cimport Heads
 from pcapdiag.exchanges.rows cimport ExchangeRows
 from pcapdiag.segments.segment cimport Segment, SegmentSink, key_of
 
@@ -20,7 +21,8 @@ cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
 cdef class Tracker(SegmentSink):
     cdef public ConnectionRows rows
     cdef public ExchangeRows exchanges
-    cdef public dict heads, flows, late, late_before
+    cdef public Heads heads
+    cdef public dict flows, late, late_before
     cdef public list lately
     cdef public set services
     cdef public object closed

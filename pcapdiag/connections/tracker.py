@@ -33,7 +33,7 @@ from pcapdiag.connections.rows import ConnectionRows
 from pcapdiag.connections.states import covers
 from pcapdiag.exchanges.choose import choose, speaker, undecided
 from pcapdiag.exchanges.framer import Framer
-from pcapdiag.exchanges.head import Head
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.segments.segment import Segment, SegmentSink, key_of
 
@@ -106,7 +106,7 @@ class Tracker(SegmentSink):
     def __init__(self) -> None:
         self.rows = ConnectionRows()
         self.exchanges = ExchangeRows()
-        self.heads: dict[bytes, Head | None] = {}
+        self.heads = Heads()
         self.flows: dict[bytes, Half] = {}
         self.lately: list[Half | None] = [None] * (_LATELY_MASK + 1)
         self.services: set[bytes] = set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer, TurnFramer
-from pcapdiag.exchanges.head import REQUEST_WORDS, Head, starts_request, starts_response
+from pcapdiag.exchanges.head import REQUEST_WORDS, starts_request, starts_response
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.http1 import HttpFramer, plausible
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.exchanges.tls import TlsFramer
@@ -55,7 +56,7 @@ def speaker(data: bytes, start: int, captured: int) -> int:
 def choose(
     rows: ExchangeRows,
     connection: int,
-    heads: dict[bytes, Head | None],
+    heads: Heads,
     from_client: bool,
     from_start: bool,
     data: bytes,

@@ -41,9 +41,11 @@ class Head:
         h2c: ``Upgrade: h2c``.  expect: ``Expect: 100-continue``.
         host, user_agent, server: values as bytes, None when absent.  order: header names in order, for fingerprints.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
+        text: the head itself, where it is remembered (:mod:`pcapdiag.exchanges.heads`).
     """
 
     def __init__(self) -> None:
+        self.text = b""
         self.request = False
         self.method = 0
         self.status = 0

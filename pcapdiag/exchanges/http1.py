@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer
 from pcapdiag.exchanges.head import REQUEST_WORDS, Head, parse_head, starts_request, starts_response
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
 _HEAD = 0
@@ -100,10 +101,10 @@ class Stream:
 class HttpFramer(Framer):
     """Frame the HTTP/1 exchanges of one connection.
 
-    ``heads`` is a memo shared by all connections: a client sends the same head again and again.
+    ``heads`` is a memo shared by all connections.
     """
 
-    def __init__(self, rows: ExchangeRows, connection: int, protocol: int, heads: dict[bytes, Head | None]) -> None:
+    def __init__(self, rows: ExchangeRows, connection: int, protocol: int, heads: Heads) -> None:
         super().__init__(rows, connection, protocol, 0)
         self.heads = heads
         self.client = Stream()
@@ -228,6 +229,7 @@ class HttpFramer(Framer):
     ) -> int:
         """Take head bytes; start the message when the head is whole, or when the snaplen cut it."""
         base = 0
+        parsed = None
         if stream.partial:
             base = len(stream.partial)
             data = stream.partial + data[pos:end]
@@ -241,8 +243,12 @@ class HttpFramer(Framer):
                 return end
             start = pos
             stop = end
-        # What was here before holds no whole empty line: a head that comes byte by byte is not read again for each.
-        stop_at = head_end(data, base - 2 if base > 2 else start, stop)
+            parsed = self.heads.again(data, start, stop)
+        if parsed is not None:
+            stop_at = start + len(parsed.text)
+        else:
+            # What was here before holds no whole empty line: a head that comes byte by byte is not read again for each.
+            stop_at = head_end(data, base - 2 if base > 2 else start, stop)
         if stop_at < 0:
             if not stream.partial:
                 stream.partial_at = at
@@ -266,8 +272,8 @@ class HttpFramer(Framer):
             stream.partial_at = at
             stream.partial_frame = frame
             stream.partial_ack = acknowledgment
-        text = data[start:stop_at]
-        parsed = self.parse(text)
+        if parsed is None:
+            parsed = self.heads.parse(data[start:stop_at], stop - start)
         consumed = stop_at if base == 0 else pos + stop_at - base
         stream.partial = b""
         if parsed is None or parsed.request != from_client:
@@ -278,17 +284,6 @@ class HttpFramer(Framer):
         else:
             self.begin_response(stream, parsed, stop_at - start, at, frame)
         return consumed
-
-    def parse(self, text: bytes) -> Head | None:
-        known = self.heads.get(text)
-        if known is not None:
-            return known
-        if len(self.heads) > 2048:
-            self.heads.clear()
-        parsed = parse_head(text)
-        if len(text) <= 4096:
-            self.heads[text] = parsed
-        return parsed
 
     def begin_cut(self, from_client: bool, stream: Stream, text: bytes, size: int, at: int, frame: int) -> int:
         """A head that the snaplen cut: count it, then wait for the next segment that starts like a head."""
@@ -730,16 +725,28 @@ class HttpFramer(Framer):
 def head_end(data: bytes, start: int, end: int) -> int:
     """The position behind the empty line that ends a head, or -1.  Bare LF is accepted (RFC 9112 2.2).
 
-    One pass over the bytes: compiled, it takes a third of the time of two ``bytes.find``.
+    Every second byte is looked at: that meets one of the first two of each LF LF or LF CR LF.  Compiled, it takes a sixth
+    of the time of two ``bytes.find``.
     """
     at = start
     while at < end:
-        if data[at] == 10:
-            if at + 1 < end and data[at + 1] == 10:
-                return at + 2
-            if at + 2 < end and data[at + 1] == 13 and data[at + 2] == 10:
-                return at + 3
-        at += 1
+        if data[at] <= 13:
+            found = behind_empty_line(data, at - 1, end) if at > start else -1
+            if found < 0:
+                found = behind_empty_line(data, at, end)
+            if found >= 0:
+                return found
+        at += 2
+    return -1
+
+
+def behind_empty_line(data: bytes, at: int, end: int) -> int:
+    """The position behind an empty line where the line ahead of it ends at ``at``, or -1."""
+    if data[at] == 10:
+        if at + 1 < end and data[at + 1] == 10:
+            return at + 2
+        if at + 2 < end and data[at + 1] == 13 and data[at + 2] == 10:
+            return at + 3
     return -1
 
 

@@ -43,7 +43,7 @@ cdef class Connection:
     cdef public int last_frame, completeness, synack_count, syn_count
     cdef public long long established_at, close_at, closed_at
     cdef public list held
-    cdef public str history
+    cdef public long long history, history_rest
     cdef public int number
     cdef public bint roles_inferred, open_request
     cdef public long long first_at, syn_at, synack_first, synack_at, rtt
@@ -51,3 +51,7 @@ cdef class Connection:
     cdef public int first_frame, close_frame
     cdef public int synacks_late, closer, close_kind, duplicates
     cdef public Half held_half
+
+cpdef bytes letters(long long history)
+@cython.locals(shift=int)
+cpdef long long swapped(long long history) except -1

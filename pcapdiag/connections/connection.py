@@ -120,9 +120,28 @@ class Connection:
         self.open_request = False
         self.last_exchange_at = 0
         self.duplicates = 0
-        self.history = ""
+        self.history = 0  # letters of Zeek's history, seven bits each, the first highest; the tenth on in history_rest
+        self.history_rest = 0
         self.completeness = 0
         # First bytes that do not tell yet what they begin, and who sent them.
         self.held: list[Pending] | None = None
         self.held_half: Half = None  # type: ignore[assignment]
         self.closed_at = 0  # by RST, or FIN both ways and acknowledged; 0 while it is not
+
+
+def letters(history: int) -> bytes:
+    """The text of up to nine letters of seven bits, the first highest."""
+    text = b""
+    while history:
+        text = bytes([history & 127]) + text
+        history >>= 7
+    return text
+
+
+def swapped(history: int) -> int:
+    """The same letters, upper case for lower and lower for upper."""
+    shift = 0
+    while history >> shift:
+        history ^= 32 << shift
+        shift += 7
+    return history

@@ -1,5 +1,5 @@
 cimport cython
-from pcapdiag.connections.connection cimport Connection, Half
+from pcapdiag.connections.connection cimport Connection, Half, letters
 from pcapdiag.connections.states cimport conn_state, implied_state, initiator, opening
 from pcapdiag.exchanges.framer cimport Framer
 
@@ -15,6 +15,7 @@ cdef class Strings:
 cdef class ConnectionRows:
     cdef public Py_ssize_t count, room
     cdef public Strings strings
+    cdef public dict histories
     cdef public object wide_buffer, narrow_buffer
     cdef long long[::1] wide
     cdef int[::1] narrow
@@ -22,6 +23,7 @@ cdef class ConnectionRows:
                    waited="long long", said="long long",
                    w="long long[::1]", n="int[::1]")
     cdef int add(self, Connection c) except -1
+    cdef int history(self, Connection c) except -1
     @cython.locals(w="long long[::1]", n="int[::1]", i=Py_ssize_t, k=Py_ssize_t)
     cdef int late(self, int number, bint from_client, long long at, int frame, int flags, bint again) except -1
     @cython.locals(n="int[::1]", k=Py_ssize_t)

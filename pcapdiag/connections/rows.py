@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from pcapdiag.connections.connection import Connection, Half
+from pcapdiag.connections.connection import Connection, Half, letters
 from pcapdiag.connections.states import (
     conn_state,
     implied_state,
@@ -161,6 +161,7 @@ class ConnectionRows:
         self.count = 0
         self.room = 0
         self.strings = Strings()
+        self.histories: dict[int, int] = {}
         self.wide_buffer = array("q")
         self.narrow_buffer = array("i")
         self.wide = self.wide_buffer
@@ -265,7 +266,7 @@ class ConnectionRows:
         else:
             n[i + 42] = -1
             n[i + 43] = -1
-        n[i + 50] = strings.add(c.history.encode())
+        n[i + 50] = self.history(c)
         n[i + 51] = c.synacks_late
         n[i + 52] = client.largest
         n[i + 53] = server.largest
@@ -323,6 +324,16 @@ class ConnectionRows:
         w[(c.number - 1) * _WIDE + 25] = waited
         w[(c.number - 1) * _WIDE + 26] = said
         return 0
+
+    def history(self, c: Connection) -> int:
+        """The number of a connection's history; a capture has few of them."""
+        if c.history_rest:
+            return self.strings.add(letters(c.history) + letters(c.history_rest))
+        number = self.histories.get(c.history)
+        if number is None:
+            number = self.strings.add(letters(c.history))
+            self.histories[c.history] = number
+        return number
 
     def late(self, number: int, from_client: bool, at: int, frame: int, flags: int, again: bool) -> int:
         """Account a packet that came after the row was written: a repeated FIN, a last ACK, a RST."""

@@ -1,5 +1,5 @@
 cimport cython
-from pcapdiag.connections.connection cimport Connection, Half, Pending
+from pcapdiag.connections.connection cimport Connection, Half, Pending, swapped
 from pcapdiag.connections.rows cimport ConnectionRows
 from pcapdiag.connections.states cimport covers
 from pcapdiag.exchanges.choose cimport choose, speaker, undecided
@@ -16,6 +16,7 @@ cdef Py_ssize_t _SLOTS
 cdef int _ID_STEP, _ID_STEPS, _ID_NEAR
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
 cdef int _SEEN_S, _SEEN_H, _SEEN_A, _SEEN_D, _SEEN_F, _SEEN_R, _SEEN_G, _SEEN_T, _SEEN_W
+cdef long long _NINE_LETTERS
 cdef int _NONE, _CLIENT, _SERVER, _NOT_YET, _OPAQUE
 
 cdef class Tracker(SegmentSink):
@@ -25,6 +26,7 @@ cdef class Tracker(SegmentSink):
     cdef public dict flows, late, late_before
     cdef public list lately
     cdef public set services
+    cdef public bytes served
     cdef public object closed
     cdef public int count
     cdef public long long serials, duplicates, last_at, late_since
@@ -34,7 +36,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes,
                    reverse=bytes)
     cpdef int segment(self, Segment segment) except -1
-    @cython.locals(source=bytes, target=bytes, old=Half, c=Connection, half=Half, other=Half, sender=int)
+    @cython.locals(source=bytes, target=bytes, server=bytes, old=Half, c=Connection, half=Half, other=Half, sender=int)
     cdef Half admit(self, Segment s, bytes key, bytes reverse)
     @cython.locals(half=Half)
     cdef Half near(self, Segment s)
@@ -69,7 +71,8 @@ cdef class Tracker(SegmentSink):
     @cython.locals(other=Half, client=bint, framer=Framer, bits=int)
     cdef int on_close(self, Connection c, Half half, Segment s) except -1
     cdef int now_closed(self, Connection c) except -1
-    cdef int note(self, Connection c, Half half, int bit, str letter) except -1
+    @cython.locals(code=int)
+    cdef int note(self, Connection c, Half half, int bit, Py_UCS4 letter) except -1
     @cython.locals(framer=Framer, first=bytes)
     cdef int deliver(self, Connection c, Half half, bytes data, Py_ssize_t start, Py_ssize_t captured,
                      Py_ssize_t length, long long at, long long frame, long long sequence,
@@ -106,8 +109,10 @@ cdef Py_ssize_t option(bytes data, Py_ssize_t start, Py_ssize_t end, int wanted)
 @cython.locals(at=Py_ssize_t)
 cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 
-@cython.locals(size=Py_ssize_t)
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t, out=bytearray)
 cdef bytes reverse_of(bytes key)
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t)
+cdef bint same_sender(bytes key, bytes other) except -1
 @cython.locals(size=Py_ssize_t)
 cdef bytes sender_of(bytes key)
 @cython.locals(at=Py_ssize_t, right="long long")

@@ -28,7 +28,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 
-from pcapdiag.connections.connection import Connection, Half, Pending
+from pcapdiag.connections.connection import Connection, Half, Pending, swapped
 from pcapdiag.connections.rows import ConnectionRows
 from pcapdiag.connections.states import covers
 from pcapdiag.exchanges.choose import choose, speaker, undecided
@@ -87,6 +87,8 @@ _SEEN_G = 64
 _SEEN_T = 128
 _SEEN_W = 256
 
+_NINE_LETTERS = 1 << 56  # of Connection.history: from here on nine are in it
+
 _NONE = 0
 _CLIENT = 1
 _SERVER = 2
@@ -110,6 +112,7 @@ class Tracker(SegmentSink):
         self.flows: dict[bytes, Half] = {}
         self.lately: list[Half | None] = [None] * (_LATELY_MASK + 1)
         self.services: set[bytes] = set()
+        self.served = b""  # the key of who was added last: mostly it is the same one again
         self.closed: deque[Connection] = deque()
         # Connections whose rows are written, in two generations: the client's key and the connection's number.
         self.late: dict[bytes, int] = {}
@@ -228,7 +231,10 @@ class Tracker(SegmentSink):
             c.client = other
             c.server = half
         if not c.roles_inferred:
-            self.services.add(sender_of(c.server.key))
+            server = c.server.key
+            if not same_sender(server, self.served):
+                self.services.add(sender_of(server))
+                self.served = server
         self.flows[key] = half
         self.flows[reverse] = other
         return half
@@ -693,7 +699,11 @@ class Tracker(SegmentSink):
         """Zeek's history: the first of each kind per side, upper case for the client."""
         if not half.seen & bit:
             half.seen |= bit
-            c.history += letter.upper() if half is c.client else letter
+            code = ord(letter) - 32 if half is c.client else ord(letter)
+            if c.history < _NINE_LETTERS:
+                c.history = c.history << 7 | code
+            else:
+                c.history_rest = c.history_rest << 7 | code
         return 0
 
     # -- bytes in order
@@ -769,7 +779,8 @@ class Tracker(SegmentSink):
         client = half is c.client
         if c.roles_inferred and said != _NONE and (said == _CLIENT) != client:
             c.client, c.server = c.server, c.client
-            c.history = c.history.swapcase()
+            c.history = swapped(c.history)
+            c.history_rest = swapped(c.history_rest)
             client = not client
         from_start = not self.was_midstream(c)
         framer = choose(self.exchanges, c.number, self.heads, client, from_start, data, start, captured, cut)
@@ -945,13 +956,31 @@ class Tracker(SegmentSink):
 def reverse_of(key: bytes) -> bytes:
     """The key of the other direction."""
     size = (len(key) - 4) // 2
-    return key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
+    out = bytearray(key)
+    for at in range(size):
+        out[at] = key[size + at]
+        out[size + at] = key[at]
+    for at in range(2 * size, 2 * size + 2):
+        out[at] = key[at + 2]
+        out[at + 2] = key[at]
+    return bytes(out)
 
 
 def sender_of(key: bytes) -> bytes:
     """Address and port of who sends such packets."""
     size = (len(key) - 4) // 2
     return key[:size] + key[2 * size : 2 * size + 2]
+
+
+def same_sender(key: bytes, other: bytes) -> bool:
+    """Whether two keys have one sender."""
+    if len(key) != len(other):
+        return False
+    size = (len(key) - 4) // 2
+    for at in range(size):
+        if key[at] != other[at]:
+            return False
+    return key[2 * size] == other[2 * size] and key[2 * size + 1] == other[2 * size + 1]
 
 
 def option(data: bytes, start: int, end: int, wanted: int) -> int:

@@ -3,6 +3,7 @@ from pcapdiag.connections.connection cimport Connection, Half, letters
 from pcapdiag.connections.states cimport conn_state, implied_state, initiator, opening
 from pcapdiag.exchanges.framer cimport Framer
 
+cdef long long _M, _HALF_SPACE, _MAX_WINDOW, _MOST
 cdef Py_ssize_t _WIDE, _NARROW
 
 @cython.final

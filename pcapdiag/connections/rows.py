@@ -132,6 +132,12 @@ NARROW = (
     "server_fin_unseen",
 )
 
+# Sequence numbers are 32 bits.  Typed constants: with such a literal Cython would compute in Python's integers.
+_M = 0xFFFFFFFF
+_HALF_SPACE = 0x80000000
+_MAX_WINDOW = 0x40000000  # RFC 7323 2.3
+_MOST = 0x7FFFFFFF
+
 _WIDE = 27
 _NARROW = 84
 
@@ -371,8 +377,8 @@ def uncounted(c: Connection) -> bool:
         return True
     if server.acknowledgment < 0:
         return False
-    unseen = (server.acknowledgment - client.next_sequence) & 0xFFFFFFFF
-    return 0 < unseen < 0x80000000 and unseen > (1 if client.fin_at == 0 else 0)
+    unseen = (server.acknowledgment - client.next_sequence) & _M
+    return 0 < unseen < _HALF_SPACE and unseen > (1 if client.fin_at == 0 else 0)
 
 
 def goodbye(c: Connection, framer: Framer) -> int:
@@ -384,14 +390,14 @@ def goodbye(c: Connection, framer: Framer) -> int:
         known = half.next_sequence - half.heedless_bytes
         if half.fin_at and half.next_sequence == half.fin_sequence:
             known -= 1
-        if 0 < ((framer.goodbye_end - known) & 0xFFFFFFFF) < 0x80000000:
+        if 0 < ((framer.goodbye_end - known) & _M) < _HALF_SPACE:
             return 0
     return framer.goodbye
 
 
 def small(count: int) -> int:
     """A count of bytes for a 32-bit column; nobody needs it exact beyond 2 GiB."""
-    return count if count < 0x7FFFFFFF else 0x7FFFFFFF
+    return count if count < _MOST else _MOST
 
 
 def unacknowledged(half: Half) -> int:
@@ -399,8 +405,8 @@ def unacknowledged(half: Half) -> int:
     acknowledged = half.other.acknowledgment
     if acknowledged < 0 or half.bytes == 0:
         return 0
-    left = (half.next_sequence - acknowledged) & 0xFFFFFFFF
-    if left >= 0x40000000:
+    left = (half.next_sequence - acknowledged) & _M
+    if left >= _MAX_WINDOW:
         return 0
     if left and half.fin_at and half.next_sequence == half.fin_sequence:
         left -= 1
@@ -413,8 +419,8 @@ def crossed(c: Connection) -> int:
     server = c.server
     if server.fin_at == 0 or server.fin_acknowledgment < 0:
         return 0
-    left = (client.next_sequence - server.fin_acknowledgment) & 0xFFFFFFFF
-    if left >= 0x40000000:
+    left = (client.next_sequence - server.fin_acknowledgment) & _M
+    if left >= _MAX_WINDOW:
         return 0
     if left and (client.fin_unseen or (client.fin_at and client.next_sequence == client.fin_sequence)):
         left -= 1

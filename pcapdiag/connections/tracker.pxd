@@ -40,7 +40,7 @@ cdef class Tracker(SegmentSink):
     cdef Half admit(self, Segment s, bytes key, bytes reverse)
     @cython.locals(half=Half)
     cdef Half near(self, Segment s)
-    cdef int remember(self, Half half, Segment s) except -1
+    cdef int remember(self, Half half, unsigned long long addresses, long long ports) except -1
     @cython.locals(c=Connection, other=Half)
     cdef bint renewed(self, Half half, Segment s) except -1
     @cython.locals(h="unsigned long long", tag="unsigned long long", at="unsigned long long", slot=Py_ssize_t,

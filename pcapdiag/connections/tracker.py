@@ -130,7 +130,7 @@ class Tracker(SegmentSink):
         s = segment
         flags = s.flags
         half = self.near(s)
-        if half is None or flags & _SYN:
+        if half is None or (flags & _SYN and self.renewed(half, s)):
             key = key_of(s)
             half = self.flows.get(key)
             if half is None:
@@ -140,7 +140,7 @@ class Tracker(SegmentSink):
                 half = self.admit(s, key, reverse)
             elif flags & _SYN and self.renewed(half, s):
                 half = self.admit(s, key, half.other.key)
-            self.remember(half, s)
+            self.remember(half, s.addresses, s.ports)
         c = half.connection
         if self.copy_of_recent(half, s):
             c.duplicates += 1
@@ -184,11 +184,11 @@ class Tracker(SegmentSink):
             return half
         return None
 
-    def remember(self, half: Half, s: Segment) -> int:
-        if s.ports >= 0:
-            half.addresses = s.addresses
-            half.ports = s.ports
-            self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)] = half
+    def remember(self, half: Half, addresses: int, ports: int) -> int:
+        if ports >= 0:
+            half.addresses = addresses
+            half.ports = ports
+            self.lately[((addresses ^ addresses >> 32 ^ ports ^ ports >> 13) & _LATELY_MASK)] = half
         return 0
 
     def admit(self, s: Segment, key: bytes, reverse: bytes) -> Half:
@@ -237,6 +237,8 @@ class Tracker(SegmentSink):
                 self.served = server
         self.flows[key] = half
         self.flows[reverse] = other
+        if s.ports >= 0:  # the answer is next, mostly
+            self.remember(other, s.addresses >> 32 | (s.addresses & _M) << 32, s.ports >> 16 | (s.ports & 0xFFFF) << 16)
         return half
 
     def sweep(self, at: int) -> int:

@@ -4,6 +4,7 @@ from pcapdiag.exchanges.head cimport Head, starts_request, starts_response, pars
 from pcapdiag.exchanges.heads cimport Heads
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
+cdef long long _M, _HALF_SPACE
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
 cdef int _REQUEST_CLOSE, _RESPONSE_CLOSE, _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _REQUEST_HTTP10, _RESPONSE_HTTP10
 cdef int _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN, _UPGRADED, _UNTIL_CLOSE_FLAG, _EXPECT, _PIPELINED

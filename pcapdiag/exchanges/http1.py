@@ -34,6 +34,10 @@ from pcapdiag.exchanges.head import REQUEST_WORDS, Head, parse_head, starts_requ
 from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
+# Sequence numbers are 32 bits.  Typed constants: with such a literal Cython would compute in Python's integers.
+_M = 0xFFFFFFFF
+_HALF_SPACE = 0x80000000
+
 _HEAD = 0
 _BODY = 1
 _CHUNK_SIZE = 2
@@ -105,7 +109,7 @@ class HttpFramer(Framer):
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int, heads: Heads) -> None:
-        super().__init__(rows, connection, protocol, 0)
+        self.begin(rows, connection, protocol, 0)
         self.heads = heads
         self.client = Stream()
         self.server = Stream()
@@ -140,7 +144,7 @@ class HttpFramer(Framer):
         stream.sequence = sequence
         stream.length = length
         if from_client:
-            self.client_next = (sequence + length) & 0xFFFFFFFF
+            self.client_next = (sequence + length) & _M
         else:
             if self.server_at == 0 and captured >= 3 and data[pos] == 21 and data[pos + 1] == 3:
                 self.mismatch = _TLS_SERVER
@@ -391,8 +395,8 @@ class HttpFramer(Framer):
         """Where nothing of the server is captured: a client that acknowledges more than before has had its answer."""
         while self.outstanding:
             x = self.outstanding[0]
-            since = (acknowledged - x.acknowledged) & 0xFFFFFFFF
-            if since == 0 or since >= 0x80000000:
+            since = (acknowledged - x.acknowledged) & _M
+            if since == 0 or since >= _HALF_SPACE:
                 break
             self.presume_answered(x)
             del self.outstanding[0]
@@ -431,8 +435,8 @@ class HttpFramer(Framer):
             if self.dropped:
                 self.dropped -= 1
                 return self.response_body(stream, head, None, at, frame)
-            ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
-            late = self.client_next >= 0 and 0 < ahead < 0x80000000
+            ahead = (stream.partial_ack - self.client_next) & _M
+            late = self.client_next >= 0 and 0 < ahead < _HALF_SPACE
             if head.status == 408 or (self.client_next >= 0 and self.basis == 0 and not late):
                 stream.unsolicited = True
                 if head.close or head.status == 408:
@@ -455,8 +459,8 @@ class HttpFramer(Framer):
         stream.holed = False
         if stream.resumed:
             stream.resumed = False
-            ahead = (stream.partial_ack - self.client_next) & 0xFFFFFFFF
-            if self.client.state == _LOST or (self.client_next >= 0 and 0 < ahead < 0x80000000):
+            ahead = (stream.partial_ack - self.client_next) & _M
+            if self.client.state == _LOST or (self.client_next >= 0 and 0 < ahead < _HALF_SPACE):
                 # It may answer a request that was not captured, and the answer to this one be in the gap.
                 x.flags |= _BOUND
         self.last_at = at
@@ -637,7 +641,7 @@ class HttpFramer(Framer):
     def gap(self, from_client: bool, length: int) -> int:
         stream = self.client if from_client else self.server
         if from_client and self.client_next >= 0:
-            self.client_next = (self.client_next + length) & 0xFFFFFFFF
+            self.client_next = (self.client_next + length) & _M
         if stream.state != _TUNNEL:
             self.absent(from_client, stream, length, 0, 0)
         return 0
@@ -679,9 +683,9 @@ class HttpFramer(Framer):
         while len(self.outstanding) > 1:
             first = self.outstanding[0]
             second = self.outstanding[1]
-            behind = (second.acknowledged - stream.sequence) & 0xFFFFFFFF
-            later = (second.acknowledged - first.acknowledged) & 0xFFFFFFFF
-            if (behind == 0 or behind >= 0x80000000) and 0 < later < 0x80000000:
+            behind = (second.acknowledged - stream.sequence) & _M
+            later = (second.acknowledged - first.acknowledged) & _M
+            if (behind == 0 or behind >= _HALF_SPACE) and 0 < later < _HALF_SPACE:
                 # The second was sent by someone who had the first's answer: that answer is in the gap.
                 del self.outstanding[0]
                 self.presume_answered(first)

@@ -4,7 +4,7 @@ from pcapdiag.connections.states cimport conn_state, implied_state, initiator, o
 from pcapdiag.exchanges.framer cimport Framer
 
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW, _MOST
-cdef Py_ssize_t _WIDE, _NARROW
+cdef Py_ssize_t _WIDE, _NARROW, _STEP
 
 @cython.final
 cdef class Strings:

@@ -140,6 +140,8 @@ _MOST = 0x7FFFFFFF
 
 _WIDE = 27
 _NARROW = 84
+# Rows to grow by, at most: what the arrays are extended with stays in the cache, and the heap is not torn by large blocks.
+_STEP = 1_024
 
 
 class Strings:
@@ -189,7 +191,7 @@ class ConnectionRows:
         if c.number > self.count:
             self.count = c.number
             if self.count > self.room:
-                self.grow(max(self.count, self.room + self.room // 4))
+                self.grow(max(self.count, self.room + min(self.room // 4, _STEP)))
         client = c.client
         server = c.server
         strings = self.strings

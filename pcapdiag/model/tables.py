@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Column: TypeAlias = NDArray[np.int64]
 
+TILE = 32_768  # numbers of a matrix that are turned at a time
+
 
 class Taken(MutableMapping[str, Column]):
     """Columns of chosen rows, each copied when it is first asked for: of seventy most never are."""
@@ -110,13 +112,19 @@ def from_matrix(
     """
     width = len(names)
     matrix = np.asarray(buffer)[: count * width].reshape(count, width)
-    some = np.any(matrix != 0, axis=0).tolist()
-    columns = {}
-    for index, name in enumerate(names):
-        if not some[index] and count:
-            columns[name] = np.broadcast_to(matrix.dtype.type(0), count)
-        elif order is None:
-            columns[name] = np.ascontiguousarray(matrix[:, index])
-        else:
-            columns[name] = matrix[order, index]
+    # Some rows at a time, which stay in the cache while they are turned: column by column all would be read as often.
+    step = max(1, TILE // width)
+    starts = range(0, count, step)
+    bits = np.zeros(width, dtype=matrix.dtype)
+    for at in starts:
+        bits |= np.bitwise_or.reduce(matrix[at : at + step], axis=0)
+    kept = np.flatnonzero(bits).tolist() if count else list(range(width))
+    blank = np.broadcast_to(matrix.dtype.type(0), count)
+    columns = dict.fromkeys(names, blank)
+    turned = [np.empty(count, dtype=matrix.dtype) for _ in kept]
+    for at in starts:
+        rows = matrix[at : at + step] if order is None else matrix.take(order[at : at + step], axis=0)
+        for index, column in zip(kept, turned, strict=True):
+            column[at : at + step] = rows[:, index]
+    columns.update((names[index], column) for index, column in zip(kept, turned, strict=True))
     return columns

@@ -34,6 +34,7 @@ cdef class Half:
     cdef public int fin_frame, rst_frame
     cdef public Py_ssize_t pending_bytes
     cdef public long long hole_acked_at
+    cdef int begin(self, Connection connection, bytes key) except -1
 
 @cython.final
 cdef class Connection:
@@ -51,6 +52,7 @@ cdef class Connection:
     cdef public int first_frame, close_frame
     cdef public int synacks_late, closer, close_kind, duplicates
     cdef public Half held_half
+    cdef int begin(self, int number) except -1
 
 cpdef bytes letters(long long history)
 @cython.locals(shift=int)

@@ -26,6 +26,10 @@ class Half:
     """
 
     def __init__(self, connection: Connection, key: bytes) -> None:
+        self.begin(connection, key)
+
+    def begin(self, connection: Connection, key: bytes) -> int:
+        """Be a new one; the tracker uses what it retires again."""
         self.connection = connection
         self.other = self
         self.key = key
@@ -87,6 +91,7 @@ class Half:
         self.hole_at = 0  # when the oldest hole was first seen
         self.hole_acked_at = 0  # when the other side acknowledged bytes beyond it
         self.seen = 0  # history letters already written for this side, as bits
+        return 0
 
 
 class Connection:
@@ -96,6 +101,10 @@ class Connection:
     """
 
     def __init__(self, number: int) -> None:
+        self.begin(number)
+
+    def begin(self, number: int) -> int:
+        """Be a new one, as :meth:`Half.begin`."""
         self.number = number
         self.client: Half = None  # type: ignore[assignment]  # set as soon as the roles are known
         self.server: Half = None  # type: ignore[assignment]
@@ -127,6 +136,7 @@ class Connection:
         self.held: list[Pending] | None = None
         self.held_half: Half = None  # type: ignore[assignment]
         self.closed_at = 0  # by RST, or FIN both ways and acknowledged; 0 while it is not
+        return 0
 
 
 def letters(history: int) -> bytes:

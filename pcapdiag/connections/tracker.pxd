@@ -11,7 +11,7 @@ from pcapdiag.segments.segment cimport Segment, SegmentSink, key_of
 cdef int _FIN, _SYN, _RST, _ACK
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW
 cdef long long _COPY_WINDOW, _COPY_NO_ID, _PATIENCE, _REORDER, _KEPT, _LATE, _DELAYED_ACK, _DELAYED_ACK_MOST, _RELEASED
-cdef Py_ssize_t _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
+cdef Py_ssize_t _MOST_SPARE, _MAX_PENDING, _MAX_PENDING_BYTES, _MIN_OPENING
 cdef Py_ssize_t _SLOTS
 cdef int _ID_STEP, _ID_STEPS, _ID_NEAR
 cdef unsigned long long _LATELY_MASK, _SLOT_MASK, _PRIME, _MASK
@@ -28,6 +28,7 @@ cdef class Tracker(SegmentSink):
     cdef public set services
     cdef public bytes served
     cdef public object closed
+    cdef public list spare, spare_halves
     cdef public int count
     cdef public long long serials, duplicates, last_at, late_since
     cdef public object recent_buffer
@@ -96,8 +97,12 @@ cdef class Tracker(SegmentSink):
     @cython.locals(client=Half, server=Half)
     cdef int retire(self, Connection c) except -1
     @cython.locals(c=Connection)
+    cdef Connection new_connection(self)
+    @cython.locals(half=Half)
+    cdef Half new_half(self, Connection c, bytes key)
+    @cython.locals(c=Connection, client=Half, server=Half, key=bytes, reverse=bytes)
     cdef int sweep(self, long long at) except -1
-    @cython.locals(from_client=bint, number=int, earlier=dict)
+    @cython.locals(from_client=bint, number=int, lesser=bytes)
     cdef bint belongs_to_the_past(self, Segment s, bytes key, bytes reverse) except -1
     cdef int past(self, bytes key) except -1
     @cython.locals(half=Half)

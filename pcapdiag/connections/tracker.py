@@ -66,6 +66,8 @@ _LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packet
 # No protocol that is told apart here needs more first bytes than this.
 _MIN_OPENING = 24
 
+_MOST_SPARE = 1_024  # retired connections kept to be used again
+
 _MAX_PENDING = 512
 _MAX_PENDING_BYTES = 262_144
 
@@ -114,7 +116,11 @@ class Tracker(SegmentSink):
         self.services: set[bytes] = set()
         self.served = b""  # the key of who was added last: mostly it is the same one again
         self.closed: deque[Connection] = deque()
-        # Connections whose rows are written, in two generations: the client's key and the connection's number.
+        # Retired ones to be used again: they are at hand in the cache, and no allocator is asked.
+        self.spare: list[Connection] = []
+        self.spare_halves: list[Half] = []
+        # Connections whose rows are written, in two generations: the lesser of their keys to the connection's number,
+        # negative where the client is the other end.
         self.late: dict[bytes, int] = {}
         self.late_before: dict[bytes, int] = {}
         self.late_since = 0
@@ -200,12 +206,12 @@ class Tracker(SegmentSink):
             self.rows.replaced(c.number)
         self.sweep(s.at)
         self.count += 1
-        c = Connection(self.count)
+        c = self.new_connection()
         c.first_at = s.at
         c.last_at = s.at
         c.first_frame = s.frame
-        half = Half(c, key)
-        other = Half(c, reverse)
+        half = self.new_half(c, key)
+        other = self.new_half(c, reverse)
         half.other = other
         other.other = half
         self.serials += 2
@@ -241,6 +247,20 @@ class Tracker(SegmentSink):
             self.remember(other, s.addresses >> 32 | (s.addresses & _M) << 32, s.ports >> 16 | (s.ports & 0xFFFF) << 16)
         return half
 
+    def new_connection(self) -> Connection:
+        if not self.spare:
+            return Connection(self.count)
+        c = self.spare.pop()
+        c.begin(self.count)
+        return c
+
+    def new_half(self, c: Connection, key: bytes) -> Half:
+        if not self.spare_halves:
+            return Half(c, key)
+        half = self.spare_halves.pop()
+        half.begin(c, key)
+        return half
+
     def sweep(self, at: int) -> int:
         """Write the rows of connections that closed a second ago or more, and forget 4-tuples from minutes ago."""
         while self.closed:
@@ -251,8 +271,18 @@ class Tracker(SegmentSink):
                 break
             self.closed.popleft()
             if c.client is not None:
-                self.late[c.client.key] = c.number
+                key = c.client.key
+                reverse = c.server.key
+                if reverse < key:
+                    self.late[reverse] = -c.number
+                else:
+                    self.late[key] = c.number
+                client, server = c.client, c.server
                 self.retire(c)
+                if len(self.spare) < _MOST_SPARE:
+                    self.spare.append(c)
+                    self.spare_halves.append(client)
+                    self.spare_halves.append(server)
         if at - self.late_since > _LATE:
             self.late_before = self.late
             self.late = {}
@@ -261,17 +291,16 @@ class Tracker(SegmentSink):
 
     def belongs_to_the_past(self, s: Segment, key: bytes, reverse: bytes) -> bool:
         """Whether a segment is a late one of a connection whose row is written already; then it is added there."""
-        from_client = True
-        number = self.past(key)
+        lesser = reverse if reverse < key else key
+        number = self.past(lesser)
         if number == 0:
-            number = self.past(reverse)
-            if number == 0:
-                return False
-            from_client = False
+            return False
+        from_client = (number > 0) == (lesser is key)
+        if number < 0:
+            number = -number
         if s.flags & _SYN:
-            for earlier in (self.late, self.late_before):
-                earlier.pop(key, None)
-                earlier.pop(reverse, None)
+            self.late.pop(lesser, None)
+            self.late_before.pop(lesser, None)
             self.rows.replaced(number)
             return False
         if s.at > self.last_at:
@@ -280,7 +309,7 @@ class Tracker(SegmentSink):
         return True
 
     def past(self, key: bytes) -> int:
-        """The number of a written connection whose client sent from ``key``, 0 for none."""
+        """The number of a written connection with that key, the lesser of the two, 0 for none."""
         number = self.late.get(key)
         if number is None:
             number = self.late_before.get(key)
@@ -935,10 +964,8 @@ class Tracker(SegmentSink):
                 c.last_exchange_at = c.framer.last_at
             c.framer.finish()
         self.rows.add(c)
-        if self.flows.get(client.key) is client:
-            del self.flows[client.key]
-        if self.flows.get(server.key) is server:
-            del self.flows[server.key]
+        self.flows.pop(client.key, None)
+        self.flows.pop(server.key, None)
         # Break the cycles: the collector is off while packets run.
         client.other = server.other = None  # type: ignore[assignment]
         client.connection = server.connection = None  # type: ignore[assignment]

@@ -80,12 +80,14 @@ def analyze(paths: Sequence[str], options: Options | None = None, progress: Prog
         raise UsageError(
             f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
         )
+    capture = capture_info(tables, alias)
     pools = partition(connections, tables.exchanges, keep, start, end)
+    del tables  # the exchanges are the pools' now
     desk = Desk(counters.file_starts)
     judgement = judge(pools, all_rules(), desk)
     rows = report_rows.connection_rows(connections, pools, alias, desk) if options.with_connections else ()
     return Report(
-        capture=capture_info(tables, alias),
+        capture=capture,
         verdict=judgement.verdict,
         findings=judgement.findings,
         pools=tuple(report_rows.pool_row(pool, desk) for pool in taken_out(pools)),

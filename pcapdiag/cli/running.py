@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -49,6 +50,7 @@ def analyze(
         until_relative=until.after_start,
         with_connections=with_connections,
     )
+    gc.freeze()  # what is imported stays: the collector need not walk it again and again
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 

@@ -324,7 +324,8 @@ class Pool:
         start, stop, owner, fates, fresh = start[keep], stop[keep], owner[keep], fates[keep], fresh[keep]
         # Two runs in order of their connections, and all but always of their times: a merge is enough.
         order = np.argsort(owner, kind="stable")
-        same = owner[order][1:] == owner[order][:-1]
+        sorted_owner = owner[order]
+        same = sorted_owner[1:] == sorted_owner[:-1]
         if (np.diff(start[order])[same] <= 0).any():
             order = np.lexsort((fresh, start, owner))
         return Idle(start[order], stop[order], owner[order], fates[order], fresh[order])
@@ -339,6 +340,11 @@ class Pool:
     @cached_property
     def peak_busy(self) -> int:
         return timeline.peak(self.busy_from, self.busy_until)
+
+    @cached_property
+    def busy_steps(self) -> tuple[Column, Column]:
+        """How many connections are busy, as a step function (:func:`timeline.steps`)."""
+        return timeline.steps(self.busy_from, self.busy_until)
 
     @cached_property
     def peak_idle(self) -> int:

@@ -41,8 +41,13 @@ def steps(start: Column, end: Column) -> tuple[Column, Column]:
 
 def peak(start: Column, end: Column) -> int:
     """The most intervals that are open at once."""
-    if len(start) == 0:
-        return 0
-    start = np.sort(start)
-    # It is reached where one begins: by then that many have begun, and those are over that ended before or just then.
-    return int((np.arange(1, len(start) + 1) - np.searchsorted(np.sort(end), start, side="right")).max())
+    start, end = np.sort(start), np.sort(end)
+    # More than k are open once when interval i begins before the one k ahead of it, in order of the ends, is over.
+    low, high = 0, len(start)
+    while low < high:
+        k = (low + high) // 2
+        if (start[k:] < end[: len(end) - k]).any():
+            low = k + 1
+        else:
+            high = k
+    return low

@@ -51,11 +51,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Setting, Span
+
+DATA = Path(__file__).with_name("data")
 
 PROTOCOLS = ("http", "redis", "postgres", "mysql")
 ROLES = ("client", "server", "kernel", "middlebox")
@@ -203,7 +205,7 @@ def read_product(name: str, text: str, general: General) -> Product:
 
 
 def _text_of(name: str) -> str:
-    return (resources.files("pcapdiag.settings.data") / name).read_text(encoding="utf-8")
+    return (DATA / name).read_text(encoding="utf-8")
 
 
 def read_general_advice() -> General:

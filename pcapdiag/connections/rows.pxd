@@ -4,6 +4,7 @@ from pcapdiag.connections.states cimport conn_state, implied_state, initiator, o
 from pcapdiag.exchanges.framer cimport Framer
 
 cdef long long _M, _HALF_SPACE, _MAX_WINDOW, _MOST
+cdef unsigned long long _RECENT_MASK
 cdef Py_ssize_t _WIDE, _NARROW, _STEP
 
 @cython.final
@@ -20,6 +21,10 @@ cdef class ConnectionRows:
     cdef public object wide_buffer, narrow_buffer
     cdef long long[::1] wide
     cdef int[::1] narrow
+    cdef public object recent_buffer
+    cdef unsigned long long[::1] recent
+    @cython.locals(size=Py_ssize_t, at=Py_ssize_t, own="unsigned long long", recent="unsigned long long[::1]")
+    cdef int address(self, Half half) except -1
     @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
                    waited="long long", said="long long",
                    w="long long[::1]", n="int[::1]")

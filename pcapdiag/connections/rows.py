@@ -142,6 +142,7 @@ _WIDE = 27
 _NARROW = 84
 # Rows to grow by, at most: what the arrays are extended with stays in the cache, and the heap is not torn by large blocks.
 _STEP = 1_024
+_RECENT_MASK = 255
 
 
 class Strings:
@@ -174,6 +175,8 @@ class ConnectionRows:
         self.narrow_buffer = array("i")
         self.wide = self.wide_buffer
         self.narrow = self.narrow_buffer
+        self.recent_buffer = array("Q", bytes(2 * 8 * (_RECENT_MASK + 1)))  # IPv4 addresses, each with its number
+        self.recent = self.recent_buffer
         self.grow(256)
 
     def grow(self, room: int) -> None:
@@ -231,8 +234,8 @@ class ConnectionRows:
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
         n[i] = c.number
-        n[i + 1] = strings.add(client.key[:size])
-        n[i + 2] = strings.add(server.key[:size])
+        n[i + 1] = self.address(client)
+        n[i + 2] = self.address(server)
         n[i + 3] = client.key[2 * size] << 8 | client.key[2 * size + 1]
         n[i + 4] = server.key[2 * size] << 8 | server.key[2 * size + 1]
         n[i + 5] = opening(c)
@@ -332,6 +335,19 @@ class ConnectionRows:
         w[(c.number - 1) * _WIDE + 25] = waited
         w[(c.number - 1) * _WIDE + 26] = said
         return 0
+
+    def address(self, half: Half) -> int:
+        """The number of a side's address; a capture's busiest ones repeat."""
+        size = (len(half.key) - 4) // 2
+        if half.ports < 0:
+            return self.strings.add(half.key[:size])
+        own = half.addresses >> 32
+        at = (own & _RECENT_MASK) * 2
+        recent = self.recent
+        if recent[at] != own or recent[at + 1] == 0:
+            recent[at] = own
+            recent[at + 1] = self.strings.add(half.key[:size])
+        return recent[at + 1]
 
     def history(self, c: Connection) -> int:
         """The number of a connection's history; a capture has few of them."""

@@ -33,6 +33,8 @@ cdef class Tracker(SegmentSink):
     cdef public long long serials, duplicates, last_at, late_since
     cdef public object recent_buffer
     cdef unsigned long long[::1] recent
+    cdef public object turned_buffer, turned_buffer6
+    cdef unsigned char[::1] turned, turned6
 
     @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes,
                    reverse=bytes)
@@ -96,6 +98,8 @@ cdef class Tracker(SegmentSink):
     cdef int give_up(self, Connection c, Half half, bint everything) except -1
     @cython.locals(client=Half, server=Half)
     cdef int retire(self, Connection c) except -1
+    @cython.locals(size=Py_ssize_t, at=Py_ssize_t, out="unsigned char[::1]")
+    cdef bytes reverse_of(self, bytes key)
     @cython.locals(c=Connection)
     cdef Connection new_connection(self)
     @cython.locals(half=Half)
@@ -114,8 +118,6 @@ cdef Py_ssize_t option(bytes data, Py_ssize_t start, Py_ssize_t end, int wanted)
 @cython.locals(at=Py_ssize_t)
 cdef int window_scale(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
 
-@cython.locals(size=Py_ssize_t, at=Py_ssize_t, out=bytearray)
-cdef bytes reverse_of(bytes key)
 @cython.locals(size=Py_ssize_t, at=Py_ssize_t)
 cdef bint same_sender(bytes key, bytes other) except -1
 @cython.locals(size=Py_ssize_t)

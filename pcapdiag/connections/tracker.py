@@ -131,6 +131,11 @@ class Tracker(SegmentSink):
         # Recent packets, a slot of four numbers: signature, time, interface and hops, one unused.
         self.recent_buffer = array("Q", bytes(8 * 4 * _SLOTS))
         self.recent = self.recent_buffer
+        # Where keys are turned round: quicker than to put slices of them together.
+        self.turned_buffer = array("B", bytes(12))  # of IPv4
+        self.turned_buffer6 = array("B", bytes(36))
+        self.turned = self.turned_buffer
+        self.turned6 = self.turned_buffer6
 
     def segment(self, segment: Segment) -> int:
         s = segment
@@ -140,7 +145,7 @@ class Tracker(SegmentSink):
             key = key_of(s)
             half = self.flows.get(key)
             if half is None:
-                reverse = reverse_of(key)
+                reverse = self.reverse_of(key)
                 if self.belongs_to_the_past(s, key, reverse):
                     return 0
                 half = self.admit(s, key, reverse)
@@ -246,6 +251,18 @@ class Tracker(SegmentSink):
         if s.ports >= 0:  # the answer is next, mostly
             self.remember(other, s.addresses >> 32 | (s.addresses & _M) << 32, s.ports >> 16 | (s.ports & 0xFFFF) << 16)
         return half
+
+    def reverse_of(self, key: bytes) -> bytes:
+        """The key of the other direction."""
+        size = (len(key) - 4) // 2
+        out = self.turned if size == 4 else self.turned6
+        for at in range(size):
+            out[at] = key[size + at]
+            out[size + at] = key[at]
+        for at in range(2 * size, 2 * size + 2):
+            out[at] = key[at + 2]
+            out[at + 2] = key[at]
+        return self.turned_buffer.tobytes() if size == 4 else self.turned_buffer6.tobytes()
 
     def new_connection(self) -> Connection:
         if not self.spare:
@@ -980,19 +997,6 @@ class Tracker(SegmentSink):
             _, half = self.flows.popitem()
             if half.connection is not None:
                 self.retire(half.connection)
-
-
-def reverse_of(key: bytes) -> bytes:
-    """The key of the other direction."""
-    size = (len(key) - 4) // 2
-    out = bytearray(key)
-    for at in range(size):
-        out[at] = key[size + at]
-        out[size + at] = key[at]
-    for at in range(2 * size, 2 * size + 2):
-        out[at] = key[at + 2]
-        out[at + 2] = key[at]
-    return bytes(out)
 
 
 def sender_of(key: bytes) -> bytes:

@@ -24,8 +24,10 @@ def aliases(connections: ConnectionTable) -> Column:
     pair = (connections.client_isn[both].astype(np.uint64) << np.uint64(32)) | connections.server_isn[both].astype(
         np.uint64
     )
+    ordered = np.sort(pair)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return alias
     order = np.argsort(pair, kind="stable")
-    ordered = pair[order]
     repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
     for at in repeats:
         first, second = both[order[at]], both[order[at + 1]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pcapdiag.model.report import ConnectionRow, FrameRef, Report
 from pcapdiag.reports.escape import csv_cell
@@ -130,11 +131,19 @@ def _cells(row: ConnectionRow) -> list[object]:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return _text(value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return csv_cell(value) if isinstance(value, str) else str(value)
+    return str(value)
+
+
+@lru_cache(maxsize=1_024)
+def _text(value: str) -> str:
+    """A text's cell: all but times repeat in row after row."""
+    return csv_cell(value)
 
 
 def _frame(frame: FrameRef) -> int | str:

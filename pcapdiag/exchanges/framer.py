@@ -55,7 +55,7 @@ class Framer:
         self.begin(rows, connection, protocol, basis)
 
     def begin(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> int:
-        """What ``__init__`` does, for subclasses: compiled, the way through ``super()`` takes ten times as long."""
+        """What ``__init__`` does, for subclasses: compiled, the way through ``super()`` is a slow one."""
         self.rows = rows
         self.connection = connection
         self.protocol = protocol

@@ -729,8 +729,8 @@ class HttpFramer(Framer):
 def head_end(data: bytes, start: int, end: int) -> int:
     """The position behind the empty line that ends a head, or -1.  Bare LF is accepted (RFC 9112 2.2).
 
-    Every second byte is looked at: that meets one of the first two of each LF LF or LF CR LF.  Compiled, it takes a sixth
-    of the time of two ``bytes.find``.
+    Every second byte is looked at: that meets one of the first two of each LF LF or LF CR LF.  Compiled, one pass takes a
+    third of the time of two ``bytes.find`` even where it looks at all.
     """
     at = start
     while at < end:

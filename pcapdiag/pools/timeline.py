@@ -25,7 +25,7 @@ def steps(start: Column, end: Column) -> tuple[Column, Column]:
     Where intervals end and begin at the same moment, ends count first.
     """
     start, end = np.sort(start), np.sort(end)
-    # Two sorts of bare numbers and a merge: an argsort of all moments takes four times as long.
+    # Two sorts of bare numbers and a merge: an argsort of all moments takes longer.
     count = np.arange(max(len(start), len(end)))
     over = np.searchsorted(end, start, side="right")
     begun = np.searchsorted(start, end, side="left")

@@ -114,13 +114,15 @@ def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
     """The Report on tables that were read from these paths."""
     selection = select(paths, tables, options)
     connections, keep = tables.connections, selection.keep
-    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
+    capture = capture_info(tables, selection.alias)
     desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
+    del tables  # the exchanges are the pools' now
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
     return Report(
-        capture=capture_info(tables, selection.alias),
+        capture=capture,
         verdict=judgement.verdict,
         findings=judgement.findings,
         pools=tuple(report_rows.pool_row(pool, desk) for pool in taken_out(pools)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from wire import SECOND, Packet, ipv4, link, pcap_header, pcap_record, tcp
 
 from pcapdiag.connections.tracker import Tracker
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.http1 import HttpFramer
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.model.words import Count
@@ -56,7 +57,7 @@ def test_one_closed_connection_that_still_talks_keeps_no_other_in_memory() -> No
 
 def test_a_head_that_comes_byte_by_byte_is_read_once() -> None:
     head = b"GET / HTTP/1.1\r\nX: " + b"x" * 50_000 + b"\r\n\r\n"
-    framer = HttpFramer(ExchangeRows(), 1, 2, {})
+    framer = HttpFramer(ExchangeRows(), 1, 2, Heads())
     begun = time.monotonic()
     for at in range(len(head)):
         framer.feed(True, head, at, 1, 1, EPOCH + at, at + 1, at, 0)
@@ -65,7 +66,7 @@ def test_a_head_that_comes_byte_by_byte_is_read_once() -> None:
 
 
 def test_responses_to_requests_that_never_come_are_awaited_up_to_a_limit() -> None:
-    framer = HttpFramer(ExchangeRows(), 1, 2, {})
+    framer = HttpFramer(ExchangeRows(), 1, 2, Heads())
     request, response = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
     framer.feed(True, request, 0, len(request), len(request), EPOCH, 1, 0, 0)
     for place in range(5_000):

@@ -6,6 +6,7 @@ import expectations
 import wire
 from notation import scenario
 
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.http1 import HttpFramer
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.model.words import Count
@@ -173,7 +174,7 @@ def test_syn_acks_of_several_numbers_answer_one_syn() -> None:
 
 def test_a_response_to_an_unseen_request_has_its_row_while_a_late_request_is_awaited() -> None:
     rows = ExchangeRows()
-    framer = HttpFramer(rows, 1, 2, {})
+    framer = HttpFramer(rows, 1, 2, Heads())
     framer.basis = Count.LOWER_BOUND
     request, response = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
     framer.feed(True, request, 0, len(request), len(request), 1, 1, 0, 0)

@@ -106,6 +106,20 @@ def test_intervals_that_touch_are_not_open_at_once() -> None:
     assert timeline.peak(at[0][:0], at[1][:0]) == 0
 
 
+def test_steps_and_peak_are_what_counting_event_by_event_gives() -> None:
+    dice = np.random.default_rng(1)
+    for _ in range(500):
+        start = dice.integers(0, 12, dice.integers(0, 9))
+        end = start + dice.integers(0, 6, len(start))
+        # Ends ahead of beginnings at the same moment; an interval without length ends before it begins.
+        events = sorted([(int(at), -1) for at in end] + [(int(at), 1) for at in start])
+        levels = np.cumsum([change for _, change in events], dtype=np.int64)
+        at, heights = timeline.steps(start, end)
+        assert at.tolist() == [moment for moment, _ in events]
+        assert heights.tolist() == levels.tolist()
+        assert timeline.peak(start, end) == max(levels.tolist(), default=0)
+
+
 # -- missed reuse
 
 

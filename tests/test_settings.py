@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib import resources
 
 import pytest
@@ -454,6 +455,26 @@ def test_go_fixes_are_not_named_to_another_client() -> None:
 def test_every_finding_cause_has_a_wrong_fix_and_health_has_none() -> None:
     for cause in Cause:
         assert bool(catalog.not_the_fix(cause, "go-net-http")) == (cause is not Cause.HEALTHY), cause
+
+
+def test_products_read_one_by_one_are_those_of_the_files() -> None:
+    whole = {}
+    for name in (*reading.MAIN_FILES, *reading.COMPACT_FILES):
+        text = (resources.files("pcapdiag.settings.data") / name).read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+        for table in tables.get("product", [tables]):
+            whole[table["id"]] = table
+        parts = dict(reading.product_texts(name))
+        for product_id, part in parts.items():
+            one = tomllib.loads(part)
+            assert one.get("product", [one]) == [whole[product_id]]
+    assert list(whole) == list(catalog.load().products)
+
+
+def test_a_question_about_a_knob_finds_every_product_that_has_it() -> None:
+    for product, setting in settings():
+        found = {entry.id for entry in catalog._naming(setting.knob.value, setting.role)}
+        assert product in found
 
 
 # -- wrong fixes, and the list of what nobody checked --

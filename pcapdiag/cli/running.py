@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -98,6 +99,7 @@ def _options(
     since, until = since or When(), until or When()
     client_address, client_product = parted(client)
     server_address, server_product = parted(server)
+    gc.freeze()  # what is imported stays: the collector need not walk it again and again
     return Options(
         client=client_address,
         server=server_address,

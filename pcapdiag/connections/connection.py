@@ -26,6 +26,10 @@ class Half:
     """
 
     def __init__(self, connection: Connection, key: bytes) -> None:
+        self.begin(connection, key)
+
+    def begin(self, connection: Connection, key: bytes) -> int:
+        """Be a new one; the tracker uses what it retires again."""
         self.connection = connection
         self.other = self
         self.key = key
@@ -91,6 +95,7 @@ class Half:
         self.hole_at = 0  # when the oldest hole was first seen
         self.hole_acked_at = 0  # when the other side acknowledged bytes beyond it
         self.seen = 0  # history letters already written for this side, as bits
+        return 0
 
 
 class Connection:
@@ -100,6 +105,10 @@ class Connection:
     """
 
     def __init__(self, number: int) -> None:
+        self.begin(number)
+
+    def begin(self, number: int) -> int:
+        """Be a new one, as :meth:`Half.begin`."""
         self.number = number
         self.client: Half = None  # type: ignore[assignment]  # set as soon as the roles are known
         self.server: Half = None  # type: ignore[assignment]
@@ -124,9 +133,29 @@ class Connection:
         self.open_request = False
         self.last_exchange_at = 0
         self.duplicates = 0
-        self.history = ""
+        self.history = 0  # letters of Zeek's history, seven bits each, the first highest; the tenth on in history_rest
+        self.history_rest = 0
         self.completeness = 0
         # First bytes that do not tell yet what they begin, and who sent them.
         self.held: list[Pending] | None = None
         self.held_half: Half = None  # type: ignore[assignment]
         self.closed_at = 0  # by RST, or FIN both ways and acknowledged; 0 while it is not
+        return 0
+
+
+def letters(history: int) -> bytes:
+    """The text of up to nine letters of seven bits, the first highest."""
+    text = b""
+    while history:
+        text = bytes([history & 127]) + text
+        history >>= 7
+    return text
+
+
+def swapped(history: int) -> int:
+    """The same letters, upper case for lower and lower for upper."""
+    shift = 0
+    while history >> shift:
+        history ^= 32 << shift
+        shift += 7
+    return history

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from pcapdiag.connections.connection import Connection, Half
+from pcapdiag.connections.connection import Connection, Half, letters
 from pcapdiag.connections.states import (
     conn_state,
     covers,
@@ -146,8 +146,17 @@ NARROW = (
     "ja4",
 )
 
+# Sequence numbers are 32 bits.  Typed constants: with such a literal Cython would compute in Python's integers.
+_M = 0xFFFFFFFF
+_HALF_SPACE = 0x80000000
+_MAX_WINDOW = 0x40000000  # RFC 7323 2.3
+_MOST = 0x7FFFFFFF
+
 _WIDE = 34
 _NARROW = 90
+# Rows to grow by, at most: what the arrays are extended with stays in the cache, and the heap is not torn by large blocks.
+_STEP = 1_024
+_RECENT_MASK = 255
 
 
 class Strings:
@@ -175,10 +184,13 @@ class ConnectionRows:
         self.count = 0
         self.room = 0
         self.strings = Strings()
+        self.histories: dict[int, int] = {}
         self.wide_buffer = array("q")
         self.narrow_buffer = array("i")
         self.wide = self.wide_buffer
         self.narrow = self.narrow_buffer
+        self.recent_buffer = array("Q", bytes(2 * 8 * (_RECENT_MASK + 1)))  # IPv4 addresses, each with its number
+        self.recent = self.recent_buffer
         self.grow(256)
 
     def grow(self, room: int) -> None:
@@ -196,7 +208,7 @@ class ConnectionRows:
         if c.number > self.count:
             self.count = c.number
             if self.count > self.room:
-                self.grow(max(self.count, self.room + self.room // 4))
+                self.grow(max(self.count, self.room + min(self.room // 4, _STEP)))
         client = c.client
         server = c.server
         strings = self.strings
@@ -243,8 +255,8 @@ class ConnectionRows:
         i = (c.number - 1) * _NARROW
         size = (len(client.key) - 4) // 2
         n[i] = c.number
-        n[i + 1] = strings.add(client.key[:size])
-        n[i + 2] = strings.add(server.key[:size])
+        n[i + 1] = self.address(client)
+        n[i + 2] = self.address(server)
         n[i + 3] = client.key[2 * size] << 8 | client.key[2 * size + 1]
         n[i + 4] = server.key[2 * size] << 8 | server.key[2 * size + 1]
         n[i + 5] = opening(c)
@@ -286,7 +298,7 @@ class ConnectionRows:
         else:
             n[i + 42] = -1
             n[i + 43] = -1
-        n[i + 50] = strings.add(c.history.encode())
+        n[i + 50] = self.history(c)
         n[i + 51] = c.synacks_late
         n[i + 52] = client.largest
         n[i + 53] = server.largest
@@ -352,6 +364,29 @@ class ConnectionRows:
         w[(c.number - 1) * _WIDE + 26] = said
         return 0
 
+    def address(self, half: Half) -> int:
+        """The number of a side's address; a capture's busiest ones repeat."""
+        size = (len(half.key) - 4) // 2
+        if half.ports < 0:
+            return self.strings.add(half.key[:size])
+        own = half.addresses >> 32
+        at = (own & _RECENT_MASK) * 2
+        recent = self.recent
+        if recent[at] != own or recent[at + 1] == 0:
+            recent[at] = own
+            recent[at + 1] = self.strings.add(half.key[:size])
+        return recent[at + 1]
+
+    def history(self, c: Connection) -> int:
+        """The number of a connection's history; a capture has few of them."""
+        if c.history_rest:
+            return self.strings.add(letters(c.history) + letters(c.history_rest))
+        number = self.histories.get(c.history)
+        if number is None:
+            number = self.strings.add(letters(c.history))
+            self.histories[c.history] = number
+        return number
+
     def late(self, number: int, from_client: bool, at: int, frame: int, flags: int, again: bool) -> int:
         """Account a packet that came after the row was written: a repeated FIN, a last ACK, a RST."""
         w = self.wide
@@ -388,8 +423,8 @@ def uncounted(c: Connection) -> bool:
         return True
     if server.acknowledgment < 0:
         return False
-    unseen = (server.acknowledgment - client.next_sequence) & 0xFFFFFFFF
-    return 0 < unseen < 0x80000000 and unseen > (1 if client.fin_at == 0 else 0)
+    unseen = (server.acknowledgment - client.next_sequence) & _M
+    return 0 < unseen < _HALF_SPACE and unseen > (1 if client.fin_at == 0 else 0)
 
 
 def goodbye(c: Connection, framer: Framer) -> int:
@@ -401,7 +436,7 @@ def goodbye(c: Connection, framer: Framer) -> int:
         known = half.next_sequence - half.heedless_bytes
         if half.fin_at and half.next_sequence == half.fin_sequence:
             known -= 1
-        if 0 < ((framer.goodbye_end - known) & 0xFFFFFFFF) < 0x80000000:
+        if 0 < ((framer.goodbye_end - known) & _M) < _HALF_SPACE:
             return 0
     return framer.goodbye
 
@@ -413,7 +448,7 @@ def median(gaps: list[int] | None) -> int:
 
 def small(count: int) -> int:
     """A count of bytes for a 32-bit column; nobody needs it exact beyond 2 GiB."""
-    return count if count < 0x7FFFFFFF else 0x7FFFFFFF
+    return count if count < _MOST else _MOST
 
 
 def unacknowledged(half: Half) -> int:
@@ -421,8 +456,8 @@ def unacknowledged(half: Half) -> int:
     acknowledged = half.other.acknowledgment
     if acknowledged < 0 or half.bytes == 0:
         return 0
-    left = (half.next_sequence - acknowledged) & 0xFFFFFFFF
-    if left >= 0x40000000:
+    left = (half.next_sequence - acknowledged) & _M
+    if left >= _MAX_WINDOW:
         return 0
     if left and half.fin_at and half.next_sequence == half.fin_sequence:
         left -= 1
@@ -435,8 +470,8 @@ def crossed(c: Connection) -> int:
     server = c.server
     if server.fin_at == 0 or server.fin_acknowledgment < 0:
         return 0
-    left = (client.next_sequence - server.fin_acknowledgment) & 0xFFFFFFFF
-    if left >= 0x40000000:
+    left = (client.next_sequence - server.fin_acknowledgment) & _M
+    if left >= _MAX_WINDOW:
         return 0
     if left and (client.fin_unseen or (client.fin_at and client.next_sequence == client.fin_sequence)):
         left -= 1

@@ -2,6 +2,7 @@ cimport cython
 from pcapdiag.connections.connection cimport Connection, Half
 from pcapdiag.exchanges.framer cimport Framer
 
+cdef long long _M, _HALF_SPACE
 cdef int _UNKNOWN, _CLOSED, _SYN_SENT, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _CLOSE_WAIT, _CLOSING
 cdef int _LAST_ACK, _TIME_WAIT, _NONE, _CLIENT, _SERVER, _UNDECIDABLE, _HANDSHAKE, _REFUSED, _UNANSWERED, _MIDSTREAM
 

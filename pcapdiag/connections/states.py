@@ -22,6 +22,10 @@ from __future__ import annotations
 
 from pcapdiag.connections.connection import Connection, Half
 
+# Sequence numbers are 32 bits.  Typed constants: with such a literal Cython would compute in Python's integers.
+_M = 0xFFFFFFFF
+_HALF_SPACE = 0x80000000
+
 _UNKNOWN = 0
 _CLOSED = 1
 _SYN_SENT = 2
@@ -47,7 +51,7 @@ _MIDSTREAM = 3
 
 def covers(acknowledgment: int, fin: Half) -> bool:
     """Whether an acknowledgment number takes in a half's FIN."""
-    return acknowledgment >= 0 and fin.fin_at != 0 and ((acknowledgment - fin.fin_sequence) & 0xFFFFFFFF) < 0x80000000
+    return acknowledgment >= 0 and fin.fin_at != 0 and ((acknowledgment - fin.fin_sequence) & _M) < _HALF_SPACE
 
 
 def implied_state(half: Half, other: Half) -> int:
@@ -122,7 +126,7 @@ def by_goodbye(c: Connection) -> int:
         return _UNDECIDABLE
     other = c.server if framer.goodbye == _CLIENT else c.client
     heard = other.fin_acknowledgment if other.fin_at else other.rst_acknowledgment
-    if heard < 0 or ((heard - framer.goodbye_end) & 0xFFFFFFFF) >= 0x80000000:
+    if heard < 0 or ((heard - framer.goodbye_end) & _M) >= _HALF_SPACE:
         return _UNDECIDABLE
     return framer.goodbye
 

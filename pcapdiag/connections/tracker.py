@@ -28,12 +28,12 @@ from __future__ import annotations
 from array import array
 from collections import deque
 
-from pcapdiag.connections.connection import Connection, Half, Pending
+from pcapdiag.connections.connection import Connection, Half, Pending, swapped
 from pcapdiag.connections.rows import ConnectionRows
 from pcapdiag.connections.states import covers
 from pcapdiag.exchanges.choose import choose, speaker, undecided
 from pcapdiag.exchanges.framer import Framer
-from pcapdiag.exchanges.head import Head
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.segments.segment import Segment, SegmentSink, key_of
 
@@ -66,6 +66,8 @@ _LATE = 60_000_000_000  # ns a 4-tuple is remembered behind that for late packet
 # No protocol that is told apart here needs more first bytes than this.
 _MIN_OPENING = 24
 
+_MOST_SPARE = 1_024  # retired connections kept to be used again
+
 _MAX_PENDING = 512
 _MAX_PENDING_BYTES = 262_144
 # Keepalive probes of a side whose silences are kept: their median tells the timer.
@@ -89,6 +91,8 @@ _SEEN_G = 64
 _SEEN_T = 128
 _SEEN_W = 256
 
+_NINE_LETTERS = 1 << 56  # of Connection.history: from here on nine are in it
+
 _NONE = 0
 _CLIENT = 1
 _SERVER = 2
@@ -108,12 +112,17 @@ class Tracker(SegmentSink):
     def __init__(self) -> None:
         self.rows = ConnectionRows()
         self.exchanges = ExchangeRows()
-        self.heads: dict[bytes, Head | None] = {}
+        self.heads = Heads()
         self.flows: dict[bytes, Half] = {}
         self.lately: list[Half | None] = [None] * (_LATELY_MASK + 1)
         self.services: set[bytes] = set()
+        self.served = b""  # the key of who was added last: mostly it is the same one again
         self.closed: deque[Connection] = deque()
-        # Connections whose rows are written, in two generations: the client's key and the connection's number.
+        # Retired ones to be used again: they are at hand in the cache, and no allocator is asked.
+        self.spare: list[Connection] = []
+        self.spare_halves: list[Half] = []
+        # Connections whose rows are written, in two generations: the lesser of their keys to the connection's number,
+        # negative where the client is the other end.
         self.late: dict[bytes, int] = {}
         self.late_before: dict[bytes, int] = {}
         self.late_since = 0
@@ -124,22 +133,27 @@ class Tracker(SegmentSink):
         # Recent packets, a slot of four numbers: signature, time, interface and hops, one unused.
         self.recent_buffer = array("Q", bytes(8 * 4 * _SLOTS))
         self.recent = self.recent_buffer
+        # Where keys are turned round: quicker than to put slices of them together.
+        self.turned_buffer = array("B", bytes(12))  # of IPv4
+        self.turned_buffer6 = array("B", bytes(36))
+        self.turned = self.turned_buffer
+        self.turned6 = self.turned_buffer6
 
     def segment(self, segment: Segment) -> int:
         s = segment
         flags = s.flags
         half = self.near(s)
-        if half is None or flags & _SYN:
+        if half is None or (flags & _SYN and self.renewed(half, s)):
             key = key_of(s)
             half = self.flows.get(key)
             if half is None:
-                reverse = reverse_of(key)
+                reverse = self.reverse_of(key)
                 if self.belongs_to_the_past(s, key, reverse):
                     return 0
                 half = self.admit(s, key, reverse)
             elif flags & _SYN and self.renewed(half, s):
                 half = self.admit(s, key, half.other.key)
-            self.remember(half, s)
+            self.remember(half, s.addresses, s.ports)
         c = half.connection
         if self.copy_of_recent(half, s):
             c.duplicates += 1
@@ -183,11 +197,11 @@ class Tracker(SegmentSink):
             return half
         return None
 
-    def remember(self, half: Half, s: Segment) -> int:
-        if s.ports >= 0:
-            half.addresses = s.addresses
-            half.ports = s.ports
-            self.lately[((s.addresses ^ s.addresses >> 32 ^ s.ports ^ s.ports >> 13) & _LATELY_MASK)] = half
+    def remember(self, half: Half, addresses: int, ports: int) -> int:
+        if ports >= 0:
+            half.addresses = addresses
+            half.ports = ports
+            self.lately[((addresses ^ addresses >> 32 ^ ports ^ ports >> 13) & _LATELY_MASK)] = half
         return 0
 
     def admit(self, s: Segment, key: bytes, reverse: bytes) -> Half:
@@ -199,12 +213,12 @@ class Tracker(SegmentSink):
             self.rows.replaced(c.number)
         self.sweep(s.at)
         self.count += 1
-        c = Connection(self.count)
+        c = self.new_connection()
         c.first_at = s.at
         c.last_at = s.at
         c.first_frame = s.frame
-        half = Half(c, key)
-        other = Half(c, reverse)
+        half = self.new_half(c, key)
+        other = self.new_half(c, reverse)
         half.other = other
         other.other = half
         self.serials += 2
@@ -230,9 +244,40 @@ class Tracker(SegmentSink):
             c.client = other
             c.server = half
         if not c.roles_inferred:
-            self.services.add(sender_of(c.server.key))
+            server = c.server.key
+            if not same_sender(server, self.served):
+                self.services.add(sender_of(server))
+                self.served = server
         self.flows[key] = half
         self.flows[reverse] = other
+        if s.ports >= 0:  # the answer is next, mostly
+            self.remember(other, s.addresses >> 32 | (s.addresses & _M) << 32, s.ports >> 16 | (s.ports & 0xFFFF) << 16)
+        return half
+
+    def reverse_of(self, key: bytes) -> bytes:
+        """The key of the other direction."""
+        size = (len(key) - 4) // 2
+        out = self.turned if size == 4 else self.turned6
+        for at in range(size):
+            out[at] = key[size + at]
+            out[size + at] = key[at]
+        for at in range(2 * size, 2 * size + 2):
+            out[at] = key[at + 2]
+            out[at + 2] = key[at]
+        return self.turned_buffer.tobytes() if size == 4 else self.turned_buffer6.tobytes()
+
+    def new_connection(self) -> Connection:
+        if not self.spare:
+            return Connection(self.count)
+        c = self.spare.pop()
+        c.begin(self.count)
+        return c
+
+    def new_half(self, c: Connection, key: bytes) -> Half:
+        if not self.spare_halves:
+            return Half(c, key)
+        half = self.spare_halves.pop()
+        half.begin(c, key)
         return half
 
     def sweep(self, at: int) -> int:
@@ -245,8 +290,18 @@ class Tracker(SegmentSink):
                 break
             self.closed.popleft()
             if c.client is not None:
-                self.late[c.client.key] = c.number
+                key = c.client.key
+                reverse = c.server.key
+                if reverse < key:
+                    self.late[reverse] = -c.number
+                else:
+                    self.late[key] = c.number
+                client, server = c.client, c.server
                 self.retire(c)
+                if len(self.spare) < _MOST_SPARE:
+                    self.spare.append(c)
+                    self.spare_halves.append(client)
+                    self.spare_halves.append(server)
         if at - self.late_since > _LATE:
             self.late_before = self.late
             self.late = {}
@@ -255,17 +310,16 @@ class Tracker(SegmentSink):
 
     def belongs_to_the_past(self, s: Segment, key: bytes, reverse: bytes) -> bool:
         """Whether a segment is a late one of a connection whose row is written already; then it is added there."""
-        from_client = True
-        number = self.past(key)
+        lesser = reverse if reverse < key else key
+        number = self.past(lesser)
         if number == 0:
-            number = self.past(reverse)
-            if number == 0:
-                return False
-            from_client = False
+            return False
+        from_client = (number > 0) == (lesser is key)
+        if number < 0:
+            number = -number
         if s.flags & _SYN:
-            for earlier in (self.late, self.late_before):
-                earlier.pop(key, None)
-                earlier.pop(reverse, None)
+            self.late.pop(lesser, None)
+            self.late_before.pop(lesser, None)
             self.rows.replaced(number)
             return False
         if s.at > self.last_at:
@@ -274,7 +328,7 @@ class Tracker(SegmentSink):
         return True
 
     def past(self, key: bytes) -> int:
-        """The number of a written connection whose client sent from ``key``, 0 for none."""
+        """The number of a written connection with that key, the lesser of the two, 0 for none."""
         number = self.late.get(key)
         if number is None:
             number = self.late_before.get(key)
@@ -713,7 +767,11 @@ class Tracker(SegmentSink):
         """Zeek's history: the first of each kind per side, upper case for the client."""
         if not half.seen & bit:
             half.seen |= bit
-            c.history += letter.upper() if half is c.client else letter
+            code = ord(letter) - 32 if half is c.client else ord(letter)
+            if c.history < _NINE_LETTERS:
+                c.history = c.history << 7 | code
+            else:
+                c.history_rest = c.history_rest << 7 | code
         return 0
 
     # -- bytes in order
@@ -789,7 +847,8 @@ class Tracker(SegmentSink):
         client = half is c.client
         if c.roles_inferred and said != _NONE and (said == _CLIENT) != client:
             c.client, c.server = c.server, c.client
-            c.history = c.history.swapcase()
+            c.history = swapped(c.history)
+            c.history_rest = swapped(c.history_rest)
             client = not client
         from_start = not self.was_midstream(c)
         framer = choose(self.exchanges, c.number, self.heads, client, from_start, data, start, captured, cut)
@@ -942,10 +1001,8 @@ class Tracker(SegmentSink):
                 c.last_exchange_at = c.framer.last_at
             c.framer.finish()
         self.rows.add(c)
-        if self.flows.get(client.key) is client:
-            del self.flows[client.key]
-        if self.flows.get(server.key) is server:
-            del self.flows[server.key]
+        self.flows.pop(client.key, None)
+        self.flows.pop(server.key, None)
         # Break the cycles: the collector is off while packets run.
         client.other = server.other = None  # type: ignore[assignment]
         client.connection = server.connection = None  # type: ignore[assignment]
@@ -962,16 +1019,21 @@ class Tracker(SegmentSink):
                 self.retire(half.connection)
 
 
-def reverse_of(key: bytes) -> bytes:
-    """The key of the other direction."""
-    size = (len(key) - 4) // 2
-    return key[size : 2 * size] + key[:size] + key[2 * size + 2 :] + key[2 * size : 2 * size + 2]
-
-
 def sender_of(key: bytes) -> bytes:
     """Address and port of who sends such packets."""
     size = (len(key) - 4) // 2
     return key[:size] + key[2 * size : 2 * size + 2]
+
+
+def same_sender(key: bytes, other: bytes) -> bool:
+    """Whether two keys have one sender."""
+    if len(key) != len(other):
+        return False
+    size = (len(key) - 4) // 2
+    for at in range(size):
+        if key[at] != other[at]:
+            return False
+    return key[2 * size] == other[2 * size] and key[2 * size + 1] == other[2 * size + 1]
 
 
 def option(data: bytes, start: int, end: int, wanted: int) -> int:

@@ -1,6 +1,7 @@
 cimport cython
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.head cimport starts_request, starts_response
+from pcapdiag.exchanges.heads cimport Heads
 from pcapdiag.exchanges.http1 cimport plausible
 from pcapdiag.exchanges.rows cimport ExchangeRows
 
@@ -13,5 +14,5 @@ cpdef int speaker(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
 cpdef bint greets_http2(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
 cpdef bint greets_mysql(bytes data, Py_ssize_t start, Py_ssize_t captured) except -1
 @cython.locals(end=Py_ssize_t, record=bint)
-cpdef Framer choose(ExchangeRows rows, int connection, dict heads, bint from_client, bint from_start, bytes data,
+cpdef Framer choose(ExchangeRows rows, int connection, Heads heads, bint from_client, bint from_start, bytes data,
                     Py_ssize_t start, Py_ssize_t captured, bint cut=*)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pcapdiag.exchanges.framer import Framer, TurnFramer
-from pcapdiag.exchanges.head import REQUEST_WORDS, Head, starts_request, starts_response
+from pcapdiag.exchanges.head import REQUEST_WORDS, starts_request, starts_response
+from pcapdiag.exchanges.heads import Heads
 from pcapdiag.exchanges.http1 import HttpFramer, plausible
 from pcapdiag.exchanges.http2 import Http2Framer
 from pcapdiag.exchanges.rows import ExchangeRows
@@ -79,7 +80,7 @@ def greets_http2(data: bytes, start: int, captured: int) -> bool:
 def choose(
     rows: ExchangeRows,
     connection: int,
-    heads: dict[bytes, Head | None],
+    heads: Heads,
     from_client: bool,
     from_start: bool,
     data: bytes,

@@ -1,6 +1,7 @@
 cimport cython
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
+cdef long long _M
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN
 cdef int _TURNS, _CLIENT, _OPAQUE, _HTTP2, _REDIS, _POSTGRES, _MYSQL, _TLS_SERVER
 cdef long long _NO_WAIT
@@ -14,6 +15,7 @@ cdef class Framer:
     cdef public long long last_at, goodbye_end, goodbye_at, client_next, expect_wait_ns
     cdef public bytes host, user_agent, header_order, server_software, sni, alpn
     cdef public bytes request_values, response_order, response_values, ja4
+    cdef int begin(self, ExchangeRows rows, int connection, int protocol, int basis) except -1
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
     cpdef int gap(self, bint from_client, long long length) except -1

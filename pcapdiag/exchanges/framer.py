@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows
 
+_M = 0xFFFFFFFF  # a typed constant: with such a literal Cython would compute in Python's integers
+
 _REQUEST_COMPLETE = 4
 _RESPONSE_COMPLETE = 8
 _TURN = 64
@@ -59,6 +61,10 @@ class Framer:
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> None:
+        self.begin(rows, connection, protocol, basis)
+
+    def begin(self, rows: ExchangeRows, connection: int, protocol: int, basis: int) -> int:
+        """What ``__init__`` does, for subclasses: compiled, the way through ``super()`` is a slow one."""
         self.rows = rows
         self.connection = connection
         self.protocol = protocol
@@ -87,6 +93,7 @@ class Framer:
         self.response_order: bytes | None = None
         self.response_values: bytes | None = None
         self.ja4: bytes | None = None
+        return 0
 
     def feed(
         self,
@@ -119,7 +126,7 @@ class Framer:
         """Remember the first goodbye; ``end`` is the sequence number behind its segment."""
         if self.goodbye == 0:
             self.goodbye = side
-            self.goodbye_end = end & 0xFFFFFFFF
+            self.goodbye_end = end & _M
         return 0
 
     def open_request(self) -> bool:

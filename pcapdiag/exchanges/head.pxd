@@ -4,6 +4,7 @@ cdef Py_ssize_t _MAX_VALUE
 
 @cython.final
 cdef class Head:
+    cdef public bytes text
     cdef public bint request, http10, close, keep_alive, chunked, h2c, expect
     cdef public int method, status, keepalive_timeout, keepalive_max
     cdef public long long length

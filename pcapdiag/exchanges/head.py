@@ -50,9 +50,11 @@ class Head:
             Those of a cut head end in ``...``.
         values: a line "name: value" for each of :data:`TELLING`, names in lower case; None for none.
         keepalive_timeout, keepalive_max: parameters of ``Keep-Alive``, -1 when absent.
+        text: the head itself, where it is remembered (:mod:`pcapdiag.exchanges.heads`).
     """
 
     def __init__(self) -> None:
+        self.text = b""
         self.request = False
         self.method = 0
         self.status = 0
@@ -78,9 +80,9 @@ def starts_request(data: bytes, start: int, end: int) -> bool:
     SIP, RTSP and ICAP share methods with HTTP.  A line that goes on beyond ``end`` is judged by its target.
     """
     # By far the commonest first; no other protocol's target begins with a slash.
-    if end - start >= 6 and data[start + 4] == 47 and data[start : start + 5] == b"GET /":
+    if end - start >= 6 and data[start + 4] == 47 and data.startswith(b"GET /", start, end):
         return True
-    if end - start >= 6 and data[start + 5] == 47 and data[start : start + 6] == b"POST /":
+    if end - start >= 6 and data[start + 5] == 47 and data.startswith(b"POST /", start, end):
         return True
     space = data.find(b" ", start, min(end, start + 24))
     if space <= start or data[start:space] not in REQUEST_WORDS:
@@ -100,7 +102,7 @@ def http_version(last: bytes, method: bytes) -> bool:
 
 def starts_response(data: bytes, start: int, end: int) -> bool:
     """Whether ``data[start:end]`` begins like an HTTP/1 status line, as far as it was captured."""
-    return end - start >= 7 and data[start : start + 7] == b"HTTP/1."
+    return end - start >= 7 and data.startswith(b"HTTP/1.", start, end)
 
 
 def parse_head(head: bytes) -> Head | None:

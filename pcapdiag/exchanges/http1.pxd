@@ -1,8 +1,10 @@
 cimport cython
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.head cimport Head, starts_request, starts_response, parse_head
+from pcapdiag.exchanges.heads cimport Heads
 from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
 
+cdef long long _M, _HALF_SPACE
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
 cdef int _REQUEST_CLOSE, _RESPONSE_CLOSE, _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _REQUEST_HTTP10, _RESPONSE_HTTP10
 cdef int _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN, _UPGRADED, _UNTIL_CLOSE_FLAG, _EXPECT, _PIPELINED
@@ -18,7 +20,7 @@ cdef class Stream:
     cdef public bint unsolicited, resumed, holed
 
 cdef class HttpFramer(Framer):
-    cdef public dict heads
+    cdef public Heads heads
     cdef public Stream client, server
     cdef public list outstanding, late
     cdef public bint answered, suspect
@@ -31,10 +33,9 @@ cdef class HttpFramer(Framer):
     @cython.locals(x=Exchange)
     cdef int touch(self, bint from_client, Stream stream, long long length, long long at, long long frame) except -1
     @cython.locals(base=Py_ssize_t, start=Py_ssize_t, stop=Py_ssize_t, stop_at=Py_ssize_t, consumed=Py_ssize_t,
-                   text=bytes, parsed=Head, likely=bint)
+                   parsed=Head, likely=bint)
     cdef Py_ssize_t head(self, bint from_client, Stream stream, bytes data, Py_ssize_t pos, Py_ssize_t end,
                          long long missing, long long at, long long frame, long long acknowledgment) except -1
-    cdef Head parse(self, bytes text)
     @cython.locals(parsed=Head, x=Exchange)
     cdef int begin_cut(self, bint from_client, Stream stream, bytes text, Py_ssize_t size, long long at,
                        long long frame) except -1
@@ -80,7 +81,8 @@ cdef class HttpFramer(Framer):
     @cython.locals(x=Exchange)
     cpdef int finish(self) except -1
 
-@cython.locals(at=Py_ssize_t)
+@cython.locals(at=Py_ssize_t, found=Py_ssize_t)
 cdef Py_ssize_t head_end(bytes data, Py_ssize_t start, Py_ssize_t end) except -2
+cdef Py_ssize_t behind_empty_line(bytes data, Py_ssize_t at, Py_ssize_t end) except -2
 cpdef bint plausible(bint from_client, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 cdef long long chunk_size(bytes text) except -2

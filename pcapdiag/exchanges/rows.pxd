@@ -1,5 +1,7 @@
 cimport cython
 
+cdef Py_ssize_t _STEP
+
 @cython.final
 cdef class Exchange:
     cdef public long long request_first_at, request_last_at, response_first_at, response_last_at

@@ -30,6 +30,9 @@ NARROW = (
     "keepalive_max",
 )
 
+# Rows to grow by, at most: what the arrays are extended with stays in the cache, and the heap is not torn by large blocks.
+_STEP = 4_096
+
 
 class Exchange:
     """One request with its final response.  Times in nanoseconds since the epoch, 0 while not seen."""
@@ -84,7 +87,7 @@ class ExchangeRows:
     def add(self, connection: int, x: Exchange) -> int:
         """Append one exchange of a connection."""
         if self.count == self.room:
-            self.grow(self.room + self.room // 4)
+            self.grow(self.room + min(self.room // 4, _STEP))
         at = self.count * 6
         wide = self.wide
         wide[at] = x.request_first_at

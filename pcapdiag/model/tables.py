@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Column: TypeAlias = NDArray[np.int64]
 
+TILE = 32_768  # numbers of a matrix that are turned at a time
+
 
 class Taken(MutableMapping[str, Column]):
     """Columns of chosen rows, each copied when it is first asked for: of seventy most never are."""
@@ -29,7 +31,7 @@ class Taken(MutableMapping[str, Column]):
         if name not in self.known:
             column = self.source[name]
             blank = column.strides == (0,)
-            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column[self.rows]
+            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column.take(self.rows)
         return self.known[name]
 
     def __setitem__(self, name: str, column: Column) -> None:
@@ -43,6 +45,52 @@ class Taken(MutableMapping[str, Column]):
 
     def __len__(self) -> int:
         return len(self.source)
+
+
+class Grouped:
+    """Columns of a table put in order by groups of rows, each when it is first asked for; the old ones are let go of.
+
+    So a table is there once, in one order or the other, and not twice.
+    """
+
+    def __init__(self, columns: Mapping[str, Column], groups: Sequence[NDArray[np.intp]]) -> None:
+        self.source = dict(columns)
+        self.rows = np.concatenate(groups) if groups else np.zeros(0, dtype=np.intp)
+        self.known: dict[str, Column] = {}
+        self.names = tuple(columns)
+
+    def column(self, name: str) -> Column:
+        if name not in self.known:
+            column = self.source.pop(name)
+            blank = column.strides == (0,)
+            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column.take(self.rows)
+        return self.known[name]
+
+
+class Group(MutableMapping[str, Column]):
+    """The columns of one group, views of the whole's."""
+
+    def __init__(self, whole: Grouped, start: int, stop: int) -> None:
+        self.whole = whole
+        self.place = slice(start, stop)
+        self.known: dict[str, Column] = {}
+
+    def __getitem__(self, name: str) -> Column:
+        if name not in self.known:
+            self.known[name] = self.whole.column(name)[self.place]
+        return self.known[name]
+
+    def __setitem__(self, name: str, column: Column) -> None:
+        self.known[name] = column
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a table's columns are fixed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.whole.names)
+
+    def __len__(self) -> int:
+        return len(self.whole.names)
 
 
 class Table:
@@ -100,6 +148,12 @@ class ExchangeTable(Table):
         """The chosen rows, in that order."""
         return ExchangeTable(Taken(self.columns, rows))
 
+    def grouped(self, groups: Sequence[NDArray[np.intp]]) -> list[ExchangeTable]:
+        """A table for each of several choices of rows; whoever does not need this one any more should let go of it."""
+        whole = Grouped(self.columns, groups)
+        ends = np.cumsum([len(rows) for rows in groups]).tolist()
+        return [ExchangeTable(Group(whole, end - len(rows), end)) for rows, end in zip(groups, ends, strict=True)]
+
 
 def from_matrix(
     buffer: object, names: Sequence[str], count: int, order: NDArray[np.intp] | None = None
@@ -110,13 +164,19 @@ def from_matrix(
     """
     width = len(names)
     matrix = np.asarray(buffer)[: count * width].reshape(count, width)
-    some = np.any(matrix != 0, axis=0).tolist()
-    columns = {}
-    for index, name in enumerate(names):
-        if not some[index] and count:
-            columns[name] = np.broadcast_to(matrix.dtype.type(0), count)
-        elif order is None:
-            columns[name] = np.ascontiguousarray(matrix[:, index])
-        else:
-            columns[name] = matrix[order, index]
+    # Some rows at a time, which stay in the cache while they are turned: column by column all would be read as often.
+    step = max(1, TILE // width)
+    starts = range(0, count, step)
+    bits = np.zeros(width, dtype=matrix.dtype)
+    for at in starts:
+        bits |= np.bitwise_or.reduce(matrix[at : at + step], axis=0)
+    kept = np.flatnonzero(bits).tolist() if count else list(range(width))
+    blank = np.broadcast_to(matrix.dtype.type(0), count)
+    columns = dict.fromkeys(names, blank)
+    turned = [np.empty(count, dtype=matrix.dtype) for _ in kept]
+    for at in starts:
+        rows = matrix[at : at + step] if order is None else matrix.take(order[at : at + step], axis=0)
+        for index, column in zip(kept, turned, strict=True):
+            column[at : at + step] = rows[:, index]
+    columns.update((names[index], column) for index, column in zip(kept, turned, strict=True))
     return columns

@@ -14,4 +14,4 @@ cdef class PcapReader(RecordReader):
     @cython.locals(at="long long", pos=Py_ssize_t, size=Py_ssize_t, view=bytes, sink=PacketSink,
                    header=Py_ssize_t, little=bint, tick="long long", limit="long long", linktype=int, packets="long long",
                    seconds="long long", fraction="long long", captured="long long", original="long long")
-    cpdef Py_ssize_t walk(self, bytes data) except -1
+    cpdef Py_ssize_t walk(self, bytes data, Py_ssize_t start) except -1

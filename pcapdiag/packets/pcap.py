@@ -45,9 +45,9 @@ class PcapReader(RecordReader):
         self.lost_from = -1  # offset of the damage that is being skipped
         self.lost_why = ""
 
-    def walk(self, data: bytes) -> int:
+    def walk(self, data: bytes, start: int) -> int:
         at: int
-        pos = 0
+        pos = start
         size = len(data)
         if self.tick == 0:
             if size < FILE_HEADER:

@@ -18,7 +18,7 @@ cdef class PcapngReader(RecordReader):
     @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, view=bytes, little=bint,
                    kind="long long", length="long long", number="long long", high="long long", low="long long",
                    captured="long long", original="long long")
-    cpdef Py_ssize_t walk(self, bytes data) except -1
+    cpdef Py_ssize_t walk(self, bytes data, Py_ssize_t start) except -1
     @cython.locals(at="long long", interface=Interface, interfaces=list)
     cpdef int emit(self, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t original,
                    long long number, long long high, long long low) except -1

@@ -51,8 +51,8 @@ class PcapngReader(RecordReader):
         self.unknown_interface = 0
         self.dead = False  # damage from which this format cannot resynchronize
 
-    def walk(self, data: bytes) -> int:
-        pos = 0
+    def walk(self, data: bytes, start: int) -> int:
+        pos = start
         size = len(data)
         view = data
         while not self.dead and size - pos >= 12:

@@ -7,4 +7,4 @@ cdef class RecordReader:
     cdef public bytes carry
     cdef public list damage
     cdef public dict linktypes
-    cpdef Py_ssize_t walk(self, bytes data) except -1
+    cpdef Py_ssize_t walk(self, bytes data, Py_ssize_t start) except -1

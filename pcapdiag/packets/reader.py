@@ -10,6 +10,8 @@ from pcapdiag.packets.sink import PacketSink
 
 # tcpdump's largest snaplen is 262,144; usbmon and D-Bus captures go higher.  Above this a length is damage.
 MAX_RECORD = 16 * 1024 * 1024
+# Bytes of a piece that are looked at together with what was left of the one ahead of it: more than nearly any packet has.
+BRIDGE = 4_096
 # Damaged places that are described; the rest are counted.  Nobody reads more, and a hostile file has millions.
 MAX_DAMAGE = 100
 
@@ -42,14 +44,27 @@ class RecordReader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file; pass on every packet that is now complete."""
-        if self.carry:
+        start = 0
+        behind = len(self.carry)
+        if 0 < behind < BRIDGE:
+            # The record that the last piece broke off is put together with the beginning of this one: all of it need not
+            # be copied for that.
+            front = self.carry + data[:BRIDGE]
+            used = self.walk(front, 0)
+            self.offset += used
+            if used >= behind:
+                start = used - behind
+                self.offset -= start
+            else:
+                data = front[used:] + data[BRIDGE:]
+        elif behind:
             data = self.carry + data
-        used = self.walk(data)
+        used = self.walk(data, start)
         self.carry = data[used:]
         self.offset += used
 
-    def walk(self, data: bytes) -> int:
-        """Pass on the whole records at the front of ``data``; return how many bytes they took."""
+    def walk(self, data: bytes, start: int) -> int:
+        """Pass on the whole records of ``data`` from ``start`` on; return where they end.  ``offset`` is that of data[0]."""
         raise NotImplementedError
 
     def finish(self) -> None:

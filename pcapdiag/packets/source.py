@@ -24,12 +24,13 @@ from pcapdiag.packets.pcapng import PcapngReader
 from pcapdiag.packets.reader import RecordReader
 from pcapdiag.packets.sink import PacketSink
 
-# Small enough to stay in the second-level cache between reading and decoding.
-PIECE = 256 * 1024
+# Small enough to stay in the second-level cache between reading and decoding, beside what connections need there.
+PIECE = 64 * 1024
 # Every format is told by this many bytes or fewer.
 FRONT = 24
 # A gzip bomb expands more than a thousand times; captures, which hold text and zeros, below a hundred.
 MAX_EXPANSION = 1_000
+LEAST_STORED = 256 * 1024  # bytes; a smaller file may expand to as much as one of this size
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -215,7 +216,7 @@ def uncompressed(raw: BinaryIO, path: str, counters: Counters | None) -> Iterato
             if not piece:
                 return
             produced += len(piece)
-            if produced > MAX_EXPANSION * max(rest.position, PIECE):
+            if produced > MAX_EXPANSION * max(rest.position, LEAST_STORED):
                 raise CaptureError(
                     path,
                     f"expands more than {MAX_EXPANSION} times",

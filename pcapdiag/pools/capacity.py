@@ -155,7 +155,7 @@ def evicting_capacity(pool: Pool) -> Capacity | None:
 
 def _open_at_rests(pool: Pool) -> Column:
     """Per rest that a request ended: its moment, the open connections, the overflow since the last one; shape (n, 3)."""
-    busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
+    busy_at, busy = pool.busy_steps
     settle = max(SETTLE, 4 * pool.rtt)
     quiet = np.flatnonzero(busy[:-1] == 0)
     begin = busy_at[quiet] + settle
@@ -178,7 +178,7 @@ def resting_level(pool: Pool) -> Capacity | None:
     if not len(overflow):
         return None
     start, end = (np.sort(edge) for edge in _pooled(pool))
-    busy_at, busy = timeline.steps(pool.busy_from, pool.busy_until)
+    busy_at, busy = pool.busy_steps
     if not len(busy_at):
         return None
     settle = max(SETTLE, 4 * pool.rtt)

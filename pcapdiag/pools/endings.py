@@ -220,7 +220,7 @@ def reset_by_timer(pool: Pool) -> Column:
         (pool.close_class == CloseClass.SILENT) & (pool.closer == Side.SERVER) & (c.server_fin_at > 0)
     )
     races = raced(pool)
-    fins = np.concatenate([pool.linger[np.setdiff1d(idle, races.rows)], races.silence])
+    fins = np.concatenate([pool.linger[idle[~np.isin(idle, races.rows)]], races.silence])
     silence = c.server_rst_at - quiet_before_last(pool)
     met = pool.usable & (c.server_rst_at > 0) & (c.server_fin_at == 0) & (c.server_fin_unseen == 0)
     met &= (pool.last_exchange > pool.first_exchange) & (last_of(pool, "response_first_at") == 0)

@@ -24,8 +24,10 @@ def aliases(connections: ConnectionTable) -> Column:
     pair = (connections.client_isn[both].astype(np.uint64) << np.uint64(32)) | connections.server_isn[both].astype(
         np.uint64
     )
+    ordered = np.sort(pair)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return alias
     order = np.argsort(pair, kind="stable")
-    ordered = pair[order]
     repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
     for at in repeats:
         first, second = both[order[at]], both[order[at + 1]]
@@ -80,18 +82,21 @@ def partition(
     bounds = np.flatnonzero(np.diff(group[order])) + 1
     members = np.split(order, bounds)
     first = np.searchsorted(exchanges.connection, np.arange(len(connections) + 1))
+    owns = [rows[member] for member in members]
+    counts_of = [first[own + 1] - first[own] for own in owns]
+    tables = exchanges.grouped([_runs(first[own], each) for own, each in zip(owns, counts_of, strict=True)])
     pools: list[Pool] = []
-    for member in members:
-        own = rows[member]
-        counts_each = first[own + 1] - first[own]
-        total = int(counts_each.sum())
-        offsets = np.repeat(first[own] - np.concatenate([[0], np.cumsum(counts_each)[:-1]]), counts_each)
-        chosen_rows = np.arange(total) + offsets
-        mine = exchanges.take(chosen_rows)
-        mine.columns["connection"] = np.repeat(np.arange(len(own)), counts_each)
+    for own, each, mine in zip(owns, counts_of, tables, strict=True):
+        mine.columns["connection"] = np.repeat(np.arange(len(own)), each)
         pools += parted(Pool("", own, connections.take(own), mine, start, end))
     pools.sort(key=lambda pool: (-len(pool.rows), int(pool.rows[0])))
     for number, pool in enumerate(pools, start=1):
         pool.name = f"p{number}"
         pool.neighbours = pools  # the list itself: who empties it lets go of every pool
     return pools
+
+
+def _runs(starts: Column, counts: Column) -> NDArray[np.intp]:
+    """The numbers of runs that follow each other: each from its start, as many as its count says."""
+    offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return np.asarray(np.arange(len(offsets)) + offsets)

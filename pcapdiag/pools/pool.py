@@ -315,14 +315,19 @@ class Pool:
         fresh_fate = np.where(has, Fate.REUSED, np.where(self.closed[rows], Fate.CLOSED, Fate.CAPTURE_END)).astype(
             np.int64
         )
-        start = np.concatenate([until, self.ready_at[rows]])
-        stop = np.concatenate([end, fresh_end])
-        owner = np.concatenate([connection, rows]).astype(np.int64)
-        fates = np.concatenate([fate, fresh_fate])
-        fresh = np.concatenate([np.zeros(count, dtype=bool), np.ones(len(rows), dtype=bool)])
+        start = np.concatenate([self.ready_at[rows], until])
+        stop = np.concatenate([fresh_end, end])
+        owner = np.concatenate([rows, connection]).astype(np.int64)
+        fates = np.concatenate([fresh_fate, fate])
+        fresh = np.arange(len(start)) < len(rows)
         keep = stop > start
         start, stop, owner, fates, fresh = start[keep], stop[keep], owner[keep], fates[keep], fresh[keep]
-        order = np.lexsort((start, owner))
+        # Two runs in order of their connections, and all but always of their times: a merge is enough.
+        order = np.argsort(owner, kind="stable")
+        sorted_owner = owner[order]
+        same = sorted_owner[1:] == sorted_owner[:-1]
+        if (np.diff(start[order])[same] <= 0).any():
+            order = np.lexsort((fresh, start, owner))
         return Idle(start[order], stop[order], owner[order], fates[order], fresh[order])
 
     # -- concurrency
@@ -335,6 +340,11 @@ class Pool:
     @cached_property
     def peak_busy(self) -> int:
         return timeline.peak(self.busy_from, self.busy_until)
+
+    @cached_property
+    def busy_steps(self) -> tuple[Column, Column]:
+        """How many connections are busy, as a step function (:func:`timeline.steps`)."""
+        return timeline.steps(self.busy_from, self.busy_until)
 
     @cached_property
     def peak_idle(self) -> int:

@@ -115,11 +115,11 @@ def visible_range(used: Column) -> int | None:
     """
     if not len(used):
         return None
-    distinct = np.unique(used)
+    distinct = np.flatnonzero(np.bincount(used))
     count = len(distinct)
     if count < MIN_PORTS:
         return None
-    step = 2 if len(np.unique(distinct % 2)) == 1 else 1
+    step = 2 if (distinct % 2 == distinct[0] % 2).all() else 1
     width = int(distinct[-1] - distinct[0]) // step + 1
     if count < DENSE * width:
         return None

@@ -66,11 +66,17 @@ class Held:
 
     @property
     def answered(self) -> Column:
-        return np.unique(np.concatenate([self.syn, self.ack, self.reset]))
+        return _distinct(self.syn, self.ack, self.reset)
 
     @property
     def rows(self) -> Column:
-        return np.unique(np.concatenate([self.syn, self.ack, self.reset, self.lost]))
+        return _distinct(self.syn, self.ack, self.reset, self.lost)
+
+
+def _distinct(*parts: Column) -> Column:
+    """The rows of all parts, each once, in order."""
+    rows = np.sort(np.concatenate(parts))
+    return np.asarray(rows[np.diff(rows, prepend=-1) > 0])
 
 
 @once_per_pool

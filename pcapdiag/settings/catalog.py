@@ -1,13 +1,14 @@
 """Questions to the catalogue of settings.
 
 Rules name a knob; this module answers how a product spells it, what its default is, and what to paste.
-Nothing is read before the first question, and each file once.
+Nothing is read before the first question, each file once, and of it only the products that a question is about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pcapdiag.errors import UsageError
 from pcapdiag.model.report import SettingAdvice
@@ -17,6 +18,9 @@ from pcapdiag.settings.filling import fill, with_derived
 from pcapdiag.settings.recognition import recognise_client, recognise_server
 from pcapdiag.settings.versions import applies, change_for, missing
 from pcapdiag.settings.wrong_fixes import not_the_fix
+
+if TYPE_CHECKING:
+    from pcapdiag.settings import reading
 
 __all__ = [
     "Absence",
@@ -29,6 +33,7 @@ __all__ = [
     "absence",
     "advice",
     "default_below",
+    "has",
     "load",
     "match_default",
     "not_the_fix",
@@ -41,17 +46,50 @@ __all__ = [
 
 @cache
 def load() -> Catalog:
-    """The whole catalogue, parsed at the first call."""
+    """The whole catalogue."""
+    return Catalog({product_id: _entry(product_id) for product_id in _texts()})
+
+
+@cache
+def _texts() -> dict[str, tuple[str, str]]:
+    """Product id to the file that it is in and its text there, in the order of the files."""
     from pcapdiag.settings import reading
 
-    general = reading.read_general_advice()
-    products: dict[str, Product] = {}
+    texts: dict[str, tuple[str, str]] = {}
     for name in reading.MAIN_FILES + reading.COMPACT_FILES:
-        for entry in reading.read_products(name, general):
-            if entry.id in products:
-                raise reading.CatalogError(f"{name}: product {entry.id} is there twice")
-            products[entry.id] = entry
-    return Catalog(products)
+        for product_id, text in reading.product_texts(name):
+            if product_id in texts:
+                raise reading.CatalogError(f"{name}: product {product_id} is there twice")
+            texts[product_id] = (name, text)
+    return texts
+
+
+@cache
+def _general() -> reading.General:
+    from pcapdiag.settings import reading
+
+    return reading.read_general_advice()
+
+
+@cache
+def _entry(product_id: str) -> Product:
+    """One product, parsed when it is first asked for."""
+    from pcapdiag.settings import reading
+
+    return reading.read_product(*_texts()[product_id], _general())
+
+
+def _naming(*words: str) -> Iterator[Product]:
+    """The products in whose text all of these words stand in quotes, the others unparsed: it is one of a hundred or so
+    that a question is about."""
+    for product_id, (_, text) in _texts().items():
+        if all(f'"{word}"' in text for word in words):
+            yield _entry(product_id)
+
+
+def has(product_id: str) -> bool:
+    """Whether there is a product of that id; it is not parsed."""
+    return product_id in _texts()
 
 
 def product(product_id: str) -> Product:
@@ -60,11 +98,10 @@ def product(product_id: str) -> Product:
     Raises:
         UsageError: there is none; the message lists what there is.
     """
-    products = load().products
-    try:
-        return products[product_id]
-    except KeyError:
-        raise UsageError(f"no product {product_id!r} in the settings catalogue; known: {', '.join(products)}") from None
+    if product_id not in _texts():
+        known = ", ".join(_texts())
+        raise UsageError(f"no product {product_id!r} in the settings catalogue; known: {known}")
+    return _entry(product_id)
 
 
 def settings_for(knob: Knob, product_id: str) -> tuple[Setting, ...]:
@@ -105,7 +142,7 @@ def match_default(
         return []
     current: list[Match] = []
     other_versions: list[Match] = []
-    for entry in load().products.values():
+    for entry in _naming(knob.value, role):
         if not entry.speaks(protocol) or not _may_be(entry, who):
             continue
         sure = who is not None and who.product_id is not None
@@ -217,7 +254,7 @@ def _value(setting: Setting) -> str:
 
 
 def _first_settings(knob: Knob, role: str, protocol: str) -> Iterator[tuple[Product, Setting]]:
-    for entry in load().products.values():
+    for entry in _naming(knob.value, role):
         if not entry.speaks(protocol):
             continue
         settings = [setting for setting in entry.settings_for(knob) if setting.role == role]

@@ -53,13 +53,16 @@ Placeholders are those of :mod:`pcapdiag.settings.filling`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Setting, Span
+
+DATA = Path(__file__).with_name("data")
 
 PROTOCOLS = ("http", "redis", "postgres", "mysql")
 ROLES = ("client", "server", "kernel", "middlebox")
@@ -89,6 +92,10 @@ COMPACT_FILES = (
     "kernels.toml",
 )
 
+
+# Where a product begins in a file that holds several, and its id; both stand at the beginning of a line.
+_PRODUCT = re.compile(r"^(?=\[\[product\]\])", re.MULTILINE)
+_ID = re.compile(r'^id = "([^"]+)"', re.MULTILINE)
 
 # What to do about a knob and role: in general, and by cause word where the general words would mislead.
 General = Mapping[tuple[Knob, str], tuple[Advice, Mapping[str, Advice]]]
@@ -177,28 +184,46 @@ class Table:
 
 def read_file(name: str) -> Table:
     """One data file of the package, parsed."""
-    text = (resources.files("pcapdiag.settings.data") / name).read_text(encoding="utf-8")
+    return parse(_text_of(name), name)
+
+
+def parse(text: str, name: str) -> Table:
+    """The text of a data file, or of a part of one, as a table."""
     try:
         return Table(tomllib.loads(text), name)
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"{name}: {error}") from error
 
 
-def read_products(name: str, general: General) -> Iterator[Product]:
-    """The products of one file.
+def product_texts(name: str) -> Iterator[tuple[str, str]]:
+    """The products of one file by id, not parsed yet: each id, and the text that :func:`read_product` takes.
+
+    Nobody asks for all products of a catalogue but its own tests, and parsing TOML is the slow part of reading it.
+    """
+    for part in _PRODUCT.split(_text_of(name)):
+        found = _ID.search(part)
+        if found is not None:
+            yield found[1], part
+
+
+def read_product(name: str, text: str, general: General) -> Product:
+    """One product.
 
     Args:
-        name: file name inside ``data/``.
+        name: of its file inside ``data/``.
+        text: what :func:`product_texts` gave.
         general: the advice for a knob and role that settings without their own take.
     """
-    file = read_file(name)
-    main = name in MAIN_FILES
-    if file.has("product"):
-        for table in file.tables("product"):
-            yield _product(table, general, main)
-        file.done()
-    else:
-        yield _product(file, general, main)
+    file = parse(text, name)
+    if not file.has("product"):
+        return _product(file, general, name in MAIN_FILES)
+    (product,) = [_product(table, general, name in MAIN_FILES) for table in file.tables("product")]
+    file.done()
+    return product
+
+
+def _text_of(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
 
 
 def read_general_advice() -> General:

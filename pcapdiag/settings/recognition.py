@@ -283,7 +283,7 @@ def _one_of(
 def _in_catalogue(products: Sequence[str]) -> tuple[str, ...]:
     from pcapdiag.settings import catalog
 
-    return tuple(product for product in products if product in catalog.load().products)
+    return tuple(product for product in products if catalog.has(product))
 
 
 def _unknown_client(traits: Traits) -> Recognised:

@@ -79,11 +79,10 @@ def _entry(product_id: str) -> Product:
     return reading.read_product(*_texts()[product_id], _general())
 
 
-def _naming(*words: str) -> Iterator[Product]:
-    """The products in whose text all of these words stand in quotes, the others unparsed: it is one of a hundred or so
-    that a question is about."""
+def _naming(*words: str, who: Recognised | None = None) -> Iterator[Product]:
+    """The products in whose text all of these words stand in quotes, and that may be ``who``; the others stay unparsed."""
     for product_id, (_, text) in _texts().items():
-        if all(f'"{word}"' in text for word in words):
+        if _may_be(product_id, who) and all(f'"{word}"' in text for word in words):
             yield _entry(product_id)
 
 
@@ -142,8 +141,8 @@ def match_default(
         return []
     current: list[Match] = []
     other_versions: list[Match] = []
-    for entry in _naming(knob.value, role):
-        if not entry.speaks(protocol) or not _may_be(entry, who):
+    for entry in _naming(knob.value, role, who=who):
+        if not entry.speaks(protocol):
             continue
         sure = who is not None and who.product_id is not None
         version = who.version if who is not None else ""
@@ -240,11 +239,11 @@ def from_memory() -> list[tuple[str, str]]:
     return found
 
 
-def _may_be(entry: Product, who: Recognised | None) -> bool:
+def _may_be(product_id: str, who: Recognised | None) -> bool:
     """Whether a product may be the one that was recognised."""
     if who is None or not who.known:
         return True
-    return entry.id == who.product_id or entry.id in who.candidates
+    return product_id == who.product_id or product_id in who.candidates
 
 
 def _value(setting: Setting) -> str:

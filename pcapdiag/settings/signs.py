@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from pcapdiag.model.words import Confidence
@@ -51,6 +51,18 @@ class Traits:
         return not self.whole and self.order[-1:] in (("User-Agent",), ("user-agent",), ("Server",), ("server",))
 
 
+class Pattern:
+    """A regular expression, compiled when first tried: of hundreds a capture tries a few."""
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self.text = text
+        self.flags = flags
+
+    @cached_property
+    def search(self) -> Callable[[str], re.Match[str] | None]:
+        return re.compile(self.text, self.flags).search
+
+
 @dataclass(frozen=True)
 class Name:
     """A program by what it calls itself."""
@@ -59,9 +71,9 @@ class Name:
     name: str
     confidence: Confidence
     reason: str
-    pattern: re.Pattern[str]
+    pattern: Pattern
     begins: str  # how the name begins, for one that the snaplen cut
-    order: re.Pattern[str] | None  # of its own heads: others with its name were passed on
+    order: Pattern | None  # of its own heads: others with its name were passed on
     title: bool  # it writes Host with a capital
     http10: bool  # it speaks HTTP/1.0 only
 
@@ -75,8 +87,8 @@ class Form:
     name: str
     confidence: Confidence | None  # None: evidence for a program known otherwise, never enough alone
     reason: str
-    order: re.Pattern[str]
-    values: Mapping[str, re.Pattern[str]]
+    order: Pattern
+    values: Mapping[str, Pattern]
     nameless: bool  # only heads without a User-Agent or Server
     http10: bool
     proxy: bool  # it passes requests on: the User-Agent is another program's
@@ -111,8 +123,8 @@ class Hello:
     name: str
     confidence: Confidence
     reason: str
-    ja4: re.Pattern[str]
-    alpn: re.Pattern[str]
+    ja4: Pattern
+    alpn: Pattern
     version: str
 
 
@@ -176,9 +188,9 @@ def _name(table: Table) -> Name:
         table.text("name"),
         Confidence(table.text("confidence", "high")),
         table.text("reason"),
-        re.compile(table.text("pattern"), re.IGNORECASE),
+        Pattern(table.text("pattern"), re.IGNORECASE),
         table.text("begins", ""),
-        re.compile(order) if (order := table.text("order", "")) else None,
+        Pattern(order) if (order := table.text("order", "")) else None,
         table.flag("title", False),
         table.flag("http10", False),
     )
@@ -194,8 +206,8 @@ def _form(table: Table) -> Form:
         table.text("name"),
         None if confidence == "none" else Confidence(confidence),
         table.text("reason"),
-        re.compile(table.text("order")),
-        {key: re.compile(pattern) for key, pattern in (pair.split(": ", 1) for pair in table.texts("values"))},
+        Pattern(table.text("order")),
+        {key: Pattern(pattern) for key, pattern in (pair.split(": ", 1) for pair in table.texts("values"))},
         table.flag("nameless", False),
         table.flag("http10", False),
         table.flag("proxy", False),
@@ -210,8 +222,8 @@ def _hello(table: Table) -> Hello:
         table.text("name"),
         Confidence(table.text("confidence", "medium")),
         table.text("reason"),
-        re.compile(table.text("ja4")),
-        re.compile(table.text("alpn", "")),
+        Pattern(table.text("ja4")),
+        Pattern(table.text("alpn", "")),
         table.text("version", ""),
     )
     table.done()

@@ -136,8 +136,10 @@ def evicting_capacity(pool: Pool) -> Capacity | None:
       does not count, since a program's end closes everything.
     """
     level = resting_level(pool)
+    if level is None or not level.value or replaced_by_age(pool):
+        return None
     rested = _open_at_rests(pool)
-    if level is None or not level.value or len(rested) < AGREE or replaced_by_age(pool):
+    if len(rested) < AGREE:
         return None
     c = pool.connections
     at, heights, overflowed = rested.T

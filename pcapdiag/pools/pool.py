@@ -339,7 +339,7 @@ class Pool:
 
     @cached_property
     def peak_busy(self) -> int:
-        return timeline.peak(self.busy_from, self.busy_until)
+        return int(self.busy_steps[1].max(initial=0))
 
     @cached_property
     def busy_steps(self) -> tuple[Column, Column]:

@@ -39,7 +39,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes,
                    reverse=bytes)
     cpdef int segment(self, Segment segment) except -1
-    @cython.locals(source=bytes, target=bytes, server=bytes, old=Half, c=Connection, half=Half, other=Half, sender=int)
+    @cython.locals(source=bytes, target=bytes, server=bytes, c=Connection, half=Half, other=Half, sender=int)
     cdef Half admit(self, Segment s, bytes key, bytes reverse)
     @cython.locals(half=Half)
     cdef Half near(self, Segment s)

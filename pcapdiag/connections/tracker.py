@@ -152,7 +152,11 @@ class Tracker(SegmentSink):
                     return 0
                 half = self.admit(s, key, reverse)
             elif flags & _SYN and self.renewed(half, s):
-                half = self.admit(s, key, half.other.key)
+                reverse = half.other.key
+                c = half.connection
+                self.retire(c)
+                self.rows.replaced(c.number)
+                half = self.admit(s, key, reverse)
             self.remember(half, s.addresses, s.ports)
         c = half.connection
         if self.copy_of_recent(half, s):
@@ -205,12 +209,7 @@ class Tracker(SegmentSink):
         return 0
 
     def admit(self, s: Segment, key: bytes, reverse: bytes) -> Half:
-        """Start a connection for a segment that belongs to none, and retire what it replaces."""
-        old = self.flows.get(key)
-        if old is not None:
-            c = old.connection
-            self.retire(c)
-            self.rows.replaced(c.number)
+        """Start a connection for a segment that belongs to none."""
         self.sweep(s.at)
         self.count += 1
         c = self.new_connection()

@@ -188,14 +188,12 @@ def resting_level(pool: Pool) -> Capacity | None:
     closes = np.sort(pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)])
     rested: dict[int, int] = {}
     edges = np.sort(np.concatenate([start, end]))
-    for at in quiet.tolist():
-        begin = int(busy_at[at]) + settle
-        stop = int(busy_at[at + 1]) if at + 1 < len(busy_at) else pool.end
-        later = int(np.searchsorted(closes, begin))
-        if later < len(closes):
-            stop = min(stop, int(closes[later]))
-        if stop <= begin:
-            continue
+    begins = busy_at[quiet] + settle
+    stops = np.append(busy_at[1:], pool.end)[quiet]
+    closing = np.searchsorted(closes, begins) < len(closes)
+    stops[closing] = np.minimum(stops[closing], closes[np.searchsorted(closes, begins[closing])])
+    at_rest = stops > begins
+    for begin, stop in zip(begins[at_rest].tolist(), stops[at_rest].tolist(), strict=True):
         inside = edges[np.searchsorted(edges, begin, side="right") : np.searchsorted(edges, stop)]
         cuts = np.concatenate([[begin], inside, [stop]])
         levels = timeline.level_sorted(cuts[:-1], start, end)

@@ -363,18 +363,18 @@ class Tracker(SegmentSink):
         tag = s.interface << 8 | s.hops
         at = s.at
         slot = ((h ^ h >> 29) & _SLOT_MASK) * 4
-        recent = self.recent
-        if recent[slot] == h:
-            passed = at - recent[slot + 1] if at >= recent[slot + 1] else recent[slot + 1] - at
+        # Not by way of a local view: compiled, taking and dropping one costs two locked additions a packet.
+        if self.recent[slot] == h:
+            passed = at - self.recent[slot + 1] if at >= self.recent[slot + 1] else self.recent[slot + 1] - at
             if passed <= _COPY_WINDOW:
-                elsewhere = recent[slot + 2] != tag
+                elsewhere = self.recent[slot + 2] != tag
                 if s.ip_id or elsewhere:
                     return True
                 if passed <= _COPY_NO_ID and (s.length or s.flags & (_SYN | _FIN)):
                     return True
-        recent[slot] = h
-        recent[slot + 1] = at
-        recent[slot + 2] = tag
+        self.recent[slot] = h
+        self.recent[slot + 1] = at
+        self.recent[slot + 2] = tag
         return False
 
     # -- what the segment says

@@ -21,5 +21,5 @@ cdef class ExchangeRows:
     cdef public object wide_buffer, narrow_buffer
     cdef long long[::1] wide
     cdef int[::1] narrow
-    @cython.locals(at=Py_ssize_t, wide="long long[::1]", narrow="int[::1]")
+    @cython.locals(at=Py_ssize_t)
     cdef int add(self, int connection, Exchange x) except -1

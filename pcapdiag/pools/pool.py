@@ -319,9 +319,7 @@ class Pool:
         start = merged(self.ready_at[rows], until)
         stop = merged(np.where(has, first_request, self.gone_at[rows]), np.where(reused, following, gone))
         owner = merged(rows, connection)
-        fates = merged(
-            np.where(has, Fate.REUSED, ending[rows]), np.where(reused, Fate.REUSED, ending.take(connection))
-        )
+        fates = merged(np.where(has, Fate.REUSED, ending[rows]), np.where(reused, Fate.REUSED, ending.take(connection)))
         keep = np.flatnonzero(stop > start)
         start, stop, owner, fates = (values.take(keep) for values in (start, stop, owner, fates))
         fresh = fresh.take(keep)

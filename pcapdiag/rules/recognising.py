@@ -13,6 +13,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseKind, Confidence, Protocol, Side
 from pcapdiag.pools.pool import SECOND, Pool, once_per_pool
 from pcapdiag.settings import catalog
+from pcapdiag.settings.drivers import recognise_driver
 from pcapdiag.settings.entries import Recognised
 
 # Different heads of one pool that are looked at, the commonest first: a POST has other headers than a GET.
@@ -71,6 +72,10 @@ class Head:
 @once_per_pool
 def client_at(pool: Pool) -> Recognised:
     """The program that opens the pool's connections."""
+    if pool.protocol in SPEAKERS:
+        known = driver_at(pool)
+        if known is not None:
+            return known
     if pool.protocol in NAMELESS:
         return Recognised(None, "unknown client", Confidence.LOW, NAMELESS[pool.protocol], known=False)
     c = pool.connections
@@ -92,6 +97,16 @@ def client_at(pool: Pool) -> Recognised:
         )
         for head in heads(pool, "header_order", "request_values")
     )
+
+
+def driver_at(pool: Pool) -> Recognised | None:
+    """The driver of a database's client by how it introduces itself; None where that names none."""
+    best = None
+    for head in heads(pool, "header_order", "request_values"):
+        seen = recognise_driver(pool.protocol.word, head.order, head.values, whole=head.whole)
+        if seen is not None and (best is None or seen.product_id in best.candidates):
+            best = seen
+    return best
 
 
 @once_per_pool

@@ -1,7 +1,7 @@
-"""How clients of databases introduce themselves: the names of what they set and the few values that are a library's own.
+"""How clients of databases and of gRPC introduce themselves: names of what they set and the few values that are a library's.
 
-PostgreSQL's startup message lists parameters, MySQL's login attributes of the connection, and Redis has CLIENT SETINFO.
-Of a user, a password, a key, a command's arguments or SQL nothing is kept.  Results are what the framer of HTTP calls the
+PostgreSQL's startup message lists parameters, MySQL's login attributes of the connection, Redis has CLIENT SETINFO, and gRPC
+a content type and a User-Agent, of which the beginnings are looked for as they stand in a header block.  Of a user, a password, a key, a command's arguments or SQL nothing is kept.  Results are what the framer of HTTP calls the
 order of headers and their values: names joined by commas, ``...`` at the end of cut ones, and lines "name: value".
 """
 
@@ -27,6 +27,20 @@ _LIB_NAME = b"\r\nLIB-NAME\r\n$"
 _LIB_VER = b"\r\nLIB-VER\r\n$"
 # ioredis asks for INFO before anything else, in lower case as it writes all commands.
 _INFO = b"*1\r\n$4\r\ninfo\r\n"
+
+# Texts of header fields as HPACK writes them, plain and in its Huffman code (RFC 7541 5.2 and appendix B), whole bytes of it.
+_GRPC = (b"application/grpc", bytes.fromhex("1d75d0620d263d4c4d6564"))
+_GRPC_AGENTS = tuple(
+    (name, (name, bytes.fromhex(code)))
+    for name, code in (
+        (b"grpc-go", "9acac8b4c7"),
+        (b"grpc-java", "9acac8b741f7"),
+        (b"grpc-python", "9acac8b57e9339ea"),
+        (b"grpc-node-js", "9acac8b54790ab74"),
+        (b"grpc-dotnet", "9acac8b4874d45"),
+        (b"grpc-c++", "9acac8b13fdffb"),
+    )
+)
 
 
 def startup(text: bytes, whole: bool) -> tuple[bytes, bytes]:
@@ -78,6 +92,14 @@ def redis(text: bytes) -> bytes:
         if size.isdigit() and int(size) == len(value) and plain(value):
             lines.append(name + value)
     return b"\n".join(lines)
+
+
+def grpc(text: bytes) -> bytes:
+    """Lines "content: grpc" and "agent: ..." where a header block is a gRPC call's; empty for others."""
+    if not any(code in text for code in _GRPC):
+        return b""
+    agent = next((name for name, codes in _GRPC_AGENTS if any(code in text for code in codes)), b"")
+    return b"content: grpc" + (b"\nagent: " + agent if agent else b"")
 
 
 def mysql(text: bytes) -> tuple[bytes, bytes]:

@@ -53,6 +53,11 @@ NAMELESS = {
 }
 
 
+# What speaks HTTP/2 without TLS, the likeliest first: browsers and most libraries offer it under TLS alone.
+H2C = ("grpc-go", "grpc-java", "grpc-python", "go-net-http", "jdk-httpclient", "libcurl")
+MOSTLY_GRPC = "HTTP/2 without TLS is mostly gRPC's; HTTP/2 compresses headers: they are not read"
+
+
 HIDDEN = {
     Protocol.TLS: "TLS hides what it says of itself",
     Protocol.HTTP2: "HTTP/2 compresses headers: they are not read",
@@ -72,10 +77,12 @@ class Head:
 @once_per_pool
 def client_at(pool: Pool) -> Recognised:
     """The program that opens the pool's connections."""
-    if pool.protocol in SPEAKERS:
+    if pool.protocol in SPEAKERS or pool.protocol is Protocol.HTTP2:
         known = driver_at(pool)
         if known is not None:
             return known
+    if pool.protocol is Protocol.HTTP2:
+        return Recognised(None, "gRPC", Confidence.LOW, MOSTLY_GRPC, candidates=H2C)
     if pool.protocol in NAMELESS:
         return Recognised(None, "unknown client", Confidence.LOW, NAMELESS[pool.protocol], known=False)
     c = pool.connections

@@ -2,8 +2,8 @@
 
 Frames are walked by their lengths, and only HEADERS, CONTINUATION and DATA are somebody's words: SETTINGS, PING,
 WINDOW_UPDATE and their like are the connection's own, and gRPC sends several around each call.  Streams that run side by
-side are one turn; header blocks are not unpacked, but looked through for what gRPC says of itself.  After a gap, or where the snaplen cut a frame's header off, frames can
-no longer be found and all bytes count.
+side are one turn; header blocks are not unpacked, but looked through for what gRPC says of itself.  After a gap, or where
+the snaplen cut a frame's header off, frames can no longer be found and all bytes count.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""How clients of databases and of gRPC introduce themselves: names of what they set and the few values that are a library's.
+"""How clients of databases and of gRPC introduce themselves: names of what they set, and the few values that are a library's.
 
 PostgreSQL's startup message lists parameters, MySQL's login attributes of the connection, Redis has CLIENT SETINFO, and gRPC
-a content type and a User-Agent, of which the beginnings are looked for as they stand in a header block.  Of a user, a password, a key, a command's arguments or SQL nothing is kept.  Results are what the framer of HTTP calls the
-order of headers and their values: names joined by commas, ``...`` at the end of cut ones, and lines "name: value".
+a content type and a User-Agent, of which the beginnings are looked for as they stand in a header block.  Of a user, a
+password, a key, a command's arguments or SQL nothing is kept.  Results are what the framer of HTTP calls the order of
+headers and their values: names joined by commas, ``...`` at the end of cut ones, and lines "name: value".
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _LIB_VER = b"\r\nLIB-VER\r\n$"
 # ioredis asks for INFO before anything else, in lower case as it writes all commands.
 _INFO = b"*1\r\n$4\r\ninfo\r\n"
 
-# Texts of header fields as HPACK writes them, plain and in its Huffman code (RFC 7541 5.2 and appendix B), whole bytes of it.
+# Texts of header fields as HPACK writes them, plain and in its Huffman code (RFC 7541 5.2, appendix B), whole bytes of it.
 _GRPC = (b"application/grpc", bytes.fromhex("1d75d0620d263d4c4d6564"))
 _GRPC_AGENTS = tuple(
     (name, (name, bytes.fromhex(code)))
@@ -64,7 +65,10 @@ def startup(text: bytes, whole: bool) -> tuple[bytes, bytes]:
 
 
 def scram(text: bytes) -> bytes:
-    """What stands for the user's name in a PostgreSQL client's first SCRAM message: "*", "none" or "given"; "" for others."""
+    """What stands for the user's name in a PostgreSQL client's first SCRAM message: "*", "none" or "given".
+
+    Empty for other messages.
+    """
     if text[5 : 5 + len(_SCRAM)] != _SCRAM:
         return b""
     first = text[5 + len(_SCRAM) + 4 :]
@@ -108,7 +112,7 @@ def mysql(text: bytes) -> tuple[bytes, bytes]:
     at = text.find(b"\x0c_client_name")
     if at < 36:
         return b"", b""
-    known = []
+    known: list[bytes] = []
     values = []
     while at < len(text) and len(known) < _MOST:
         name, at = counted(text, at)

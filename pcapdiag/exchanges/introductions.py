@@ -1,4 +1,4 @@
-"""How clients of databases and of gRPC introduce themselves: names of what they set, and the few values that are a library's.
+"""How clients of databases and of gRPC introduce themselves: what they set, and the few values that are a library's.
 
 PostgreSQL's startup message lists parameters, MySQL's login attributes of the connection, Redis has CLIENT SETINFO, and gRPC
 a content type and a User-Agent, of which the beginnings are looked for as they stand in a header block.  Of a user, a

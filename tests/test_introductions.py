@@ -74,6 +74,10 @@ SAID = {
     "redis-cli 7": (command("get", "hunter2"),),
     "PyMySQL 1.2": (login("_client_name", "pymysql", "_client_version", "1.2.4", "_pid", "6331"),),
     "mysql2 3.24": (login("_client_name", "Node-MySQL-2", "_client_version", "3.24.6"),),
+    "PyMySQL 1.2, told to log in another way": (
+        login("_client_name", "pymysql", "_client_version", "1.2.4", "_pid", "6331"),
+        b"\x14\x00\x00\x03" + b"\x99" * 20,
+    ),
     "grpc-go 1.33": (call("8386 7a8b 9acac8b4c7602bb2caecff 5f8b 1d75d0620d263d4c4d6564".replace(" ", "")),),
     "@grpc/grpc-js 1": (call("8386 7a8e 9acac8b54790ab74435c2d2eef5f 5f8b 1d75d0620d263d4c4d6564".replace(" ", "")),),
     "grpcio 1.85": (call("8386" + b"\x40\x0ccontent-type\x10application/grpcz\x12grpc-python/1.85.3".hex()),),
@@ -97,6 +101,7 @@ TOLD = {
     "redis-cli 7": "unknown client",
     "PyMySQL 1.2": "sqlalchemy?",
     "mysql2 3.24": "mysql2 on Node.js",
+    "PyMySQL 1.2, told to log in another way": "sqlalchemy?",
     "grpc-go 1.33": "grpc-go",
     "@grpc/grpc-js 1": "gRPC for Node.js",
     "grpcio 1.85": "grpc-python",

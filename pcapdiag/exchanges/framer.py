@@ -187,8 +187,9 @@ class TurnFramer(Framer):
                 # The login: a command begins a sequence of its own.  36 bytes are an SSLRequest, TLS follows.
                 self.sealed = length == 36
                 names, values = introductions.mysql(data[start : start + captured])
-                self.header_order = names or None
-                self.request_values = values or None
+                if names:  # an answer to another challenge has none
+                    self.header_order = names
+                    self.request_values = values or None
                 return 0
             if captured >= 5 and length == 5 and data[start + 4] == 1:
                 return self.say_goodbye(_CLIENT, sequence + length)

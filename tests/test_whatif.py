@@ -40,6 +40,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         ("pool_maxsize", Knob.IDLE_POOL_LIMIT, "client"),
         ("maxFreeSockets", Knob.IDLE_POOL_LIMIT, "client"),
         ("keepalive_expiry", Knob.IDLE_TIMEOUT, "client"),
+        ("limit_per_host", Knob.TOTAL_POOL_LIMIT, "client"),
         ("keepalive_requests", Knob.MAX_REQUESTS, "server"),
         ("KeepAliveTimeout", Knob.IDLE_TIMEOUT, "server"),
         ("http.maxConnections", Knob.IDLE_POOL_LIMIT, "client"),
@@ -96,6 +97,7 @@ def test_what_cannot_be_set_is_one_line_that_says_what_can(
         ("MaxKeepAliveRequests", "100", 101.0),  # Apache serves one more
         ("MaxIdleConnsPerHost", "0", 2),  # the default
         ("MaxIdleConnsPerHost", "none", None),
+        ("limit_per_host", "0", None),  # no limit
         ("DisableKeepAlives", "true", False),
         ("DisableKeepAlives", "off", True),
         ("KeepAlive", "on", True),

@@ -22,6 +22,7 @@ from pcapdiag.model.report import (
     FirstByte,
     FrameRef,
     Inferred,
+    NoSetting,
     NotEvaluated,
     PoolRow,
     Program,
@@ -261,6 +262,7 @@ def _cause(claim: CauseClaim) -> Object:
         "confidence": str(claim.confidence),
         "tell_apart": json_text(claim.tell_apart),
         "settings": [_setting(advice) for advice in claim.settings],
+        "no_setting": [_no_setting(one) for one in claim.no_setting],
     }
 
 
@@ -278,6 +280,16 @@ def _setting(advice: SettingAdvice) -> Object:
         "reference": json_text(advice.reference),
         "role": json_text(advice.role),
         "recognised": advice.recognised,
+    }
+
+
+def _no_setting(one: NoSetting) -> Object:
+    return {
+        "product": json_text(one.product),
+        "knob": str(one.knob),
+        "role": one.role,
+        "why": json_text(one.why),
+        "reference": json_text(one.reference),
     }
 
 

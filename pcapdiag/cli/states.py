@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import NS, When, check_output, ends, files, moment, output
+from pcapdiag.cli.options import NS, Filters, Output, When, as_filters, check_output, ends, files, moment, output
 from pcapdiag.errors import UsageError
 
 _EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?")
@@ -74,24 +73,19 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     help="json: the schema pcapdiag-states/1; ndjson, csv: a line per moment, end and group.",
 )
 @output
+@as_filters
 def states(
     files: tuple[str, ...],
     at: When | None,
     every: int | None,
-    since: When | None,
-    until: When | None,
     by: str | None,
     end: str,
-    client: Ends,
-    server: Ends,
-    port: int | None,
+    filters: Filters,
     time_wait: int,
     fin_timeout: int,
     plotted: bool,
     format_: str,
-    color: str,
-    width: int | None,
-    output: str | None,
+    to: Output,
 ) -> None:
     """Count the connections in each TCP state over time, at each end, as ss or netstat would have.
 
@@ -107,19 +101,15 @@ def states(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    if at is not None and (every or since or until):
+    check_output(to, files)
+    if at is not None and (every or filters.since or filters.until):
         raise UsageError("--at is one moment; it goes with none of --every, --since and --until")
     if plotted and (at is not None or format_ != "text"):
         raise UsageError("--plot draws the text of a time; it goes with neither --at nor another --format")
-    columns = running.columns(width)
+    columns = running.columns(to.width)
     report = running.states(
         files,
-        client=client,
-        server=server,
-        port=port,
-        since=since,
-        until=until,
+        filters,
         at=at,
         every=every,
         rows=columns if plotted else None,
@@ -137,9 +127,9 @@ def states(
     elif format_ == "text":
         from pcapdiag.reports import text_states
 
-        pieces = [text_states.states(report, width=columns, color=running.colored(color, output), plotted=plotted)]
+        pieces = [text_states.states(report, width=columns, color=running.colored(to), plotted=plotted)]
     else:
         from pcapdiag.reports import json_states
 
         pieces = json_states.ndjson(report) if format_ == "ndjson" else [json_states.document(report)]
-    running.write(pieces, output)
+    running.write(pieces, to.output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
 
 
 @click.command(short_help="The same traffic under other settings: connections, opens, TIME_WAIT.")
@@ -30,14 +30,8 @@ def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     format_: str,
-    client: str | None,
-    server: str | None,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    color: str,
-    width: int | None,
-    output: str | None,
+    filters: Filters,
+    to: Output,
 ) -> None:
     """Replay the captured requests under other settings, and say what connections they would have used.
 
@@ -54,8 +48,8 @@ def whatif(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    result = running.whatif(files, settings, client=client, server=server, port=port, since=since, until=until)
+    check_output(to, files)
+    result = running.whatif(files, settings, filters)
     if format_ == "json":
         from pcapdiag.reports import json_whatif
 
@@ -63,5 +57,5 @@ def whatif(
     else:
         from pcapdiag.reports import text_whatif
 
-        rendered = text_whatif.whatif(result, width=running.columns(width), color=running.colored(color, output))
-    running.write([rendered], output)
+        rendered = text_whatif.whatif(result, width=running.columns(to.width), color=running.colored(to))
+    running.write([rendered], to.output)

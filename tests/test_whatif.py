@@ -296,3 +296,15 @@ def test_a_name_that_is_whole_in_one_product_may_still_mean_the_last_word_of_ano
     products = [one.product.id for one in meant_by("keepalive_timeout") if one.product is not None]
     assert products[0] == "nginx"
     assert "python-aiohttp" in products
+
+
+def test_a_program_that_the_packets_do_not_name_is_the_one_that_the_user_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hidden = str(analyses.path_of("go-nginx-tls-pool-2"))
+    code, out, _ = run(capsys, "--client", "go-net-http", "--set", "MaxIdleConnsPerHost=4", hidden)
+    assert code == 0
+    assert "(Go net/http)" in out
+    code, _, err = run(capsys, "--client", "python-httpx", "--set", "MaxIdleConnsPerHost=4", hidden)
+    assert code == 2
+    assert "the client here is Python httpx" in err

@@ -27,7 +27,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return step
 
 
-@click.command(short_help="Connections in each TCP state over time, as ss would have counted.")
+@click.command(short_help="Connections in each TCP state over time.")
 @files
 @click.option("--at", metavar="TIME", callback=moment, help="One moment: 2026-11-20T13:28:30.5Z, or +3.5 (s).")
 @click.option("--every", metavar="STEP", callback=every_, help="A row each 1s, 500ms, 1m [default: about two dozen].")

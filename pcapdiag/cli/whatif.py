@@ -7,7 +7,7 @@ import click
 from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
 
 
-@click.command(short_help="The same traffic under other settings: connections, opens, TIME_WAIT.")
+@click.command(short_help="What the same requests would come to under other settings.")
 @files
 @click.option(
     "--set",

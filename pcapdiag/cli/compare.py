@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import Filters, Output, check_output, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, filters, formats, output
 from pcapdiag.errors import UsageError
 
 
 @click.command(short_help="Did the fix work: a capture before it, and one after.")
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1.",
+@formats(
+    "text", "markdown", "json", help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1."
 )
 @click.option(
     "--match",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="A line per connection: reuse, who closed, states left.")
 @files
-@tabular.format_option("text", "json", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "json", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
 @output
 def connections(

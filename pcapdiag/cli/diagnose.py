@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="Is anything wrong, what to change, the proof.")
 @files
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: for programs, the schema pcapdiag/1.",
-)
+@formats("text", "json", help="json: for programs, the schema pcapdiag/1.")
 @click.option("--with-connections", is_flag=True, help="Add each connection to the report.")
 @filters
 @click.option(

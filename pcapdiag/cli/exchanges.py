@@ -7,13 +7,13 @@ import dataclasses
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 from pcapdiag.errors import UsageError
 
 
 @click.command(short_help="A line per request: gap before it, time to first byte, outcome.")
 @files
-@tabular.format_option("text", "json", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "json", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @click.option(
     "--connection",
     "numbers",

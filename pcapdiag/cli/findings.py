@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="The findings as a table, for other programs.")
 @files
-@tabular.format_option("text", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
 @output
 def findings(

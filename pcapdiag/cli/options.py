@@ -82,6 +82,13 @@ def files(command: Command) -> Command:
     return click.argument("files", metavar="FILE...", nargs=-1, required=True)(command)
 
 
+def formats(*choices: str, help: str) -> Callable[[Command], Command]:
+    """--format, the first one being the default; given to the command as ``format_``."""
+    return click.option(
+        "--format", "format_", type=click.Choice(choices), default=choices[0], show_default=True, help=help
+    )
+
+
 def filters(command: Command) -> Command:
     """--client, --server, --port, --since, --until, given to the command as ``filters``."""
     return ends(lifetimes(as_filters(command)))

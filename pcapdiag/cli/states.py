@@ -7,7 +7,19 @@ from collections.abc import Iterable
 
 import click
 
-from pcapdiag.cli.options import NS, Filters, Output, When, as_filters, check_output, ends, files, moment, output
+from pcapdiag.cli.options import (
+    NS,
+    Filters,
+    Output,
+    When,
+    as_filters,
+    check_output,
+    ends,
+    files,
+    formats,
+    moment,
+    output,
+)
 from pcapdiag.errors import UsageError
 
 _EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?")
@@ -64,12 +76,11 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     help="And FIN_WAIT_2 of a closed socket: net.ipv4.tcp_fin_timeout.",
 )
 @click.option("--plot", "plotted", is_flag=True, help="A picture in place of the table over time.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "ndjson", "csv"]),
-    default="text",
-    show_default=True,
+@formats(
+    "text",
+    "json",
+    "ndjson",
+    "csv",
     help="json: the schema pcapdiag-states/1; ndjson, csv: a line per moment, end and group.",
 )
 @output

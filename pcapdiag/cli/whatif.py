@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="What the same requests would come to under other settings.")
@@ -16,14 +16,7 @@ from pcapdiag.cli.options import Filters, Output, check_output, files, filters, 
     multiple=True,
     help="A setting as its product spells it; several hold together. Without any: those that would help.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: for programs, the schema pcapdiag-whatif/1.",
-)
+@formats("text", "json", help="json: for programs, the schema pcapdiag-whatif/1.")
 @filters
 @output
 def whatif(

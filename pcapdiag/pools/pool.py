@@ -323,7 +323,7 @@ class Pool:
         fate = np.where(reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)).astype(
             np.int64
         )
-        # Ahead of the first request, and not in a handshake.
+        # Ahead of the first request.
         rows = np.flatnonzero(self.usable)
         has = self.last_exchange[rows] >= 0
         first_request = np.full(len(rows), -1, dtype=np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +13,8 @@ from pcapdiag.model.states import StateReport
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, capture_info, chosen, nothing_to_analyse, read_tables
-from pcapdiag.pools.partition import aliases, partition
+from pcapdiag.pipeline import Options, Paths, capture_info, named, read_tables, select
+from pcapdiag.pools.partition import partition
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import LINUX, Kernel
 from pcapdiag.reports.units import duration_ns, rfc3339
@@ -45,28 +44,29 @@ class Sampling:
 
 
 def states(
-    paths: Sequence[str],
+    paths: Paths,
     options: Options | None = None,
     sampling: Sampling | None = None,
     progress: Progress | None = None,
 ) -> StateReport:
     """Count the connections of captures in each TCP state over time, as ``ss`` would have at each end.
 
+    Args:
+        paths: a path, or several; ``-`` is standard input.
+        options: which connections; its times are those to look at.
+        sampling: when to count, and what together.
+        progress: called with the bytes read and the bytes in all (None where unknown).
+
     Raises:
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
         UsageError: an option makes no sense.
     """
     options, sampling = options or Options(), sampling or Sampling()
-    tables = read_tables(paths, progress)
-    if not len(tables.connections):
-        raise nothing_to_analyse(paths, tables)
-    start = tables.counters.first_at or 0
-    end = max(tables.counters.last_at or 0, int(tables.connections.last_at.max()))
-    alias = aliases(tables.connections)
+    names = named(paths)
+    tables = read_tables(names, progress)
     anytime = replace(options, since=None, until=None, since_relative=None, until_relative=None)
-    keep = (alias == 0) & chosen(tables.connections, anytime, start)
-    if not keep.any():
-        raise UsageError(f"none of the {len(tables.connections):,} connections passes the filters")
+    selection = select(names, tables, anytime)
+    start, end, keep = selection.start, selection.end, selection.keep
     moments, step = state_moments(options, sampling, start, end)
     rows = np.flatnonzero(keep)
     connections = tables.connections.take(rows)
@@ -84,7 +84,7 @@ def states(
     desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
     over = counting.waits_over() if window[1] >= end else 0
     return StateReport(
-        capture=capture_info(tables, alias),
+        capture=capture_info(tables, selection.alias),
         first_at=start,
         last_at=end,
         moments=tuple(moments.tolist()),

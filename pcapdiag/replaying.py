@@ -35,9 +35,11 @@ def whatif(
     """
     texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else settings
     asked = [assignment(text) for text in texts]
+    options = options or Options()
     names = pipeline.named(paths)
     tables = pipeline.read_tables(names, progress)
-    selection = pipeline.select(names, tables, options or Options())
+    selection = pipeline.select(names, tables, options)
     pools = partition(tables.connections, tables.exchanges, selection.keep, selection.start, selection.end)
     starts = tables.counters.file_starts
-    return whatif_of(pools, asked, Desk(starts), tuple(path for _, path in starts))
+    desk = Desk(starts, options.client_product, options.server_product)
+    return whatif_of(pools, asked, desk, tuple(path for _, path in starts))

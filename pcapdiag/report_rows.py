@@ -24,12 +24,12 @@ from pcapdiag.model.words import (
 from pcapdiag.pools.capacity import evicting_capacity, idle_capacity
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
-from pcapdiag.pools.endings import given_up
 from pcapdiag.pools.exposure import first_byte, idle_open, idle_survived, oldest, peak_kept, time_wait_closes
 from pcapdiag.pools.losses import idle_drop
 from pcapdiag.pools.openings import dials_given_up
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.replacing import Replacement, both_agree, replacement, told_by_count
+from pcapdiag.pools.timeouts import given_up
 from pcapdiag.pools.timers import Timer, idle_timer
 from pcapdiag.rules.rule import Desk, spoken
 from pcapdiag.settings import catalog

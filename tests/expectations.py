@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tables import TEXT
 
 from pcapdiag import pipeline
 from pcapdiag.connections.tracker import Tracker
@@ -32,19 +33,6 @@ from pcapdiag.packets.source import Counters, reader_for
 from pcapdiag.segments.decoder import Decoder
 
 SECOND = 1_000_000_000
-TEXT = (
-    "host",
-    "user_agent",
-    "header_order",
-    "server_software",
-    "sni",
-    "alpn",
-    "history",
-    "request_values",
-    "response_order",
-    "response_values",
-    "ja4",
-)
 WORDS: dict[str, type[words.Word] | type[words.TcpState]] = {
     "opening": words.Opening,
     "closer": words.Side,

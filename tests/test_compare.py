@@ -125,6 +125,32 @@ def test_another_recording_of_a_fault_is_no_fix(name: str, how: str, tmp_path: P
     assert result.outcome not in (Outcome.FIXED, Outcome.PARTLY_FIXED)
 
 
+def held_open(name: str) -> Report:
+    """As where the unread bodies are large: the window is shut, and each response keeps its connection busy."""
+    report = report_of(name)
+    return replace(report, pools=tuple(replace(pool, peak_busy=pool.connections) for pool in report.pools))
+
+
+def test_unread_bodies_that_hold_their_connections_are_gone_when_connections_are_used_again() -> None:
+    result = compare(held_open("go-body-not-closed"), report_of("go-6-workers-paced"))
+    row = fate(result, "body-not-closed")
+    assert (row.fate, row.tested, result.outcome) == (FindingFate.GONE, True, Outcome.FIXED)
+    assert row.symptom is not None
+    assert (row.symptom.name, row.symptom.before) == ("used_once_per_1000_requests", 1000)
+
+
+def test_unread_bodies_that_hold_their_connections_are_new_where_none_were() -> None:
+    result = compare(report_of("go-6-workers-paced"), held_open("go-body-not-closed"))
+    row = fate(result, "body-not-closed")
+    assert (row.fate, row.tested, result.outcome) == (FindingFate.NEW, True, Outcome.WORSE)
+
+
+def test_unread_bodies_are_not_gone_while_connections_are_still_used_once() -> None:
+    after = replace(held_open("go-body-not-closed"), findings=())
+    row = fate(compare(held_open("go-body-not-closed"), after), "body-not-closed")
+    assert (row.fate, row.why) == (FindingFate.UNTESTED, "the rule is silent, but what it costs is paid as before")
+
+
 # -- why something was not put to the test
 
 

@@ -1,13 +1,16 @@
-"""docs/PYTHON.md: its blocks run, in order, and print what stands below them."""
+"""docs/PYTHON.md: its blocks run, in order, and print what stands below them; the functions take what it says."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from analyses import path_of, report_of
 
 import pcapdiag
 
@@ -52,3 +55,17 @@ def test_reading_and_analyzing_take_a_path_a_string_or_several() -> None:
     for paths in (path, str(path), [path], (str(path),)):
         assert len(pcapdiag.read(paths).connections) == 8
         assert pcapdiag.analyze(paths).connection_count == 8
+
+
+@pytest.mark.parametrize("ask", [pcapdiag.analyze, pcapdiag.read, pcapdiag.states, pcapdiag.whatif])
+def test_a_capture_is_named_by_a_string_a_path_or_a_list_of_them(ask: Callable[[Any], Any]) -> None:
+    path = path_of("go-ab-new-client")
+    made = [ask(given) for given in (str(path), path, [path])]
+    if ask is pcapdiag.read:
+        made = [(capture.info, len(capture.exchanges)) for capture in made]
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_comparison_is_of_reports_strings_or_paths() -> None:
+    path = path_of("go-ab-new-client")
+    assert pcapdiag.compare(path, str(path)) == pcapdiag.compare(report_of("go-ab-new-client"), path)

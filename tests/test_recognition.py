@@ -178,7 +178,7 @@ def test_the_jdks_client_that_asks_for_gzip_is_the_jdks_though_go_could_have_wri
 def test_what_two_libraries_write_alike_is_narrowed_to_both() -> None:
     found = catalog.recognise_client(None, ["Host", "Accept"], values={"accept": "*/*"})
     assert found.product_id is None
-    assert found.candidates == ("libcurl", "php-curl")
+    assert found.candidates == ("php-curl", "libcurl")
 
 
 def test_go_servers_are_told_by_date_behind_sorted_headers() -> None:

@@ -14,7 +14,7 @@ from tables import Life, Use, life, ns, pool, pools
 from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import CloseKind, Confidence, Opening, Protocol, Severity, Side
-from pcapdiag.pools import endings
+from pcapdiag.pools import endings, races, timeouts
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import idle_timer
@@ -146,8 +146,8 @@ IMPATIENT = (0.30, 0.301, 0.335, 0.35, 0.381, 0.39)
 def test_short_waits_of_many_lengths_agree_by_chance() -> None:
     lives = [shift(timed_out(1, after=wait)[0], 1.3 * n) for n, wait in enumerate(IMPATIENT)]
     others = [shift(timed_out(1, after=wait)[0], 9.0 + n) for n, wait in enumerate((0.06, 0.14, 0.19))]
-    assert endings.given_up(of(lives)) is not None  # nothing contradicts
-    assert endings.given_up(of(lives + others)) is None
+    assert timeouts.given_up(of(lives)) is not None  # nothing contradicts
+    assert timeouts.given_up(of(lives + others)) is None
     silent("client-request-timeout", of(lives + others))
 
 
@@ -462,7 +462,7 @@ def reset_unread(silence: float, count: int = 2, fins: int = 5) -> list[Life]:
 
 def test_a_reset_at_the_silence_of_the_servers_fins_is_the_servers() -> None:
     one = of(reset_unread(2.0), rtt=0.05)
-    assert len(endings.reset_by_timer(one)) == 2
+    assert len(races.reset_by_timer(one)) == 2
     assert found("middlebox-idle-drop", one) is None
     assert found("server-abort", one) is None
     assert sure("keepalive-race", one).measured["reset_unread"] == 2
@@ -478,7 +478,7 @@ def test_a_reset_at_the_silence_of_the_servers_fins_is_the_servers() -> None:
     ],
 )
 def test_other_resets_are_not_the_servers_timer(why: str, lives: list[Life]) -> None:
-    assert not len(endings.reset_by_timer(of(lives, rtt=0.05)))
+    assert not len(races.reset_by_timer(of(lives, rtt=0.05)))
 
 
 # -- a server that closes after each response and does not say so
@@ -878,7 +878,7 @@ def test_a_goodbye_that_answers_a_fin_is_nobodys_wish(ahead: bool, goodbye: Side
     ("wait", "round_one"), [(1.0, True), (1.003, True), (2.5, True), (30.1, True), (1.37, False), (0.1, False)]
 )
 def test_round_waits(wait: float, round_one: bool) -> None:
-    assert endings.round_number(int(wait * SECOND)) is round_one
+    assert timeouts.round_number(int(wait * SECOND)) is round_one
 
 
 def test_a_moment_holds_everything_that_was_there() -> None:
@@ -898,10 +898,10 @@ def test_a_connection_that_goes_on_makes_it_no_moment() -> None:
 
 def test_what_came_behind_a_fin_that_was_not_captured_was_not_dropped() -> None:
     lives = resets(12)
-    assert len(endings.dropped(of(lives))) == 12
+    assert len(races.dropped(of(lives))) == 12
     for one in lives[:5]:
         one.columns |= {"server_fin_unseen": 1}
-    assert len(endings.dropped(of(lives))) == 7
+    assert len(races.dropped(of(lives))) == 7
 
 
 def test_connections_whose_requests_nobody_could_read_end_together_like_others() -> None:
@@ -916,8 +916,8 @@ def test_connections_whose_requests_nobody_could_read_end_together_like_others()
 
 def test_what_crossed_a_fin_was_not_dropped() -> None:
     one = of(race(4), rtt=0.05)
-    assert len(endings.raced(one).rows) == 4
-    assert len(endings.dropped(one)) == 0
+    assert len(races.raced(one).rows) == 4
+    assert len(races.dropped(one)) == 0
     assert one.connections.close_kind[0] == CloseKind.FIN
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import TEXT
 
 import pcapdiag
 from pcapdiag.packets import source
@@ -26,21 +27,7 @@ CAPTURES = Path(__file__).parent.parent / "captures"
 SMALL = ("go-idle-timeout-short", "go-disable-keepalives-rare", "node-idle-timeout")
 # What FINs and RSTs, cut heads, overflow, doubled packets look like.
 VARIED = (*SMALL, "go-nginx-healthy-snap96", "go-body-not-drained", "go-nginx-healthy-any", "go-ab-per-host-10")
-TEXT = (
-    "client_ip",
-    "server_ip",
-    "host",
-    "user_agent",
-    "header_order",
-    "server_software",
-    "sni",
-    "alpn",
-    "history",
-    "request_values",
-    "response_order",
-    "response_values",
-    "ja4",
-)
+STRINGS = TEXT | {"client_ip", "server_ip"}
 
 Rows = dict[str, list[list[Any]]]
 Record = tuple[bytes, bytes, int]  # seconds and fraction as they stand, data, length on the wire
@@ -53,7 +40,7 @@ def rows(path: Path, without: Sequence[str] = ()) -> Rows:
     for table in (tables.connections, tables.exchanges):
         for name, column in table.columns.items():
             values = column.tolist()
-            if name in TEXT:
+            if name in STRINGS:
                 values = [tables.connections.strings[value].decode("latin-1") for value in values]
             if name not in without:
                 found[f"{type(table).__name__}.{name}"] = values

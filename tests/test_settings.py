@@ -39,7 +39,7 @@ def test_every_data_file_is_read() -> None:
     files = {
         entry.name for entry in resources.files("pcapdiag.settings.data").iterdir() if entry.name.endswith(".toml")
     }
-    others = {"kinds.toml", "knobs.toml", "not_the_fix.toml", "recognition.toml"}
+    others = {"kinds.toml", "knobs.toml", "not_the_fix.toml", "recognition.toml", "drivers.toml"}
     assert files == {*reading.MAIN_FILES, *reading.COMPACT_FILES, *others}
 
 

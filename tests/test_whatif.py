@@ -40,6 +40,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         ("pool_maxsize", Knob.IDLE_POOL_LIMIT, "client"),
         ("maxFreeSockets", Knob.IDLE_POOL_LIMIT, "client"),
         ("keepalive_expiry", Knob.IDLE_TIMEOUT, "client"),
+        ("limit_per_host", Knob.TOTAL_POOL_LIMIT, "client"),
         ("keepalive_requests", Knob.MAX_REQUESTS, "server"),
         ("KeepAliveTimeout", Knob.IDLE_TIMEOUT, "server"),
         ("http.maxConnections", Knob.IDLE_POOL_LIMIT, "client"),
@@ -96,6 +97,7 @@ def test_what_cannot_be_set_is_one_line_that_says_what_can(
         ("MaxKeepAliveRequests", "100", 101.0),  # Apache serves one more
         ("MaxIdleConnsPerHost", "0", 2),  # the default
         ("MaxIdleConnsPerHost", "none", None),
+        ("limit_per_host", "0", None),  # no limit
         ("DisableKeepAlives", "true", False),
         ("DisableKeepAlives", "off", True),
         ("KeepAlive", "on", True),
@@ -294,3 +296,15 @@ def test_a_name_that_is_whole_in_one_product_may_still_mean_the_last_word_of_ano
     products = [one.product.id for one in meant_by("keepalive_timeout") if one.product is not None]
     assert products[0] == "nginx"
     assert "python-aiohttp" in products
+
+
+def test_a_program_that_the_packets_do_not_name_is_the_one_that_the_user_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hidden = str(analyses.path_of("go-nginx-tls-pool-2"))
+    code, out, _ = run(capsys, "--client", "go-net-http", "--set", "MaxIdleConnsPerHost=4", hidden)
+    assert code == 0
+    assert "(Go net/http)" in out
+    code, _, err = run(capsys, "--client", "python-httpx", "--set", "MaxIdleConnsPerHost=4", hidden)
+    assert code == 2
+    assert "the client here is Python httpx" in err

@@ -32,7 +32,15 @@ BUG = 70  # EX_SOFTWARE of sysexits.h: ours, never to be taken for findings
 INTERRUPTED = 130  # 128 + SIGINT
 
 
+class InOrder(click.Group):
+    """Commands listed in the order in which they were added: the main job first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 @click.group(
+    cls=InOrder,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -51,7 +59,7 @@ def pcapdiag(context: click.Context) -> None:
       pcapdiag states buy.pcap                        # what netstat would have shown, when
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
-    Exit codes: 0 done; 1 findings at or above --fail-on; 2 input or usage error.
+    Exit codes: 0 done; 1 what --fail-on or --expect-gone look for; 2 input or usage error.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

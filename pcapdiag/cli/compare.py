@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import When, check_output, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, filters, formats, output
 from pcapdiag.errors import UsageError
 
 
 @click.command(short_help="Did the fix work: a capture before it, and one after.")
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1.",
+@formats(
+    "text", "markdown", "json", help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1."
 )
 @click.option(
     "--match",
@@ -50,24 +44,16 @@ from pcapdiag.errors import UsageError
 )
 @output
 @click.option("-v", "--verbose", is_flag=True, help="All services, all findings.")
-@click.pass_context
 def compare(
-    context: click.Context,
     before: str,
     after: str,
     format_: str,
     matches: tuple[str, ...],
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
+    filters: Filters,
     fail_on: str,
     severity: str,
     expect_gone: tuple[str, ...],
-    color: str,
-    width: int | None,
-    output: str | None,
+    to: Output,
     verbose: bool,
 ) -> int:
     """Say whether a fix worked: each finding gone, not put to the test, still there or new, and the numbers.
@@ -87,30 +73,19 @@ def compare(
     from pcapdiag.comparing.gate import failing
     from pcapdiag.model.words import Severity
 
-    check_output(output, (before, after))
+    check_output(to, (before, after))
     if before == after == "-":
         raise UsageError("-: standard input can be read only once")
     pairs = [pair(text) for text in matches]
     wanted = [rule_code(text) for text in expect_gone]
-    filtering = [name for name in ("client", "server", "port", "since", "until") if context.params[name] is not None]
     reports = []
     for path in (before, after):
         if path != "-" and saved.is_report(path):
-            if filtering:
-                raise UsageError(f"{path}: a report cannot be filtered any more; give --{filtering[0]} to diagnose")
+            if filters.given:
+                raise UsageError(f"{path}: a report cannot be filtered any more; give {filters.given[0]} to diagnose")
             reports.append(saved.read(path))
         else:
-            reports.append(
-                running.analyze(
-                    (path,),
-                    client=client,
-                    server=server,
-                    port=port,
-                    since=since,
-                    until=until,
-                    with_connections=False,
-                )
-            )
+            reports.append(running.analyze((path,), filters))
     compared = compare(reports[0], reports[1], pairs)
     if format_ == "json":
         from pcapdiag.reports import json_comparison
@@ -124,9 +99,9 @@ def compare(
         from pcapdiag.reports import text_comparison
 
         rendered = text_comparison.comparison(
-            compared, width=running.columns(width), color=running.colored(color, output), verbose=verbose
+            compared, width=running.columns(to.width), color=running.colored(to), verbose=verbose
         )
-    running.write([rendered], output)
+    running.write([rendered], to.output)
     reasons = failing(compared.findings, bool(compared.services), fail_on, Severity(severity), wanted)
     if reasons:
         from pcapdiag.reports.escape import visible

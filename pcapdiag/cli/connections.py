@@ -5,26 +5,19 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import tabular
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="A line per connection: reuse, who closed, states left.")
 @files
-@tabular.format_option("text", "json", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "json", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
 @output
 def connections(
     files: tuple[str, ...],
     format_: str,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    color: str,
-    width: int | None,
-    output: str | None,
+    filters: Filters,
+    to: Output,
 ) -> None:
     """List every connection: how opened, requests served, who closed first and how, states left.
 
@@ -41,16 +34,14 @@ def connections(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    tabular.check(format_, output)
+    check_output(to, files)
+    tabular.check(format_, to.output)
     if format_ == "text":
         from pcapdiag.reports import text_connections
 
-        report = running.analyze(
-            files, client=client, server=server, port=port, since=since, until=until, with_connections=True
-        )
-        shown = text_connections.connections(report, width=running.columns(width), color=running.colored(color, output))
-        running.write(shown, output)
+        report = running.analyze(files, filters, with_connections=True)
+        shown = text_connections.connections(report, width=running.columns(to.width), color=running.colored(to))
+        running.write(shown, to.output)
         return
-    capture = running.read(files, client=client, server=server, port=port, since=since, until=until)
-    tabular.write(capture.connections, format_, output, info=capture.info)
+    capture = running.read(files, filters)
+    tabular.write(capture.connections, format_, to.output, info=capture.info)

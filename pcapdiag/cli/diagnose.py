@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="Is anything wrong, what to change, the proof.")
 @files
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: for programs, the schema pcapdiag/1.",
-)
+@formats("text", "json", help="json: for programs, the schema pcapdiag/1.")
 @click.option("--with-connections", is_flag=True, help="Add each connection to the report.")
 @filters
 @click.option(
@@ -33,15 +25,9 @@ def diagnose(
     files: tuple[str, ...],
     format_: str,
     with_connections: bool,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
+    filters: Filters,
     fail_on: str,
-    color: str,
-    width: int | None,
-    output: str | None,
+    to: Output,
     verbose: bool,
 ) -> int:
     """Say whether anything is wrong, which setting to change, and the proof.
@@ -59,16 +45,8 @@ def diagnose(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    report = running.analyze(
-        files,
-        client=client,
-        server=server,
-        port=port,
-        since=since,
-        until=until,
-        with_connections=with_connections,
-    )
+    check_output(to, files)
+    report = running.analyze(files, filters, with_connections=with_connections)
     if format_ == "json":
         from pcapdiag.reports import json
 
@@ -76,10 +54,8 @@ def diagnose(
     else:
         from pcapdiag.reports import text
 
-        rendered = text.diagnosis(
-            report, width=running.columns(width), color=running.colored(color, output), verbose=verbose
-        )
-    running.write([rendered], output)
+        rendered = text.diagnosis(report, width=running.columns(to.width), color=running.colored(to), verbose=verbose)
+    running.write([rendered], to.output)
     if fail_on == "never":
         return 0
 

@@ -7,14 +7,13 @@ import dataclasses
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 from pcapdiag.errors import UsageError
 
 
 @click.command(short_help="A line per request: gap before it, time to first byte, outcome.")
 @files
-@tabular.format_option("text", "json", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "json", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @click.option(
     "--connection",
     "numbers",
@@ -29,14 +28,8 @@ def exchanges(
     files: tuple[str, ...],
     format_: str,
     numbers: tuple[int, ...],
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    color: str,
-    width: int | None,
-    output: str | None,
+    filters: Filters,
+    to: Output,
 ) -> None:
     """List every request with its response: when, on which connection, after what silence, how long it took.
 
@@ -50,9 +43,9 @@ def exchanges(
       pcapdiag exchanges --format parquet -o requests.parquet buy.pcap
       pcapdiag exchanges --format ndjson buy.pcap | jq -c 'select(.outcome != "complete")'
     """
-    check_output(output, files)
-    tabular.check(format_, output)
-    capture = running.read(files, client=client, server=server, port=port, since=since, until=until)
+    check_output(to, files)
+    tabular.check(format_, to.output)
+    capture = running.read(files, filters)
     sheet = capture.exchanges
     numbers = tuple(set(numbers))
     if numbers:
@@ -63,7 +56,7 @@ def exchanges(
             raise UsageError(f"there is no connection {unknown[0]} among these; pcapdiag connections lists them")
         sheet = sheet.take(np.flatnonzero(np.isin(sheet["connection"], numbers)))
     if format_ != "text":
-        tabular.write(sheet, format_, output, info=capture.info)
+        tabular.write(sheet, format_, to.output, info=capture.info)
         return
     from pcapdiag.reports import text_exchanges
 
@@ -71,6 +64,6 @@ def exchanges(
     rows = [text_exchanges.ExchangeLine(*row) for row in sheet.rows(*names)]
     listed = len(numbers) or len(capture.connections)
     shown = text_exchanges.exchanges(
-        rows, capture.info, listed, width=running.columns(width), color=running.colored(color, output)
+        rows, capture.info, listed, width=running.columns(to.width), color=running.colored(to)
     )
-    running.write(shown, output)
+    running.write(shown, to.output)

@@ -5,26 +5,19 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
 @click.command(short_help="The findings as a table, for other programs.")
 @files
-@tabular.format_option("text", "ndjson", "csv", "parquet", "arrow")
+@formats("text", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
 @output
 def findings(
     files: tuple[str, ...],
     format_: str,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    color: str,
-    width: int | None,
-    output: str | None,
+    filters: Filters,
+    to: Output,
 ) -> None:
     """List the findings of a diagnosis: as text a line each, else a row for each cause and setting.
 
@@ -37,17 +30,15 @@ def findings(
       pcapdiag findings --format csv -o findings.csv nightly.pcap
       pcapdiag findings --format ndjson nightly.pcap | jq -r '[.code, .setting, .recommended] | @tsv'
     """
-    check_output(output, files)
-    tabular.check(format_, output)
-    report = running.analyze(
-        files, client=client, server=server, port=port, since=since, until=until, with_connections=False
-    )
+    check_output(to, files)
+    tabular.check(format_, to.output)
+    report = running.analyze(files, filters)
     if format_ != "text":
         from pcapdiag.interchange.findings import findings as table
 
-        tabular.write(table(report), format_, output)
+        tabular.write(table(report), format_, to.output)
         return
     from pcapdiag.reports import text_findings
 
-    shown = text_findings.findings(report, width=running.columns(width), color=running.colored(color, output))
-    running.write([shown], output)
+    shown = text_findings.findings(report, width=running.columns(to.width), color=running.colored(to))
+    running.write([shown], to.output)

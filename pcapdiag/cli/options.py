@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from pcapdiag.cli.ends import checked
+from pcapdiag.cli.ends import Ends, checked
 from pcapdiag.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,6 +29,31 @@ class When:
     def __init__(self, at: int | None = None, after_start: int | None = None) -> None:
         self.at = at
         self.after_start = after_start
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which connections, and what is at their ends: --client, --server, --port, --since, --until."""
+
+    client: Ends
+    server: Ends
+    port: int | None
+    since: When | None
+    until: When | None
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were given, by their names."""
+        return [f"--{name}" for name, value in vars(self).items() if value is not None]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result goes, and how it looks there: -o, --color, --width."""
+
+    color: str
+    width: int | None
+    output: str | None  # a path; None or - for standard output
 
 
 def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> When | None:
@@ -55,9 +82,21 @@ def files(command: Command) -> Command:
     return click.argument("files", metavar="FILE...", nargs=-1, required=True)(command)
 
 
+def formats(*choices: str, help: str) -> Callable[[Command], Command]:
+    """--format, the first one being the default; given to the command as ``format_``."""
+    return click.option(
+        "--format", "format_", type=click.Choice(choices), default=choices[0], show_default=True, help=help
+    )
+
+
 def filters(command: Command) -> Command:
-    """--client, --server, --port, --since, --until."""
-    return ends(lifetimes(command))
+    """--client, --server, --port, --since, --until, given to the command as ``filters``."""
+    return ends(lifetimes(as_filters(command)))
+
+
+def as_filters(command: Command) -> Command:
+    """The values of those five, wherever they are declared, as one argument ``filters``."""
+    return gathered(command, "filters", Filters)
 
 
 def ends(command: Command) -> Command:
@@ -109,8 +148,20 @@ def lifetimes(command: Command) -> Command:
     return command
 
 
+def gathered(command: Command, name: str, kind: type[Filters] | type[Output]) -> Command:
+    """The command with one argument of that name in place of the options that ``kind`` holds."""
+
+    @wraps(command)
+    def called(*args: Any, **options: Any) -> Any:
+        held = {field: options.pop(field) for field in kind.__dataclass_fields__}
+        return command(*args, **options, **{name: kind(**held)})
+
+    return called  # type: ignore[return-value]  # the same command, its options gathered
+
+
 def output(command: Command) -> Command:
-    """--color, --width, -o."""
+    """--color, --width, -o, given to the command as ``to``."""
+    command = gathered(command, "to", Output)
     for option in reversed(
         (
             click.option(
@@ -133,10 +184,11 @@ def output(command: Command) -> Command:
     return command
 
 
-def check_output(output: str | None, files: tuple[str, ...]) -> None:
+def check_output(to: Output, files: tuple[str, ...]) -> None:
     """Before the work is done: that the result can be written, and not over a capture."""
     import os
 
+    output = to.output
     if output is None or output == "-":
         return
     for file in files:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
-from pcapdiag.cli.ends import Ends, parted
-from pcapdiag.cli.options import When
+from pcapdiag.cli.ends import parted
+from pcapdiag.cli.options import Filters, Output, When
 from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,35 +30,26 @@ STEP = 1 << 20  # bytes between two looks at the progress
 
 def analyze(
     files: tuple[str, ...],
+    filters: Filters,
     *,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    with_connections: bool,
+    with_connections: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(files, client, server, port, since, until, with_connections=with_connections)
+    options = _options(files, filters, with_connections=with_connections)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
 
 def read(
     files: tuple[str, ...],
-    *,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
+    filters: Filters,
 ) -> Capture:
     """The connections and exchanges of these files, not judged; progress likewise."""
     from pcapdiag.capture import read as run
 
-    options = _options(files, client, server, port, since, until)
+    options = _options(files, filters)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -66,28 +57,19 @@ def read(
 def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
-    *,
-    client: str | None,
-    server: str | None,
-    port: int | None,
-    since: When | None,
-    until: When | None,
+    filters: Filters,
 ) -> WhatIf:
     """The pools of these files under other settings; progress likewise."""
     from pcapdiag.replaying import whatif as run
 
-    options = _options(files, client, server, port, since, until)
+    options = _options(files, filters)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
 
 
 def _options(
     files: tuple[str, ...],
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
+    filters: Filters,
     *,
     with_connections: bool = False,
 ) -> Options:
@@ -95,16 +77,16 @@ def _options(
 
     if files.count("-") > 1:
         raise UsageError("-: standard input can be read only once")
-    since, until = since or When(), until or When()
-    client_address, client_product = parted(client)
-    server_address, server_product = parted(server)
+    since, until = filters.since or When(), filters.until or When()
+    client_address, client_product = parted(filters.client)
+    server_address, server_product = parted(filters.server)
     gc.freeze()  # what is imported stays: the collector need not walk it again and again
     return Options(
         client=client_address,
         server=server_address,
         client_product=client_product,
         server_product=server_product,
-        port=port,
+        port=filters.port,
         since=since.at,
         until=until.at,
         since_relative=since.after_start,
@@ -115,12 +97,8 @@ def _options(
 
 def states(
     files: tuple[str, ...],
+    filters: Filters,
     *,
-    client: Ends,
-    server: Ends,
-    port: int | None,
-    since: When | None,
-    until: When | None,
     at: When | None,
     every: int | None,
     rows: int | None,
@@ -135,7 +113,7 @@ def states(
     from pcapdiag.counting import states as run
     from pcapdiag.pools.state_timeline import Kernel
 
-    options = _options(files, client, server, port, since, until)
+    options = _options(files, filters)
     at = at or When()
     both = ("client", "server")
     sampling = Sampling(
@@ -191,11 +169,11 @@ class Progress:
             self._stream.flush()
 
 
-def colored(choice: str, output: str | None) -> bool:
+def colored(to: Output) -> bool:
     """Whether to color: ``always`` and ``never`` are obeyed; ``auto`` looks at where the text goes."""
-    if choice != "auto":
-        return choice == "always"
-    if output not in (None, "-") or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if to.color != "auto":
+        return to.color == "always"
+    if to.output not in (None, "-") or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return sys.stdout.isatty()
 

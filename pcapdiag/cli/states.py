@@ -7,8 +7,19 @@ from collections.abc import Iterable
 
 import click
 
-from pcapdiag.cli.ends import Ends
-from pcapdiag.cli.options import NS, When, check_output, ends, files, moment, output
+from pcapdiag.cli.options import (
+    NS,
+    Filters,
+    Output,
+    When,
+    as_filters,
+    check_output,
+    ends,
+    files,
+    formats,
+    moment,
+    output,
+)
 from pcapdiag.errors import UsageError
 
 _EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?")
@@ -28,7 +39,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return step
 
 
-@click.command(short_help="Connections in each TCP state over time, as ss would have counted.")
+@click.command(short_help="Connections in each TCP state over time.")
 @files
 @click.option("--at", metavar="TIME", callback=moment, help="One moment: 2026-11-20T13:28:30.5Z, or +3.5 (s).")
 @click.option("--every", metavar="STEP", callback=every_, help="A row each 1s, 500ms, 1m [default: about two dozen].")
@@ -65,33 +76,27 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     help="And FIN_WAIT_2 of a closed socket: net.ipv4.tcp_fin_timeout.",
 )
 @click.option("--plot", "plotted", is_flag=True, help="A picture in place of the table over time.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "ndjson", "csv"]),
-    default="text",
-    show_default=True,
+@formats(
+    "text",
+    "json",
+    "ndjson",
+    "csv",
     help="json: the schema pcapdiag-states/1; ndjson, csv: a line per moment, end and group.",
 )
 @output
+@as_filters
 def states(
     files: tuple[str, ...],
     at: When | None,
     every: int | None,
-    since: When | None,
-    until: When | None,
     by: str | None,
     end: str,
-    client: Ends,
-    server: Ends,
-    port: int | None,
+    filters: Filters,
     time_wait: int,
     fin_timeout: int,
     plotted: bool,
     format_: str,
-    color: str,
-    width: int | None,
-    output: str | None,
+    to: Output,
 ) -> None:
     """Count the connections in each TCP state over time, at each end, as ss or netstat would have.
 
@@ -107,19 +112,15 @@ def states(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    if at is not None and (every or since or until):
+    check_output(to, files)
+    if at is not None and (every or filters.since or filters.until):
         raise UsageError("--at is one moment; it goes with none of --every, --since and --until")
     if plotted and (at is not None or format_ != "text"):
         raise UsageError("--plot draws the text of a time; it goes with neither --at nor another --format")
-    columns = running.columns(width)
+    columns = running.columns(to.width)
     report = running.states(
         files,
-        client=client,
-        server=server,
-        port=port,
-        since=since,
-        until=until,
+        filters,
         at=at,
         every=every,
         rows=columns if plotted else None,
@@ -137,9 +138,9 @@ def states(
     elif format_ == "text":
         from pcapdiag.reports import text_states
 
-        pieces = [text_states.states(report, width=columns, color=running.colored(color, output), plotted=plotted)]
+        pieces = [text_states.states(report, width=columns, color=running.colored(to), plotted=plotted)]
     else:
         from pcapdiag.reports import json_states
 
         pieces = json_states.ndjson(report) if format_ == "ndjson" else [json_states.document(report)]
-    running.write(pieces, output)
+    running.write(pieces, to.output)

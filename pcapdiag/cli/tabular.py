@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from pcapdiag.cli import running
 from pcapdiag.errors import UsageError
 
@@ -17,19 +15,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+HELP = "ndjson: one JSON object per line. parquet and arrow need pip install 'pcapdiag[arrow]'."
 BINARY = ("parquet", "arrow")
-
-
-def format_option(*formats: str) -> Callable[[Command], Command]:
-    """--format, the first one being the default."""
-    return click.option(
-        "--format",
-        "format_",
-        type=click.Choice(formats),
-        default=formats[0],
-        show_default=True,
-        help="ndjson: one JSON object per line. parquet and arrow need pip install 'pcapdiag[arrow]'.",
-    )
 
 
 def check(format_: str, output: str | None) -> None:

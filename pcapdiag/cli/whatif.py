@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import When, check_output, files, filters, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
 
 
-@click.command(short_help="The same traffic under other settings: connections, opens, TIME_WAIT.")
+@click.command(short_help="What the same requests would come to under other settings.")
 @files
 @click.option(
     "--set",
@@ -16,28 +16,15 @@ from pcapdiag.cli.options import When, check_output, files, filters, output
     multiple=True,
     help="A setting as its product spells it; several hold together. Without any: those that would help.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: for programs, the schema pcapdiag-whatif/1.",
-)
+@formats("text", "json", help="json: for programs, the schema pcapdiag-whatif/1.")
 @filters
 @output
 def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     format_: str,
-    client: str | None,
-    server: str | None,
-    port: int | None,
-    since: When | None,
-    until: When | None,
-    color: str,
-    width: int | None,
-    output: str | None,
+    filters: Filters,
+    to: Output,
 ) -> None:
     """Replay the captured requests under other settings, and say what connections they would have used.
 
@@ -54,8 +41,8 @@ def whatif(
     """
     from pcapdiag.cli import running
 
-    check_output(output, files)
-    result = running.whatif(files, settings, client=client, server=server, port=port, since=since, until=until)
+    check_output(to, files)
+    result = running.whatif(files, settings, filters)
     if format_ == "json":
         from pcapdiag.reports import json_whatif
 
@@ -63,5 +50,5 @@ def whatif(
     else:
         from pcapdiag.reports import text_whatif
 
-        rendered = text_whatif.whatif(result, width=running.columns(width), color=running.colored(color, output))
-    running.write([rendered], output)
+        rendered = text_whatif.whatif(result, width=running.columns(to.width), color=running.colored(to))
+    running.write([rendered], to.output)

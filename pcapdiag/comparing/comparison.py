@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from pcapdiag._version import __version__
 from pcapdiag.comparing import caveats, metrics, saved, verdict
@@ -13,8 +15,10 @@ from pcapdiag.model.comparison import Comparison, Reading, ServiceRow, Side
 from pcapdiag.model.report import Report
 from pcapdiag.pipeline import analyze
 
+Given: TypeAlias = "Report | str | os.PathLike[str]"
 
-def compare(before: Report | str, after: Report | str, matches: Sequence[tuple[str, str]] = ()) -> Comparison:
+
+def compare(before: Given, after: Given, matches: Sequence[tuple[str, str]] = ()) -> Comparison:
     """What changed from one capture to another, and whether the second could have shown the faults of the first.
 
     Args:
@@ -44,11 +48,12 @@ def compare(before: Report | str, after: Report | str, matches: Sequence[tuple[s
     )
 
 
-def loaded(given: Report | str) -> Report:
+def loaded(given: Given) -> Report:
     """A report as it is, read back, or made of a capture."""
     if isinstance(given, Report):
         return given
-    return saved.read(given) if saved.is_report(given) else analyze([given])
+    path = os.fspath(given)
+    return saved.read(path) if saved.is_report(path) else analyze(path)
 
 
 def service(id_: str, pair: Pair) -> ServiceRow:

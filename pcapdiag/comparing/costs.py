@@ -22,6 +22,11 @@ def handshakes(before: Use, after: Use) -> Metric:
     return metrics.rate("avoidable_handshakes", before.avoidable, after.avoidable, before, after, change)
 
 
+def used_once(before: Use, after: Use) -> Metric:
+    """Connections for a single request: a response that nobody reads keeps its connection busy, and so unavoidable."""
+    return metrics.rate("used_once", before.used_once, after.used_once, before, after)
+
+
 def requests(before: Use, after: Use) -> Metric:
     """Requests that went down with their connection."""
     return metrics.rate("lost_requests", before.lost_requests, after.lost_requests, before, after)
@@ -44,7 +49,7 @@ def segments(before: Use, after: Use) -> Metric:
 
 COSTS: Mapping[str, Cost] = {
     "never-reuse-new-transport": handshakes,
-    "body-not-closed": handshakes,
+    "body-not-closed": used_once,
     "never-reuse-keepalive-disabled": handshakes,
     "body-not-drained": handshakes,
     "idle-pool-too-small": handshakes,

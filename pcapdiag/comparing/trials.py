@@ -256,6 +256,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "tls-handshake-failure": ("failed", "dials"),
     "protocol-mismatch": ("mismatched", "dials"),
     "unused-connections": ("unused", "dials"),
+    "body-not-closed": ("used_once", "requests"),
     "body-not-drained": ("closed_in_response", "requests"),
     "server-connection-close": ("ended_after_one", "requests"),
     "tls-no-reuse": ("tls_handshakes", "requests"),
@@ -285,7 +286,8 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "port-exhaustion": ("client_closes_first", "requests"),
 }
 # Patterns in which nearly every request pays a handshake that it need not: their count is that of these handshakes.
-CHURN = frozenset({"never-reuse-new-transport", "never-reuse-keepalive-disabled", "body-not-closed"})
+# (A response that nobody reads keeps its connection busy: there none looks avoidable.)
+CHURN = frozenset({"never-reuse-new-transport", "never-reuse-keepalive-disabled"})
 
 
 def counted(finding: Finding, pool: PoolRow) -> tuple[float, str]:

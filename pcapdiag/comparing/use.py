@@ -51,6 +51,11 @@ class Use:
         return sum(max(0, pool.opens - max(pool.peak_busy, 1)) for pool in self.pools)
 
     @cached_property
+    def used_once(self) -> int:
+        """Connections that carried a single request."""
+        return sum(pool.requests_per_connection.get(1, 0) for pool in self.pools)
+
+    @cached_property
     def dials(self) -> int:
         """Attempts to connect, whatever came of them."""
         return sum(pool.connections - pool.openings.get("midstream", 0) for pool in self.pools)

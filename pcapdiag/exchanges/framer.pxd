@@ -4,6 +4,7 @@ from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows, new_exchange
 cdef long long _M
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN
 cdef int _TURNS, _CLIENT, _OPAQUE, _HTTP2, _REDIS, _POSTGRES, _MYSQL, _TLS_SERVER
+cdef int _FIRST_COMMANDS, _LONG_COMMAND
 cdef long long _NO_WAIT
 
 cdef class Framer:
@@ -32,6 +33,8 @@ cdef class TurnFramer(Framer):
     @cython.locals(kind=int)
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
+    cdef int meet_postgres(self, bytes text, long long length) except -1
+    cdef int meet_redis(self, bytes text) except -1
     @cython.locals(x=Exchange)
     cpdef int end(self, bint from_client, long long at, long long frame) except -1
     @cython.locals(x=Exchange)

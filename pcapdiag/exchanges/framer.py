@@ -6,6 +6,7 @@ sees a byte twice.  What it cannot frame exactly it counts as a bound or as turn
 
 from __future__ import annotations
 
+from pcapdiag.exchanges import introductions
 from pcapdiag.exchanges.rows import Exchange, ExchangeRows, new_exchange
 
 _M = 0xFFFFFFFF  # a typed constant: with such a literal Cython would compute in Python's integers
@@ -32,6 +33,11 @@ _MYSQL = 7
 # MQTT DISCONNECT, GOAWAY, SSH_MSG_DISCONNECT).  5 ms: a write and a close in a row take microseconds.
 _NO_WAIT = 5_000_000
 
+# A client of Redis says what it is with its first commands: go-redis after HELLO and AUTH, redis-py after SETNAME.
+_FIRST_COMMANDS = 6
+# It says so in some 150 bytes.
+_LONG_COMMAND = 1_024
+
 _TLS_SERVER = 1  # a value of Framer.mismatch, as model.words.Mismatch
 
 
@@ -54,7 +60,8 @@ class Framer:
         mismatch: what shows that the two ends speak different protocols (``model.words.Mismatch``).
         tls, tls_alert, tls_bytes: the TLS handshake; bits (``model.flags``), the description of the first alert that can
             be read and 1, bytes ahead of the first application data.
-        host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.
+        host, user_agent, header_order, server_software, sni, alpn: bytes as they stood on the wire, or None.  Of a
+            database's client header_order and request_values are those of :mod:`pcapdiag.exchanges.introductions`.
         request_values, response_order, response_values: names of the first final response's headers as they stood, and
             both heads' values that tell programs apart (:mod:`pcapdiag.exchanges.head`).
         ja4: the fingerprint of the ClientHello.
@@ -166,6 +173,7 @@ class TurnFramer(Framer):
             if kind == 0x58 and length == 5:  # 'X': Terminate
                 return self.say_goodbye(_CLIENT, sequence + length)
             if kind == 0 or kind == 0x70:  # startup or SSLRequest; 'p': password or SASL
+                self.meet_postgres(data[start : start + captured], length)
                 return 0
         elif (
             self.protocol == _REDIS
@@ -178,6 +186,10 @@ class TurnFramer(Framer):
             if data[start + 3] != 0 and self.current is None:
                 # The login: a command begins a sequence of its own.  36 bytes are an SSLRequest, TLS follows.
                 self.sealed = length == 36
+                names, values = introductions.mysql(data[start : start + captured])
+                if names:  # an answer to another challenge has none
+                    self.header_order = names
+                    self.request_values = values or None
                 return 0
             if captured >= 5 and length == 5 and data[start + 4] == 1:
                 return self.say_goodbye(_CLIENT, sequence + length)
@@ -195,7 +207,31 @@ class TurnFramer(Framer):
             self.mismatch = _TLS_SERVER
         if from_client:
             self.asked_end = sequence + length
+            if self.protocol == _REDIS and self.requests < _FIRST_COMMANDS and captured < _LONG_COMMAND:
+                self.meet_redis(data[start : start + captured])
         self.turn(from_client, length, at, frame)
+        return 0
+
+    def meet_postgres(self, text: bytes, length: int) -> int:
+        """What a startup message, a request for TLS and a first SCRAM message say of the client."""
+        said = b""
+        if text[4:7] == b"\x04\xd2\x16":
+            said = b"asked: tls"
+        elif text[4:8] == b"\x00\x03\x00\x00":
+            names, said = introductions.startup(text, len(text) == length)
+            self.header_order = names or None
+        elif text[:1] == b"p":
+            said = introductions.scram(text)
+        if said:
+            self.request_values = b"\n".join(line for line in (self.request_values, said) if line)
+        return 0
+
+    def meet_redis(self, text: bytes) -> int:
+        """What commands say of the library that sends them."""
+        said = introductions.redis(text)
+        if said and (self.requests == 0 or not said.startswith(b"first")):
+            self.request_values = b"\n".join(line for line in (self.request_values, said) if line)
+            self.header_order = b",".join(line.partition(b":")[0] for line in self.request_values.split(b"\n"))
         return 0
 
     def end(self, from_client: bool, at: int, frame: int) -> int:

@@ -3,7 +3,7 @@ from pcapdiag.exchanges.framer cimport TurnFramer
 from pcapdiag.exchanges.rows cimport ExchangeRows
 
 cdef int _HTTP2, _CLIENT, _SERVER
-cdef int _DATA, _HEADERS, _SETTINGS, _GOAWAY, _CONTINUATION, _FRAME_HEAD, _PREFACE, _MESSAGE, _FAREWELL
+cdef int _DATA, _HEADERS, _SETTINGS, _GOAWAY, _CONTINUATION, _FRAME_HEAD, _LONG_BLOCK, _PREFACE, _MESSAGE, _FAREWELL
 
 cdef class Frames:
     cdef public int kind

@@ -2,12 +2,13 @@
 
 Frames are walked by their lengths, and only HEADERS, CONTINUATION and DATA are somebody's words: SETTINGS, PING,
 WINDOW_UPDATE and their like are the connection's own, and gRPC sends several around each call.  Streams that run side by
-side are one turn; header blocks are not unpacked.  After a gap, or where the snaplen cut a frame's header off, frames can
-no longer be found and all bytes count.
+side are one turn; header blocks are not unpacked, but looked through for what gRPC says of itself.  After a gap, or where
+the snaplen cut a frame's header off, frames can no longer be found and all bytes count.
 """
 
 from __future__ import annotations
 
+from pcapdiag.exchanges import introductions
 from pcapdiag.exchanges.framer import TurnFramer
 from pcapdiag.exchanges.rows import ExchangeRows
 
@@ -24,6 +25,9 @@ _CONTINUATION = 9
 
 _FRAME_HEAD = 9  # bytes (RFC 9113 4.1)
 _PREFACE = 24  # bytes that a client sends ahead of its first frame (RFC 9113 3.4)
+
+# The headers of a gRPC call are some 300 bytes, in one segment with what is ahead of them.
+_LONG_BLOCK = 4_096
 
 # What a piece of one direction holds, as bits.
 _MESSAGE = 1
@@ -104,6 +108,11 @@ class Http2Framer(TurnFramer):
         if held & _MESSAGE:
             if from_client:
                 self.asked_end = sequence + length
+                if self.requests == 0 and captured < _LONG_BLOCK:
+                    said = introductions.grpc(data[start : start + captured])
+                    if said:
+                        self.request_values = said
+                        self.header_order = b"content,agent" if b"agent" in said else b"content"
             self.turn(from_client, length, at, frame)
         if held & _FAREWELL and not self.open_request():
             if self.goodbye == 0:

@@ -225,6 +225,17 @@ class SettingAdvice:
 
 
 @dataclass(frozen=True)
+class NoSetting:
+    """A knob that the program at one end does not have, and why."""
+
+    product: str  # "Go net/http"
+    knob: Knob
+    role: str  # whose: "client" or "server"
+    why: str  # a clause
+    reference: str  # where that is written
+
+
+@dataclass(frozen=True)
 class CauseClaim:
     """One explanation of a finding; the likeliest comes first."""
 
@@ -232,6 +243,7 @@ class CauseClaim:
     confidence: Confidence
     tell_apart: str  # how to decide between this and the next one; "" when there is no rival
     settings: tuple[SettingAdvice, ...] = ()
+    no_setting: tuple[NoSetting, ...] = ()  # of ends whose program is known and has no setting for it
 
 
 @dataclass(frozen=True)

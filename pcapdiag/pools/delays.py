@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcapdiag.model.flags import BOUND, PIPELINED, REQUEST_SEEN, TURN, UPGRADED
+from pcapdiag.model.flags import PIPELINED, REQUEST_SEEN, TURN, UPGRADED
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
@@ -189,9 +189,3 @@ def expected(pool: Pool) -> Expected | None:
     if not len(rows):
         return None
     return Expected(int(c.expect_waits[rows].sum()), int(np.median(mean[rows])), rows)
-
-
-def framed(pool: Pool) -> bool:
-    """Whether any exchange's head could be read whole."""
-    flags = pool.exchanges.flags
-    return bool(((flags & (TURN | BOUND)) == 0).any())

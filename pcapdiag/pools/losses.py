@@ -9,8 +9,8 @@ import numpy as np
 
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
-from pcapdiag.pools.endings import reset_by_timer
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool, once_per_pool
+from pcapdiag.pools.races import reset_by_timer
 from pcapdiag.pools.timers import moments
 
 # IPv6's least MTU is 1280: 1208 bytes of payload behind its header, TCP's and the timestamps'.  Paths that lose what is

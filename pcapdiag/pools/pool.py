@@ -31,6 +31,9 @@ SECOND = 1_000_000_000
 IMMEDIATE = 50 * MILLISECOND
 # An idle connection could have been taken only by someone who knew of it before and did not lose it while dialling.
 GUARD = 20 * MILLISECOND
+# A TLS handshake takes a round trip or two, and signatures that a busy machine gets to late: 120 ms were measured with
+# both ends on two cores.  Whatever takes longer waited for something else.
+LONGEST_HANDSHAKE = 250 * MILLISECOND
 
 
 class Fate(IntEnum):
@@ -170,6 +173,20 @@ class Pool:
     def ready_at(self) -> Column:
         c = self.connections
         return np.where(c.established_at > 0, c.established_at, c.first_at)
+
+    @cached_property
+    def usable_from(self) -> Column:
+        """When a connection could carry a request: with TLS not before its handshake, which the table does not time.
+
+        A program that dials TLS has a request waiting, which leaves as soon as it can: the pool's median from TCP's
+        handshake to the first request is what the TLS handshake takes there.
+        """
+        has = self.dialled & (self.last_exchange >= 0)
+        if not self.encrypted or not has.any():
+            return self.ready_at
+        taken = self.exchanges.request_first_at[self.first_exchange[has]] - self.ready_at[has]
+        usual = min(int(np.median(taken)), LONGEST_HANDSHAKE + 2 * self.rtt)
+        return np.where(self.dialled, self.ready_at + max(usual, 0), self.ready_at)
 
     @cached_property
     def linger(self) -> Column:
@@ -316,7 +333,7 @@ class Pool:
             values[others] = behind
             return values
 
-        start = merged(self.ready_at[rows], until)
+        start = merged(self.usable_from[rows], until)
         stop = merged(np.where(has, first_request, self.gone_at[rows]), np.where(reused, following, gone))
         owner = merged(rows, connection)
         fates = merged(np.where(has, Fate.REUSED, ending[rows]), np.where(reused, Fate.REUSED, ending.take(connection)))

@@ -141,7 +141,7 @@ def judged(pool: Pool, demand: Demand, policy: Policy, client_id: str | None) ->
         )
     elif policy.reuse:
         idle = pool.idle
-        # Of connections that were used already: one whose TLS handshake goes on is nothing to pass over.
+        # Of connections that were used already: when a TLS handshake was over is an estimate.
         passed = int((pool.idle_nearby((idle.fate == Fate.REUSED) & ~idle.fresh) & ~pool.missed).sum())
         if client_id in DIAL_IN_PLACE:
             passed -= int((pool.closed & (pool.server_said | (pool.closer == Side.SERVER))).sum())

@@ -7,36 +7,34 @@ Text is as it was on the wire.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any
 
 from pcapdiag.model.report import (
     CaptureInfo,
     CauseClaim,
     ConnectionRow,
-    Endpoint,
     Evidence,
     Finding,
     FirstByte,
     FrameRef,
     Inferred,
+    NoSetting,
     NotEvaluated,
     PoolRow,
     Program,
-    Quality,
     Report,
     SettingAdvice,
     Verdict,
 )
 from pcapdiag.model.words import CloseClass, Opening, TcpState
+from pcapdiag.reports import json_parts as parts
 from pcapdiag.reports.escape import json_dumps, json_text
+from pcapdiag.reports.json_parts import Object
 from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag/1"
-
-Object: TypeAlias = dict[str, Any]
 
 
 def diagnosis(report: Report, *, with_connections: bool = False) -> str:
@@ -44,7 +42,7 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
     whole: Object = {
         "schema": SCHEMA,
         "version": json_text(report.version),
-        "capture": _capture(report.capture),
+        "capture": parts.capture(report.capture),
         "verdict": _verdict(report.verdict),
         "findings": [_finding(finding) for finding in report.findings],
         "pools": [_pool(pool) for pool in report.pools],
@@ -57,19 +55,19 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
 
 def head(capture: CaptureInfo) -> str:
     """What a document of rows begins with: an object of ``schema`` and ``capture``."""
-    return json_dumps({"schema": SCHEMA, "capture": _capture(capture)})
+    return json_dumps({"schema": SCHEMA, "capture": parts.capture(capture)})
 
 
 def connection(row: ConnectionRow) -> Object:
     return {
         "number": row.number,
-        "client": _endpoint(row.client),
-        "server": _endpoint(row.server),
-        "pool": _text(row.pool),
+        "client": parts.endpoint(row.client),
+        "server": parts.endpoint(row.server),
+        "pool": parts.text(row.pool),
         "opening": row.opening,
         "opened_at": rfc3339(row.opened_at),
         "last_at": rfc3339(row.last_at),
-        "handshake_rtt_s": _seconds(row.handshake_rtt_ns),
+        "handshake_rtt_s": parts.seconds_of(row.handshake_rtt_ns),
         "requests": row.requests,
         "responses": row.responses,
         "requests_exact": row.requests_basis == "exact",
@@ -78,16 +76,16 @@ def connection(row: ConnectionRow) -> Object:
         "initiator": row.initiator,
         "close_kind": row.close_kind,
         "close_class": row.close_class,
-        "linger_s": _seconds(row.linger_ns),
+        "linger_s": parts.seconds_of(row.linger_ns),
         "open_request_at_close": row.open_request_at_close,
         "client_state": row.client_state,
         "server_state": row.server_state,
         "protocol": row.protocol,
-        "alpn": _text(row.alpn),
-        "sni": _text(row.sni),
-        "host": _text(row.host),
-        "user_agent": _text(row.user_agent),
-        "server_software": _text(row.server_software),
+        "alpn": parts.text(row.alpn),
+        "sni": parts.text(row.sni),
+        "host": parts.text(row.host),
+        "user_agent": parts.text(row.user_agent),
+        "server_software": parts.text(row.server_software),
         "conn_state": row.conn_state,
         "history": row.history,
         "completeness": row.completeness,
@@ -118,33 +116,6 @@ def connection(row: ConnectionRow) -> Object:
     }
 
 
-def _capture(capture: CaptureInfo) -> Object:
-    return {
-        "files": [json_text(file) for file in capture.files],
-        "packets": capture.packets,
-        "tcp_segments": capture.tcp_segments,
-        "first_at": None if capture.first_at is None else rfc3339(capture.first_at),
-        "last_at": None if capture.last_at is None else rfc3339(capture.last_at),
-        "linktypes": [json_text(linktype) for linktype in capture.linktypes],
-        "quality": _quality(capture.quality),
-    }
-
-
-def _quality(quality: Quality) -> Object:
-    return {
-        "undecoded": {json_text(reason): count for reason, count in quality.undecoded.items()},
-        "truncated_packets": quality.truncated_packets,
-        "duplicate_packets": quality.duplicate_packets,
-        "gap_bytes": quality.gap_bytes,
-        "midstream_connections": quality.midstream_connections,
-        "one_sided_connections": quality.one_sided_connections,
-        "aliased_connections": quality.aliased_connections,
-        "time_steps_back": quality.time_steps_back,
-        "damage": [json_text(line) for line in quality.damage],
-        "notes": [json_text(line) for line in quality.notes],
-    }
-
-
 def _verdict(verdict: Verdict) -> Object:
     return {"healthy": verdict.healthy, "summary": json_text(verdict.summary)}
 
@@ -153,18 +124,18 @@ def _pool(pool: PoolRow) -> Object:
     return {
         "id": pool.id,
         "client_ip": pool.client_ip,
-        "server": _endpoint(pool.server),
-        "host": _text(pool.host),
+        "server": parts.endpoint(pool.server),
+        "host": parts.text(pool.host),
         "protocol": pool.protocol,
-        "user_agent": _text(pool.user_agent),
-        "client_library": _text(pool.client_library),
-        "server_software": _text(pool.server_software),
+        "user_agent": parts.text(pool.user_agent),
+        "client_library": parts.text(pool.client_library),
+        "server_software": parts.text(pool.server_software),
         "connections": pool.connections,
         "requests": pool.requests,
         "requests_exact": pool.requests_basis == "exact",
         "requests_basis": pool.requests_basis,
         "reuse": {
-            "mean": _number(pool.mean_requests),
+            "mean": parts.number(pool.mean_requests),
             "max": pool.max_requests,
             "requests_per_connection": {
                 str(requests): count for requests, count in sorted(pool.requests_per_connection.items())
@@ -177,11 +148,11 @@ def _pool(pool: PoolRow) -> Object:
         "server_states": _counts(pool.server_states, [state.word for state in TcpState]),
         "peak": {"connections": pool.peak_connections, "busy": pool.peak_busy, "idle": pool.peak_idle},
         "missed_reuse": pool.missed_reuse,
-        "missed_reuse_rate": _number(pool.missed_reuse_rate),
+        "missed_reuse_rate": parts.number(pool.missed_reuse_rate),
         "opens": pool.opens,
-        "opens_per_second": _number(pool.opens_per_second),
-        "requests_per_second": _number(pool.requests_per_second),
-        "handshake_rtt_s": _seconds(pool.handshake_rtt_ns),
+        "opens_per_second": parts.number(pool.opens_per_second),
+        "requests_per_second": parts.number(pool.requests_per_second),
+        "handshake_rtt_s": parts.seconds_of(pool.handshake_rtt_ns),
         "duration_s": seconds(pool.duration_ns),
         "time_wait": _counts(pool.time_wait, ("client", "server")),
         "inferred": [_inferred(item) for item in pool.inferred],
@@ -223,12 +194,12 @@ def _inferred(item: Inferred) -> Object:
     return {
         "knob": str(item.knob),
         "owner": item.owner,
-        "value": _number(item.value),
-        "low": _number(item.low),
-        "high": _number(item.high),
+        "value": parts.number(item.value),
+        "low": parts.number(item.low),
+        "high": parts.number(item.high),
         "unit": item.unit,
         "count": item.count,
-        "spread": _number(item.spread),
+        "spread": parts.number(item.spread),
         "basis": json_text(item.basis),
         "note": json_text(item.note),
     }
@@ -261,6 +232,7 @@ def _cause(claim: CauseClaim) -> Object:
         "confidence": str(claim.confidence),
         "tell_apart": json_text(claim.tell_apart),
         "settings": [_setting(advice) for advice in claim.settings],
+        "no_setting": [_no_setting(one) for one in claim.no_setting],
     }
 
 
@@ -270,7 +242,7 @@ def _setting(advice: SettingAdvice) -> Object:
         "product": json_text(advice.product),
         "knob": str(advice.knob),
         "default": json_text(advice.default),
-        "inferred": _text(advice.inferred),
+        "inferred": parts.text(advice.inferred),
         "recommended": json_text(advice.recommended),
         "why": json_text(advice.why),
         "snippet": json_text(advice.snippet),
@@ -278,6 +250,16 @@ def _setting(advice: SettingAdvice) -> Object:
         "reference": json_text(advice.reference),
         "role": json_text(advice.role),
         "recognised": advice.recognised,
+    }
+
+
+def _no_setting(one: NoSetting) -> Object:
+    return {
+        "product": json_text(one.product),
+        "knob": str(one.knob),
+        "role": one.role,
+        "why": json_text(one.why),
+        "reference": json_text(one.reference),
     }
 
 
@@ -293,25 +275,8 @@ def _not_evaluated(entry: NotEvaluated) -> Object:
     return {"code": entry.code, "name": entry.name, "reason": json_text(entry.reason)}
 
 
-def _endpoint(endpoint: Endpoint) -> Object:
-    return {"ip": endpoint.ip, "port": endpoint.port}
-
-
 def _frame(frame: FrameRef) -> int | Object:
     return frame.number if frame.file is None else {"file": json_text(frame.file), "number": frame.number}
-
-
-def _text(text: str | None) -> str | None:
-    return None if text is None else json_text(text)
-
-
-def _seconds(ns: int | None) -> float | None:
-    return None if ns is None else seconds(ns)
-
-
-def _number(value: float | None) -> float | None:
-    """JSON knows no NaN and no infinity."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _counts(counts: Mapping[str, int], words: Sequence[str]) -> Object:
@@ -342,7 +307,7 @@ def _measure(value: Any) -> Any:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
-        return _number(float(value))
+        return parts.number(float(value))
     if isinstance(value, Sequence):
         return [_measure(item) for item in value]
     item = getattr(value, "item", None)  # numpy.bool_ is no number to the numbers module

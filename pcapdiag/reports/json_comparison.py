@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pcapdiag.model.comparison import Comparison, FindingRow, Metric, Reading, ServiceRow, Side, Unmatched
-from pcapdiag.model.report import Endpoint, Finding, Inferred
+from pcapdiag.model.report import Finding, Inferred
+from pcapdiag.reports import json_parts as parts
 from pcapdiag.reports.escape import json_dumps, json_text
-from pcapdiag.reports.json import Object
+from pcapdiag.reports.json_parts import Object
 from pcapdiag.reports.units import NS, rfc3339
 
 SCHEMA = "pcapdiag-compare/1"
@@ -76,12 +76,12 @@ def _told(finding: Finding, pools: Sequence[str] | None) -> Object:
 def _service(service: ServiceRow) -> Object:
     return {
         "id": service.id,
-        "before": [_endpoint(one) for one in service.before],
-        "after": [_endpoint(one) for one in service.after],
+        "before": [parts.endpoint(one) for one in service.before],
+        "after": [parts.endpoint(one) for one in service.after],
         "hosts": [json_text(host) for host in service.hosts],
         "clients_before": list(service.clients_before),
         "clients_after": list(service.clients_after),
-        "user_agent": None if service.user_agent is None else json_text(service.user_agent),
+        "user_agent": parts.text(service.user_agent),
         "pools_before": list(service.pools_before),
         "pools_after": list(service.pools_after),
         "matched_by": json_text(service.matched_by),
@@ -97,11 +97,15 @@ def _metric(metric: Metric) -> Object:
     timed = metric.name.endswith("_ns")
     return {
         "name": metric.name.removesuffix("_ns") + "_s" if timed else metric.name,
-        "before": _number(metric.before, timed),
-        "after": _number(metric.after, timed),
+        "before": parts.number(_in_unit(metric.before, timed)),
+        "after": parts.number(_in_unit(metric.after, timed)),
         "change": None if metric.change is None else str(metric.change),
         "requests_basis": metric.worth,
     }
+
+
+def _in_unit(amount: float | None, timed: bool) -> float | None:
+    return amount / NS if timed and amount is not None else amount
 
 
 def _reading(reading: Reading) -> Object:
@@ -115,9 +119,9 @@ def _reading(reading: Reading) -> Object:
 
 def _inferred(item: Inferred) -> Object:
     return {
-        "value": _number(item.value),
-        "low": _number(item.low),
-        "high": _number(item.high),
+        "value": parts.number(item.value),
+        "low": parts.number(item.low),
+        "high": parts.number(item.high),
         "unit": item.unit,
         "count": item.count,
     }
@@ -125,19 +129,9 @@ def _inferred(item: Inferred) -> Object:
 
 def _unmatched(row: Unmatched) -> Object:
     return {
-        "server": _endpoint(row.server),
-        "host": None if row.host is None else json_text(row.host),
+        "server": parts.endpoint(row.server),
+        "host": parts.text(row.host),
         "clients": list(row.clients),
         "connections": row.connections,
         "requests": row.requests,
     }
-
-
-def _endpoint(endpoint: Endpoint) -> Object:
-    return {"ip": endpoint.ip, "port": endpoint.port}
-
-
-def _number(amount: float | None, timed: bool = False) -> float | None:
-    if amount is None or not math.isfinite(amount):
-        return None
-    return amount / NS if timed else amount

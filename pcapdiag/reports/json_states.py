@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapdiag.model.report import Endpoint
 from pcapdiag.model.states import EndStates, Peak, StateGroup, StateReport
 from pcapdiag.model.words import TcpState
+from pcapdiag.reports import json_parts as parts
 from pcapdiag.reports.escape import json_dumps, json_text
-from pcapdiag.reports.json import Object, _capture
+from pcapdiag.reports.json_parts import Object
 from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag-states/1"
@@ -21,7 +21,7 @@ def document(report: StateReport) -> str:
     whole: Object = {
         "schema": SCHEMA,
         "version": json_text(report.version),
-        "capture": _capture(report.capture),
+        "capture": parts.capture(report.capture),
         "from": rfc3339(report.moments[0]),
         "to": rfc3339(report.moments[-1]),
         "step_s": None if report.step_ns is None else seconds(report.step_ns),
@@ -31,7 +31,7 @@ def document(report: StateReport) -> str:
         "waits_over_at": None if report.waits_over_at is None else rfc3339(report.waits_over_at),
         "findings": [
             {
-                "server": _endpoint(one.server),
+                "server": parts.endpoint(one.server),
                 "code": one.code,
                 "name": one.name,
                 "severity": one.severity,
@@ -70,7 +70,7 @@ def _group(group: StateGroup) -> Object:
 def _key(group: StateGroup) -> Object:
     return {
         "client_ip": group.client_ip,
-        "server": None if group.server is None else _endpoint(group.server),
+        "server": None if group.server is None else parts.endpoint(group.server),
         "pool": group.pool,
     }
 
@@ -89,11 +89,7 @@ def _peak(peak: Peak) -> Object:
         "at": rfc3339(peak.at),
         "largest": {
             "client_ip": peak.largest.client_ip,
-            "server": _endpoint(peak.largest.server),
+            "server": parts.endpoint(peak.largest.server),
             "count": peak.largest.count,
         },
     }
-
-
-def _endpoint(endpoint: Endpoint) -> Object:
-    return {"ip": endpoint.ip, "port": endpoint.port}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
 from pcapdiag.model.whatif import BackTest, PoolWhatIf, SettingValue, Sweep, Trial, WhatIf
+from pcapdiag.reports import json_parts as parts
 from pcapdiag.reports.escape import json_dumps, json_text
+from pcapdiag.reports.json_parts import Object
 from pcapdiag.reports.units import seconds
 
 SCHEMA = "pcapdiag-whatif/1"
-
-Object: TypeAlias = dict[str, Any]
 
 
 def whatif(result: WhatIf) -> str:
@@ -31,9 +30,9 @@ def _pool(pool: PoolWhatIf) -> Object:
     return {
         "id": pool.id,
         "client_ip": pool.client_ip,
-        "server": {"ip": pool.server.ip, "port": pool.server.port},
-        "client_library": _text(pool.client_library),
-        "server_software": _text(pool.server_software),
+        "server": parts.endpoint(pool.server),
+        "client_library": parts.text(pool.client_library),
+        "server_software": parts.text(pool.server_software),
         "requests": pool.requests,
         "replayed_requests": pool.replayed,
         "connections": pool.connections,
@@ -90,13 +89,9 @@ def _setting(one: SettingValue) -> Object:
         value = int(value) if value.is_integer() else value if math.isfinite(value) else None
     return {
         "name": json_text(one.name),
-        "product": _text(one.product),
+        "product": parts.text(one.product),
         "knob": str(one.knob),
         "role": one.role,
         "value": value,
         "text": one.text,
     }
-
-
-def _text(text: str | None) -> str | None:
-    return None if text is None else json_text(text)

@@ -26,6 +26,7 @@ EVENTS = {
     "time_wait_server": "TIME_WAIT at the server",
     "lost_requests": "requests lost with their connection",
     "failed_dials": "dials refused or unanswered",
+    "used_once": "connections used once",
     # What rules count.
     "closes": "such closes",
     "closed_at_cap": "closes at the cap",

@@ -243,7 +243,10 @@ def _settings(
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
             _guessed(page, guessed, role, programs, indent, verbose)
-    return bool(claim.settings)
+    for one in claim.no_setting:
+        why = one.why.rstrip(".")
+        page.para(f"{one.product} has no setting for this ({one.knob.replace('_', ' ')}): {why}.", indent=indent)
+    return bool(claim.settings or claim.no_setting)
 
 
 def _guessed(

@@ -35,8 +35,10 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
-from pcapdiag.pools.endings import IDEMPOTENT, during, ignored_fin, last_of, method_counts, sent_again, stops
+from pcapdiag.pools.endings import stops
+from pcapdiag.pools.lost import last_of
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.races import IDEMPOTENT, during, ignored_fin, method_counts, sent_again
 from pcapdiag.pools.timers import idle_timer, reopened_after
 from pcapdiag.rules.keepalive_race import below
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds

@@ -34,17 +34,10 @@ from __future__ import annotations
 
 from pcapdiag.model.report import CauseClaim, Evidence, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
-from pcapdiag.pools.endings import (
-    MIN_AGREEING,
-    GivenUp,
-    Since,
-    abandoned_requests,
-    client_ends,
-    given_up,
-    last_of,
-    round_number,
-)
+from pcapdiag.pools.endings import MIN_AGREEING, client_ends
+from pcapdiag.pools.lost import last_of
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.timeouts import GivenUp, Since, abandoned_requests, given_up, round_number
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, many, seconds
 
 # Of all requests, from which on most users notice; below a hundredth it is a rare one.

@@ -32,8 +32,8 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, CloseClass, Confidence, Severity, Side
-from pcapdiag.pools.endings import ignored_fin
 from pcapdiag.pools.pool import SECOND, Mask, Pool
+from pcapdiag.pools.races import ignored_fin
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds
 
 # One connection may be an accident of its program's end.

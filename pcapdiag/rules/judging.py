@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pcapdiag.model.report import Finding, NotEvaluated, Verdict
+from pcapdiag.model.report import Finding, NoSetting, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.evidence import doubts
@@ -39,6 +39,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
             continue
         found = []
         for rule in rules:
+            desk.lacking.clear()
             try:
                 outcome = rule.judge(pool, desk)
             except Exception as error:
@@ -50,7 +51,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
                 continue
             judged.add(rule.code)
             if outcome is not None:
-                found.append(doubted(outcome, pool))
+                found.append(doubted(candid(outcome, desk.lacking), pool))
         for one in settle(found, explains):
             alike.setdefault(likeness(one), []).append(one)
     by_name = {pool.name: pool for pool in pools}
@@ -83,6 +84,16 @@ def likeness(one: Finding) -> tuple[object, ...]:
         one.severity == Severity.INFO,
         one.follows_from,
     )
+
+
+def candid(one: Finding, lacking: Mapping[Cause, Sequence[NoSetting]]) -> Finding:
+    """The finding, with what the program at an end has no setting for, where nothing else is to be set at that end."""
+    causes = []
+    for claim in one.causes:
+        helped = {advice.role for advice in claim.settings}
+        first = {none.role: none for none in reversed(lacking.get(claim.cause, ())) if none.role not in helped}
+        causes.append(replace(claim, no_setting=tuple(first.values())))
+    return replace(one, causes=tuple(causes))
 
 
 def doubted(one: Finding, pool: Pool) -> Finding:

@@ -40,8 +40,9 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.endings import IDEMPOTENT, Crossed, Repeats, method_counts, raced, reset_by_timer, sent_again
+from pcapdiag.pools.lost import Crossed
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.races import IDEMPOTENT, Repeats, method_counts, raced, reset_by_timer, sent_again
 from pcapdiag.pools.timers import EARLY, LATE, LATE_SHARE, TIGHT_NS, TIGHT_SHARE, idle_timer, tightest
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, many, seconds
 

@@ -207,6 +207,7 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
         measured={
             "connections": pool.size,
             "requests": pool.requests,
+            "used_once": len(seen.rows) if seen.blind else int((c.requests[pool.whole] == 1).sum()),
             "single_request_share": 1.0 if seen.blind else round(pool.single, 3),
             "missed_reuse": missed,
             "missed_reuse_rate": round(seen.missed_rate, 3),

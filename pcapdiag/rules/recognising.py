@@ -13,6 +13,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseKind, Confidence, Protocol, Side
 from pcapdiag.pools.pool import SECOND, Pool, once_per_pool
 from pcapdiag.settings import catalog
+from pcapdiag.settings.drivers import recognise_driver
 from pcapdiag.settings.entries import Recognised
 
 # Different heads of one pool that are looked at, the commonest first: a POST has other headers than a GET.
@@ -52,6 +53,11 @@ NAMELESS = {
 }
 
 
+# What speaks HTTP/2 without TLS, the likeliest first: browsers and most libraries offer it under TLS alone.
+H2C = ("grpc-go", "grpc-java", "grpc-python", "go-net-http", "jdk-httpclient", "libcurl")
+MOSTLY_GRPC = "HTTP/2 without TLS is mostly gRPC's; HTTP/2 compresses headers: they are not read"
+
+
 HIDDEN = {
     Protocol.TLS: "TLS hides what it says of itself",
     Protocol.HTTP2: "HTTP/2 compresses headers: they are not read",
@@ -71,6 +77,12 @@ class Head:
 @once_per_pool
 def client_at(pool: Pool) -> Recognised:
     """The program that opens the pool's connections."""
+    if pool.protocol in SPEAKERS or pool.protocol is Protocol.HTTP2:
+        known = driver_at(pool)
+        if known is not None:
+            return known
+    if pool.protocol is Protocol.HTTP2:
+        return Recognised(None, "gRPC", Confidence.LOW, MOSTLY_GRPC, candidates=H2C)
     if pool.protocol in NAMELESS:
         return Recognised(None, "unknown client", Confidence.LOW, NAMELESS[pool.protocol], known=False)
     c = pool.connections
@@ -92,6 +104,16 @@ def client_at(pool: Pool) -> Recognised:
         )
         for head in heads(pool, "header_order", "request_values")
     )
+
+
+def driver_at(pool: Pool) -> Recognised | None:
+    """The driver of a database's client by how it introduces itself; None where that names none."""
+    best = None
+    for head in heads(pool, "header_order", "request_values"):
+        seen = recognise_driver(pool.protocol.word, head.order, head.values, whole=head.whole)
+        if seen is not None and (best is None or seen.product_id in best.candidates):
+            best = seen
+    return best
 
 
 @once_per_pool

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, SettingAdvice
+from pcapdiag.model.report import CauseClaim, Evidence, Finding, FrameRef, Measure, NoSetting, SettingAdvice
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.recognising import client_at, said, server_at, system_at
@@ -83,6 +83,8 @@ class Desk:
         self.file_starts = list(file_starts)
         self.client_product = client_product
         self.server_product = server_product
+        # What :meth:`advice` was asked for and the program at that end does not have; judging empties it for each finding.
+        self.lacking: dict[Cause, list[NoSetting]] = {}
 
     # -- who
 
@@ -120,7 +122,8 @@ class Desk:
         """How the pool's client or server spells the knob.
 
         The first setting of each of a few programs that it may be, or of every common product when it is unknown; of none
-        when it is known to be a program that the catalogue does not have.
+        when it is known to be a program that the catalogue does not have.  That the program at that end has no such
+        setting is noted in ``lacking``.
         """
         who = self.client_of(pool) if role == "client" else self.server_of(pool) if role == "server" else None
         product = who.product_id if who is not None else None
@@ -143,12 +146,20 @@ class Desk:
                 version=who.version if who is not None else "",
             )
             found += settings[:1] if candidates else settings
+        if product is not None and not found:
+            self.note_absence(product, knob, cause, role)
         if product is None and not candidates and not pool.heads_hidden.any():
             if role == "server" and pool.text("server_software") is None:
                 found = sorted(found, key=lambda one: one.product in NAME_THEMSELVES)
             elif role == "client" and pool.text("user_agent") is None:
                 found = sorted(found, key=lambda one: one.product not in NAMELESS)
         return tuple(replace(one, role=role, recognised=product is not None) for one in found)
+
+    def note_absence(self, product: str, knob: Knob, cause: Cause, role: str) -> None:
+        absence = catalog.absence(knob, product)
+        if absence is not None:
+            one = NoSetting(catalog.product(product).name, knob, role, absence.why, absence.source)
+            self.lacking.setdefault(cause, []).append(one)
 
     def kernels(self, pool: Pool) -> tuple[str, ...]:
         """The kernels at the two ends, by the ids that their settings have; () where no SYN tells."""

@@ -37,8 +37,11 @@ import numpy as np
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, SettingAdvice
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, CloseKind, Confidence, Knob, Severity
-from pcapdiag.pools.endings import Ending, dropped, last_of, quiet_before_last, stops, window
+from pcapdiag.pools.endings import Ending, stops
+from pcapdiag.pools.lost import last_of, quiet_before_last
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Fate, Pool
+from pcapdiag.pools.races import dropped
+from pcapdiag.pools.timeouts import window
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, many, seconds
 
 SEVERAL = 3

@@ -35,7 +35,7 @@ from pcapdiag.model.flags import BOUND, METHODS, REQUEST_COMPLETE, REQUEST_SEEN,
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
-from pcapdiag.pools.endings import last_of
+from pcapdiag.pools.lost import last_of
 from pcapdiag.pools.pool import Pool
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, many
 

@@ -33,8 +33,10 @@ import numpy as np
 
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
-from pcapdiag.pools.endings import MIN_AGREEING, crossed, ignored_fin, stops
+from pcapdiag.pools.endings import MIN_AGREEING, stops
+from pcapdiag.pools.lost import crossed
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.races import ignored_fin
 from pcapdiag.pools.timers import EPISODE
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, finding, life_frames, many, seconds
 from pcapdiag.rules.server_abort import after

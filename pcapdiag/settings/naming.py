@@ -55,6 +55,8 @@ ZERO: dict[str, float | None] = {
     "jdk.httpclient.connectionPoolSize": None,
     "server.maxRequestsPerSocket": None,
     "http.Server.IdleTimeout": None,
+    "TCPConnector(limit=)": None,
+    "TCPConnector(limit_per_host=)": None,
     "MaxKeepAliveRequests": None,
     "timeout": None,
 }

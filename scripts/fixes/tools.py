@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.network import run
-from lab.toolchains import VERSIONS, installed
+from lab.toolchains import VERSIONS, installed, python_with_libraries
 
 from fixes.splice import go_imports
 
@@ -35,13 +34,7 @@ class Kit:
         return installed(which, self.work)
 
     def python(self) -> Path:
-        place = self.work / "python-of-the-proofs"
-        python = place / "bin" / "python"
-        if not python.exists():
-            print(f"installing {', '.join(LIBRARIES)} into {place}", file=sys.stderr)
-            venv.create(place, with_pip=True)
-            run(str(python), "-m", "pip", "install", "-q", *LIBRARIES)
-        return python
+        return python_with_libraries(self.work, "python-of-the-proofs", LIBRARIES)
 
     def node_modules(self) -> Path:
         place = self.work / "node-of-the-proofs"

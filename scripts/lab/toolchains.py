@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +64,12 @@ def installed(which: str, work: Path) -> Path:
     return go
 
 
-def python_with_libraries(work: Path) -> Path:
-    """A Python that has the clients' libraries, in a virtual environment below ``work``."""
-    place = work / "python"
+def python_with_libraries(work: Path, folder: str = "python", libraries: Sequence[str] = LIBRARIES) -> Path:
+    """A Python that has these libraries, the clients' by default, in a virtual environment below ``work``."""
+    place = work / folder
     python = place / "bin" / "python"
     if not python.exists():
-        print(f"installing {', '.join(LIBRARIES)} into {place}", file=sys.stderr)
+        print(f"installing {', '.join(libraries)} into {place}", file=sys.stderr)
         venv.create(place, with_pip=True)
-        run(str(python), "-m", "pip", "install", "-q", *LIBRARIES)
+        run(str(python), "-m", "pip", "install", "-q", *libraries)
     return python

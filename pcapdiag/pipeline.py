@@ -20,7 +20,7 @@ from pcapdiag.connections.tracker import Tracker
 from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.exchanges import rows as exchange_rows
 from pcapdiag.model.report import CaptureInfo, Quality, Report
-from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, from_matrix
+from pcapdiag.model.tables import Column, ConnectionTable, ExchangeTable, Taken, from_matrix
 from pcapdiag.model.words import Opening, Side
 from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
@@ -279,17 +279,16 @@ def tables_of(tracker: Tracker, decoder: Decoder, counters: Counters) -> Tables:
     table = ConnectionTable(connections, tracker.rows.strings.values)
     age(table, max(counters.last_at or 0, tracker.last_at))
     tracker.rows = connection_rows.ConnectionRows()  # frees the matrices before the other table is turned
-    numbers = np.asarray(exchanges.narrow_buffer)[: exchanges.count * len(exchange_rows.NARROW)]
-    # Exchanges of one connection were stored in their order; sorting by connection keeps it.
-    order = np.argsort(numbers[:: len(exchange_rows.NARROW)], kind="stable")
-    columns = from_matrix(exchanges.wide_buffer, exchange_rows.WIDE, exchanges.count, order)
-    columns |= from_matrix(exchanges.narrow_buffer, exchange_rows.NARROW, exchanges.count, order)
+    columns = from_matrix(exchanges.wide_buffer, exchange_rows.WIDE, exchanges.count)
+    columns |= from_matrix(exchanges.narrow_buffer, exchange_rows.NARROW, exchanges.count)
     columns["connection"] -= 1
-    del exchanges, numbers
+    del exchanges
     tracker.exchanges = exchange_rows.ExchangeRows()
+    # Exchanges of one connection were stored in their order; sorting by connection keeps it.
+    order = np.argsort(columns["connection"], kind="stable")
     return Tables(
         table,
-        ExchangeTable(columns),
+        ExchangeTable(Taken(columns, order)),
         counters,
         decoder.segments,
         {reason: count for reason, count in zip(REASONS, decoder.undecoded, strict=True) if count},

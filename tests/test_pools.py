@@ -10,6 +10,7 @@ from pcapdiag.model.flags import BOUND
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.pool import Fate
+from pcapdiag.pools.ranks import quantile
 
 CLOSES = [
     ("0 0.01-0.02", CloseClass.OPEN),
@@ -185,3 +186,11 @@ def test_rates_count_the_time_in_which_something_was_wanted() -> None:
     p = pool("\n".join(f"{n} {n}.1-{n}.2" for n in range(5)), end=500)
     assert p.opens_per_second == pytest.approx(4 / 4.1)
     assert p.requests_per_second == pytest.approx(4 / 4.1)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_a_quantile_is_numpys_to_the_last_digit(share: float) -> None:
+    random = np.random.default_rng(1)
+    for size in (1, 2, 3, 11, 20, 57):
+        values = random.integers(0, 10**12, size)
+        assert quantile(values, share) == float(np.quantile(values, share))

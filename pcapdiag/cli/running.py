@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -185,6 +184,8 @@ def columns(width: int | None) -> int:
 
     if width is not None:
         return width
+    import shutil  # with every compressor that Python has
+
     return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
 
 

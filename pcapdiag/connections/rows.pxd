@@ -23,7 +23,7 @@ cdef class ConnectionRows:
     cdef int[::1] narrow
     cdef public object recent_buffer
     cdef unsigned long long[::1] recent
-    @cython.locals(size=Py_ssize_t, at=Py_ssize_t, own="unsigned long long", recent="unsigned long long[::1]")
+    @cython.locals(size=Py_ssize_t, at=Py_ssize_t, own="unsigned long long")
     cdef int address(self, Half half) except -1
     @cython.locals(client=Half, server=Half, strings=Strings, framer=Framer, i=Py_ssize_t, size=Py_ssize_t,
                    waited="long long", said="long long",
@@ -32,7 +32,7 @@ cdef class ConnectionRows:
     cdef int history(self, Connection c) except -1
     @cython.locals(w="long long[::1]", n="int[::1]", i=Py_ssize_t, k=Py_ssize_t)
     cdef int late(self, int number, bint from_client, long long at, int frame, int flags, bint again) except -1
-    @cython.locals(n="int[::1]", k=Py_ssize_t)
+    @cython.locals(k=Py_ssize_t)
     cdef int replaced(self, int number) except -1
 
 @cython.locals(client=Half, server=Half, unseen="long long")

@@ -371,11 +371,10 @@ class ConnectionRows:
             return self.strings.add(half.key[:size])
         own = half.addresses >> 32
         at = (own & _RECENT_MASK) * 2
-        recent = self.recent
-        if recent[at] != own or recent[at + 1] == 0:
-            recent[at] = own
-            recent[at + 1] = self.strings.add(half.key[:size])
-        return recent[at + 1]
+        if self.recent[at] != own or self.recent[at + 1] == 0:
+            self.recent[at] = own
+            self.recent[at + 1] = self.strings.add(half.key[:size])
+        return self.recent[at + 1]
 
     def history(self, c: Connection) -> int:
         """The number of a connection's history; a capture has few of them."""
@@ -409,9 +408,9 @@ class ConnectionRows:
 
     def replaced(self, number: int) -> int:
         """A new incarnation took the 4-tuple: nothing of the old one is left at either end."""
-        n = self.narrow
         k = (number - 1) * _NARROW
-        n[k + 37] = n[k + 38] = 1  # CLOSED
+        self.narrow[k + 37] = 1  # CLOSED
+        self.narrow[k + 38] = 1
         return 0
 
 

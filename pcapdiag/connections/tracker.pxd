@@ -39,7 +39,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(s=Segment, flags=int, half=Half, other=Half, c=Connection, at="long long", key=bytes,
                    reverse=bytes)
     cpdef int segment(self, Segment segment) except -1
-    @cython.locals(source=bytes, target=bytes, server=bytes, old=Half, c=Connection, half=Half, other=Half, sender=int)
+    @cython.locals(source=bytes, target=bytes, server=bytes, c=Connection, half=Half, other=Half, sender=int)
     cdef Half admit(self, Segment s, bytes key, bytes reverse)
     @cython.locals(half=Half)
     cdef Half near(self, Segment s)
@@ -47,7 +47,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(c=Connection, other=Half)
     cdef bint renewed(self, Half half, Segment s) except -1
     @cython.locals(h="unsigned long long", tag="unsigned long long", at="unsigned long long", slot=Py_ssize_t,
-                   recent="unsigned long long[::1]", passed="unsigned long long", elsewhere=bint)
+                   passed="unsigned long long", elsewhere=bint)
     cdef bint copy_of_recent(self, Half half, Segment s) except -1
     @cython.locals(fresh=bint)
     cdef int on_syn(self, Connection c, Half half, Segment s) except -1

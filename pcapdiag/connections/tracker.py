@@ -152,7 +152,11 @@ class Tracker(SegmentSink):
                     return 0
                 half = self.admit(s, key, reverse)
             elif flags & _SYN and self.renewed(half, s):
-                half = self.admit(s, key, half.other.key)
+                reverse = half.other.key
+                c = half.connection
+                self.retire(c)
+                self.rows.replaced(c.number)
+                half = self.admit(s, key, reverse)
             self.remember(half, s.addresses, s.ports)
         c = half.connection
         if self.copy_of_recent(half, s):
@@ -205,12 +209,7 @@ class Tracker(SegmentSink):
         return 0
 
     def admit(self, s: Segment, key: bytes, reverse: bytes) -> Half:
-        """Start a connection for a segment that belongs to none, and retire what it replaces."""
-        old = self.flows.get(key)
-        if old is not None:
-            c = old.connection
-            self.retire(c)
-            self.rows.replaced(c.number)
+        """Start a connection for a segment that belongs to none."""
         self.sweep(s.at)
         self.count += 1
         c = self.new_connection()
@@ -364,18 +363,18 @@ class Tracker(SegmentSink):
         tag = s.interface << 8 | s.hops
         at = s.at
         slot = ((h ^ h >> 29) & _SLOT_MASK) * 4
-        recent = self.recent
-        if recent[slot] == h:
-            passed = at - recent[slot + 1] if at >= recent[slot + 1] else recent[slot + 1] - at
+        # Not by way of a local view: compiled, taking and dropping one costs two locked additions a packet.
+        if self.recent[slot] == h:
+            passed = at - self.recent[slot + 1] if at >= self.recent[slot + 1] else self.recent[slot + 1] - at
             if passed <= _COPY_WINDOW:
-                elsewhere = recent[slot + 2] != tag
+                elsewhere = self.recent[slot + 2] != tag
                 if s.ip_id or elsewhere:
                     return True
                 if passed <= _COPY_NO_ID and (s.length or s.flags & (_SYN | _FIN)):
                     return True
-        recent[slot] = h
-        recent[slot + 1] = at
-        recent[slot + 2] = tag
+        self.recent[slot] = h
+        self.recent[slot + 1] = at
+        self.recent[slot + 2] = tag
         return False
 
     # -- what the segment says

@@ -2,7 +2,7 @@ cimport cython
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.head cimport starts_request, starts_response
 from pcapdiag.exchanges.heads cimport Heads
-from pcapdiag.exchanges.http1 cimport plausible
+from pcapdiag.exchanges.http1 cimport plausible, new_framer
 from pcapdiag.exchanges.rows cimport ExchangeRows
 
 cdef int _OPAQUE, _HTTP1, _REDIS, _POSTGRES, _MYSQL, _NONE, _CLIENT, _SERVER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pcapdiag.exchanges.framer import Framer, TurnFramer
 from pcapdiag.exchanges.head import REQUEST_WORDS, starts_request, starts_response
 from pcapdiag.exchanges.heads import Heads
-from pcapdiag.exchanges.http1 import HttpFramer, plausible
+from pcapdiag.exchanges.http1 import new_framer, plausible
 from pcapdiag.exchanges.http2 import Http2Framer
 from pcapdiag.exchanges.rows import ExchangeRows
 from pcapdiag.exchanges.tls import TlsFramer
@@ -97,17 +97,17 @@ def choose(
     end = start + captured
     if from_client:
         if starts_request(data, start, end):
-            return HttpFramer(rows, connection, _HTTP1, heads)
+            return new_framer(rows, connection, _HTTP1, heads)
         if data[start : min(end, start + 16)] == b"PRI * HTTP/2.0\r\n":
             return Http2Framer(rows, connection)
         if 0 < captured < 24 and not cut and plausible(True, data, start, end):
-            return HttpFramer(rows, connection, _HTTP1, heads)
+            return new_framer(rows, connection, _HTTP1, heads)
         if captured >= 4 and data[start] == 42 and 48 <= data[start + 1] <= 57 and data.find(b"\r\n", start, end) > 0:
             return TurnFramer(rows, connection, _REDIS)
         if captured >= 8 and data[start + 4 : start + 8] in (b"\x04\xd2\x16\x2f", b"\x00\x03\x00\x00"):
             return TurnFramer(rows, connection, _POSTGRES)
     elif starts_response(data, start, end):
-        return HttpFramer(rows, connection, _HTTP1, heads)
+        return new_framer(rows, connection, _HTTP1, heads)
     elif from_start and greets_mysql(data, start, captured):
         return TurnFramer(rows, connection, _MYSQL)
     elif from_start and greets_http2(data, start, captured):

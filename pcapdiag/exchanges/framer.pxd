@@ -1,5 +1,5 @@
 cimport cython
-from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
+from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows, new_exchange
 
 cdef long long _M
 cdef int _REQUEST_COMPLETE, _RESPONSE_COMPLETE, _TURN, _BOUND, _REQUEST_SEEN, _RESPONSE_SEEN

@@ -7,7 +7,7 @@ sees a byte twice.  What it cannot frame exactly it counts as a bound or as turn
 from __future__ import annotations
 
 from pcapdiag.exchanges import introductions
-from pcapdiag.exchanges.rows import Exchange, ExchangeRows
+from pcapdiag.exchanges.rows import Exchange, ExchangeRows, new_exchange
 
 _M = 0xFFFFFFFF  # a typed constant: with such a literal Cython would compute in Python's integers
 
@@ -263,7 +263,7 @@ class TurnFramer(Framer):
             if x is None or x.response_first_at != 0:
                 self.close_turn()
                 self.asked_after = self.last_at
-                x = Exchange(self.requests)
+                x = new_exchange(self.requests)
                 x.flags = _TURN | _REQUEST_SEEN
                 x.request_first_at = at
                 x.request_first_frame = frame

@@ -2,7 +2,7 @@ cimport cython
 from pcapdiag.exchanges.framer cimport Framer
 from pcapdiag.exchanges.head cimport Head, starts_request, starts_response, parse_head
 from pcapdiag.exchanges.heads cimport Heads
-from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows
+from pcapdiag.exchanges.rows cimport Exchange, ExchangeRows, new_exchange
 
 cdef long long _M, _HALF_SPACE
 cdef int _HEAD, _BODY, _CHUNK_SIZE, _CHUNK_DATA, _TRAILER, _UNTIL_CLOSE, _LOST, _TUNNEL
@@ -12,6 +12,7 @@ cdef int _LOWER_BOUND, _SERVER, _UNKNOWN, _HTTP2, _METHOD_HEAD, _METHOD_CONNECT,
 cdef Py_ssize_t _MAX_HEAD, _MAX_LINE, _MAX_OUTSTANDING
 
 @cython.final
+@cython.freelist(64)
 cdef class Stream:
     cdef public int state
     cdef public long long skip, partial_at, partial_frame, partial_ack, sequence, length
@@ -26,6 +27,7 @@ cdef class HttpFramer(Framer):
     cdef public bint answered, suspect
     cdef public long long expecting, server_at, server_frame, dropped
 
+    cdef int start(self, ExchangeRows rows, int connection, int protocol, Heads heads) except -1
     @cython.locals(stream=Stream, pos=Py_ssize_t, end=Py_ssize_t, missing="long long", state=int, step="long long")
     cpdef int feed(self, bint from_client, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t length,
                    long long at, long long frame, long long sequence, long long acknowledgment) except -1
@@ -80,6 +82,9 @@ cdef class HttpFramer(Framer):
     cpdef bint open_request(self) except -1
     @cython.locals(x=Exchange)
     cpdef int finish(self) except -1
+
+@cython.locals(framer=HttpFramer)
+cpdef HttpFramer new_framer(ExchangeRows rows, int connection, int protocol, Heads heads)
 
 @cython.locals(at=Py_ssize_t, found=Py_ssize_t)
 cdef Py_ssize_t head_end(bytes data, Py_ssize_t start, Py_ssize_t end) except -2

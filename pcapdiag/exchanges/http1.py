@@ -32,7 +32,7 @@ from __future__ import annotations
 from pcapdiag.exchanges.framer import Framer
 from pcapdiag.exchanges.head import REQUEST_WORDS, Head, parse_head, starts_request, starts_response
 from pcapdiag.exchanges.heads import Heads
-from pcapdiag.exchanges.rows import Exchange, ExchangeRows
+from pcapdiag.exchanges.rows import Exchange, ExchangeRows, new_exchange
 
 # Sequence numbers are 32 bits.  Typed constants: with such a literal Cython would compute in Python's integers.
 _M = 0xFFFFFFFF
@@ -102,6 +102,13 @@ class Stream:
         self.unsolicited = False  # the message in progress is a response that nobody asked for
 
 
+def new_framer(rows: ExchangeRows, connection: int, protocol: int, heads: Heads) -> HttpFramer:
+    """``HttpFramer(...)``: compiled, a call of the class is a slow way through tuples."""
+    framer = HttpFramer.__new__(HttpFramer)
+    framer.start(rows, connection, protocol, heads)
+    return framer
+
+
 class HttpFramer(Framer):
     """Frame the HTTP/1 exchanges of one connection.
 
@@ -109,6 +116,9 @@ class HttpFramer(Framer):
     """
 
     def __init__(self, rows: ExchangeRows, connection: int, protocol: int, heads: Heads) -> None:
+        self.start(rows, connection, protocol, heads)
+
+    def start(self, rows: ExchangeRows, connection: int, protocol: int, heads: Heads) -> int:
         self.begin(rows, connection, protocol, 0)
         self.heads = heads
         self.client = Stream()
@@ -121,6 +131,7 @@ class HttpFramer(Framer):
         self.expecting = 0  # when a request asked for a 100 Continue, 0 when none waits for one
         self.suspect = False  # the first answer was 400 Bad Request: its text may say that TLS was expected
         self.dropped = 0  # requests beyond what may wait; their responses find nothing to answer
+        return 0
 
     def feed(
         self,
@@ -330,7 +341,7 @@ class HttpFramer(Framer):
                 server.state = _LOST  # the gap was no part of a body, then: it may have held responses
         if self.server_at == 0:
             self.settle(stream.partial_ack)
-        x = Exchange(self.requests)
+        x = new_exchange(self.requests)
         x.request_first_at = stream.partial_at
         x.request_first_frame = stream.partial_frame
         x.request_last_at = at
@@ -445,7 +456,7 @@ class HttpFramer(Framer):
                 if head.close or head.status == 408:
                     self.say_goodbye(_SERVER, stream.sequence + stream.length)
                 return self.response_body(stream, head, None, at, frame)
-            x = Exchange(self.requests + len(self.late))
+            x = new_exchange(self.requests + len(self.late))
             x.request_first_at = stream.partial_at
             x.request_last_at = stream.partial_at
             x.acknowledged = stream.sequence

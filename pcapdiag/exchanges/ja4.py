@@ -8,8 +8,6 @@ out everywhere.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 _VERSIONS = {0x0304: b"13", 0x0303: b"12", 0x0302: b"11", 0x0301: b"10", 0x0300: b"s3"}
 _NOTHING = b"000000000000"
 _SERVER_NAME = 0
@@ -113,4 +111,6 @@ def ends(name: bytes) -> bytes:
 
 def digest(text: bytes) -> bytes:
     """12 hexadecimal digits of SHA-256; zeros for nothing."""
+    from hashlib import sha256  # loads OpenSSL: few captures have a ClientHello, and few different ones
+
     return sha256(text).hexdigest()[:12].encode() if text else _NOTHING

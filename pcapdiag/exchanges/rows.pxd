@@ -3,12 +3,17 @@ cimport cython
 cdef Py_ssize_t _STEP
 
 @cython.final
+@cython.freelist(64)
 cdef class Exchange:
     cdef public long long request_first_at, request_last_at, response_first_at, response_last_at
     cdef public long long request_bytes, response_bytes
     cdef public int index, method, status, flags, interim, keepalive_timeout, keepalive_max
     cdef public int request_first_frame, request_last_frame, response_first_frame, response_last_frame
     cdef public long long acknowledged
+    cdef int begin(self, int index) except -1
+
+@cython.locals(x=Exchange)
+cpdef Exchange new_exchange(int index)
 
 @cython.final
 cdef class ExchangeRows:
@@ -16,5 +21,5 @@ cdef class ExchangeRows:
     cdef public object wide_buffer, narrow_buffer
     cdef long long[::1] wide
     cdef int[::1] narrow
-    @cython.locals(at=Py_ssize_t, wide="long long[::1]", narrow="int[::1]")
+    @cython.locals(at=Py_ssize_t)
     cdef int add(self, int connection, Exchange x) except -1

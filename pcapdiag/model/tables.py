@@ -29,9 +29,7 @@ class Taken(MutableMapping[str, Column]):
 
     def __getitem__(self, name: str) -> Column:
         if name not in self.known:
-            column = self.source[name]
-            blank = column.strides == (0,)
-            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column.take(self.rows)
+            self.known[name] = rows_of(self.source[name], self.rows)
         return self.known[name]
 
     def __setitem__(self, name: str, column: Column) -> None:
@@ -50,20 +48,33 @@ class Taken(MutableMapping[str, Column]):
 class Grouped:
     """Columns of a table put in order by groups of rows, each when it is first asked for; the old ones are let go of.
 
-    So a table is there once, in one order or the other, and not twice.
+    So a table is there once, in one order or the other, and not twice.  Of rows that were taken from another table, the
+    columns that nobody has asked for yet are taken from there at once.
     """
 
     def __init__(self, columns: Mapping[str, Column], groups: Sequence[NDArray[np.intp]]) -> None:
-        self.source = dict(columns)
         self.rows = np.concatenate(groups) if groups else np.zeros(0, dtype=np.intp)
-        self.known: dict[str, Column] = {}
         self.names = tuple(columns)
+        self.known: dict[str, Column] = {}
+        self.source: dict[str, Column] = {}
+        self.beneath: dict[str, Column] = {}
+        self.rows_beneath = self.rows
+        if isinstance(columns, Taken):
+            self.source.update(columns.known)
+            self.beneath.update(columns.source)
+            self.rows_beneath = columns.rows.take(self.rows)
+        else:
+            self.source.update(columns)
 
     def column(self, name: str) -> Column:
         if name not in self.known:
-            column = self.source.pop(name)
-            blank = column.strides == (0,)
-            self.known[name] = np.broadcast_to(column[:1], len(self.rows)) if blank else column.take(self.rows)
+            beneath = self.beneath.pop(name, None)
+            own = self.source.pop(name, None)
+            if own is not None:
+                self.known[name] = rows_of(own, self.rows)
+            else:
+                assert beneath is not None  # else there is no such column, or it is known
+                self.known[name] = rows_of(beneath, self.rows_beneath)
         return self.known[name]
 
 
@@ -155,28 +166,27 @@ class ExchangeTable(Table):
         return [ExchangeTable(Group(whole, end - len(rows), end)) for rows, end in zip(groups, ends, strict=True)]
 
 
-def from_matrix(
-    buffer: object, names: Sequence[str], count: int, order: NDArray[np.intp] | None = None
-) -> dict[str, Column]:
-    """Columns from a row-major integer buffer of the packet path (64 or 32 bits), rows put in ``order``.
+def rows_of(column: Column, rows: NDArray[np.intp]) -> Column:
+    """A copy of chosen rows; of a column of zeros that takes no room, another one."""
+    return np.broadcast_to(column[:1], len(rows)) if column.strides == (0,) else column.take(rows)
+
+
+def from_matrix(buffer: object, names: Sequence[str], count: int) -> dict[str, Column]:
+    """Columns from a row-major integer buffer of the packet path (64 or 32 bits).
 
     A column of zeros takes no room: of most symptoms a capture shows none.
     """
     width = len(names)
     matrix = np.asarray(buffer)[: count * width].reshape(count, width)
+    blank: Column = np.broadcast_to(matrix.dtype.type(0), count)
+    columns = dict.fromkeys(names, blank if count else np.zeros(0, dtype=matrix.dtype))
     # Some rows at a time, which stay in the cache while they are turned: column by column all would be read as often.
     step = max(1, TILE // width)
-    starts = range(0, count, step)
-    bits = np.zeros(width, dtype=matrix.dtype)
-    for at in starts:
-        bits |= np.bitwise_or.reduce(matrix[at : at + step], axis=0)
-    kept = np.flatnonzero(bits).tolist() if count else list(range(width))
-    blank = np.broadcast_to(matrix.dtype.type(0), count)
-    columns = dict.fromkeys(names, blank)
-    turned = [np.empty(count, dtype=matrix.dtype) for _ in kept]
-    for at in starts:
-        rows = matrix[at : at + step] if order is None else matrix.take(order[at : at + step], axis=0)
-        for index, column in zip(kept, turned, strict=True):
-            column[at : at + step] = rows[:, index]
-    columns.update((names[index], column) for index, column in zip(kept, turned, strict=True))
+    for at in range(0, count, step):
+        rows = matrix[at : at + step]
+        for index in np.flatnonzero(np.bitwise_or.reduce(rows, axis=0)).tolist():
+            name = names[index]
+            if columns[name] is blank:
+                columns[name] = np.zeros(count, dtype=matrix.dtype)  # pages that are never written to take no room
+            columns[name][at : at + step] = rows[:, index]
     return columns

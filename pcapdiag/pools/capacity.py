@@ -136,8 +136,10 @@ def evicting_capacity(pool: Pool) -> Capacity | None:
       does not count, since a program's end closes everything.
     """
     level = resting_level(pool)
+    if level is None or not level.value or replaced_by_age(pool):
+        return None
     rested = _open_at_rests(pool)
-    if level is None or not level.value or len(rested) < AGREE or replaced_by_age(pool):
+    if len(rested) < AGREE:
         return None
     c = pool.connections
     at, heights, overflowed = rested.T
@@ -186,14 +188,12 @@ def resting_level(pool: Pool) -> Capacity | None:
     closes = np.sort(pool.connections.close_at[pool.closed & (pool.close_class == CloseClass.SILENT)])
     rested: dict[int, int] = {}
     edges = np.sort(np.concatenate([start, end]))
-    for at in quiet.tolist():
-        begin = int(busy_at[at]) + settle
-        stop = int(busy_at[at + 1]) if at + 1 < len(busy_at) else pool.end
-        later = int(np.searchsorted(closes, begin))
-        if later < len(closes):
-            stop = min(stop, int(closes[later]))
-        if stop <= begin:
-            continue
+    begins = busy_at[quiet] + settle
+    stops = np.append(busy_at[1:], pool.end)[quiet]
+    closing = np.searchsorted(closes, begins) < len(closes)
+    stops[closing] = np.minimum(stops[closing], closes[np.searchsorted(closes, begins[closing])])
+    at_rest = stops > begins
+    for begin, stop in zip(begins[at_rest].tolist(), stops[at_rest].tolist(), strict=True):
         inside = edges[np.searchsorted(edges, begin, side="right") : np.searchsorted(edges, stop)]
         cuts = np.concatenate([[begin], inside, [stop]])
         levels = timeline.level_sorted(cuts[:-1], start, end)

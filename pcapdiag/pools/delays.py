@@ -68,12 +68,14 @@ def polling(pool: Pool, rows: Column, slow: Mask) -> Mask:
     """Connections of which every exchange is slow and every request follows the answer ahead of it at once."""
     x = pool.exchanges
     owner = x.connection
+    quick = np.zeros(pool.size, dtype=bool)
+    quick[owner[rows[~slow]]] = True
+    if quick[owner[rows[slow]]].all():
+        return np.zeros(pool.size, dtype=bool)
     follows = np.flatnonzero((owner[1:] == owner[:-1]) & (x.response_last_at[:-1] > 0)) + 1
     pause = x.request_first_at[follows] - x.response_last_at[follows - 1]
     late = np.zeros(pool.size, dtype=bool)
     late[owner[follows[pause > AT_ONCE + 2 * pool.rtt]]] = True
-    quick = np.zeros(pool.size, dtype=bool)
-    quick[owner[rows[~slow]]] = True
     asked = np.zeros(pool.size, dtype=bool)
     asked[owner[follows]] = True
     return np.asarray(asked & ~late & ~quick)

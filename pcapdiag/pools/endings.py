@@ -71,15 +71,14 @@ def endings(pool: Pool, side: Side) -> tuple[Ending, ...]:
     out = []
     at = 0
     while at < len(mine):
-        after = int(np.searchsorted(times, times[at] + EPISODE, side="right"))
+        first = int(times[at])
+        after = int(times.searchsorted(first + EPISODE, side="right"))
         group = mine[at:after]
-        first, last = int(times[at]), int(times[after - 1])
-        here = int(timeline.level_sorted(np.array([first - 1]), begins, ends)[0])
+        last = int(times[after - 1])
         at = after
-        old = group[c.first_at[group] < first]
-        if last - first > END_WIDTH + END_WIDTH_EACH * len(group):
+        if last - first > END_WIDTH + END_WIDTH_EACH * len(group) or (c.first_at[group] >= first).any():
             continue
-        if len(old) == here and len(old) == len(group):
+        if int(timeline.level_sorted(np.array([first - 1]), begins, ends)[0]) == len(group):
             refused, resumed = dials_after(pool, first)
             lost = group[lost_mask[group]]
             out.append(Ending(first, last, group, lost, group[~lost_mask[group]], refused, resumed))

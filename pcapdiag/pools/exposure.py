@@ -22,12 +22,14 @@ def first_byte(pool: Pool) -> FirstByte | None:
     rows = waits(pool).rows if pool.requests else ()  # of a scan's thousands most carried nothing
     if not len(rows):
         return None
-    owner = x.connection[rows]
-    wait = x.response_first_at[rows] - x.request_last_at[rows]
+    dialled = np.flatnonzero(pool.dialled & (pool.last_exchange >= 0))
+    first = pool.first_exchange[dialled]
     # Dialled ahead of need, a connection waits for its first request; that silence is nobody's wait.
-    after = x.request_first_at[rows] - pool.ready_at[owner]
-    dialled = pool.dialled[owner] & (rows == pool.first_exchange[owner]) & (after <= pool.immediate_limit)
-    wait = wait + np.where(dialled, x.request_first_at[rows] - c.first_at[owner], 0)
+    at_once = x.request_first_at[first] - pool.ready_at[dialled] <= pool.immediate_limit
+    dialled, first = dialled[at_once], first[at_once]
+    wait = x.response_first_at - x.request_last_at
+    wait[first] += x.request_first_at[first] - c.first_at[dialled]
+    wait = wait[rows]
     wait.sort()  # the nearest rank: np.percentile takes as long as all the rest
     count = len(wait)
     return FirstByte(count, int(wait[(count - 1) // 2]), int(wait[(95 * count - 1) // 100]))

@@ -173,7 +173,8 @@ def idle_drop(pool: Pool) -> IdleDrop | None:
     """
     c, x = pool.connections, pool.exchanges
     owner = x.connection
-    if not len(owner):
+    ends = pool.last_exchange[pool.last_exchange >= 0]
+    if int((x.response_first_at[ends] <= 0).sum()) < 2:
         return None
     first = np.ones(len(owner), dtype=bool)
     first[1:] = owner[1:] != owner[:-1]

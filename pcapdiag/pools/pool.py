@@ -309,43 +309,42 @@ class Pool:
     def idle(self) -> Idle:
         """Every interval in which a connection was there and carried nothing."""
         x = self.exchanges
-        count = len(x)
         connection = x.connection
         until = self.busy_until
-        following = np.full(count, -1, dtype=np.int64)
-        if count > 1:
-            same = connection[1:] == connection[:-1]
-            following[:-1][same] = x.request_first_at[1:][same]
-        gone = self.gone_at[connection]
+        ending = np.where(self.closed, Fate.CLOSED, Fate.CAPTURE_END)
+        following = np.full(len(x), -1, dtype=np.int64)
+        following[:-1] = np.where(connection[1:] == connection[:-1], x.request_first_at[1:], -1)
+        gone = self.gone_at.take(connection)
         # What is sent after the close does not use the connection, and no silence was survived.
         reused = (following >= 0) & (following <= gone)
-        end = np.where(reused, following, gone)
-        fate = np.where(reused, Fate.REUSED, np.where(self.closed[connection], Fate.CLOSED, Fate.CAPTURE_END)).astype(
-            np.int64
-        )
         # Ahead of the first request.
         rows = np.flatnonzero(self.usable)
         has = self.last_exchange[rows] >= 0
         first_request = np.full(len(rows), -1, dtype=np.int64)
         first_request[has] = x.request_first_at[self.first_exchange[rows[has]]]
-        fresh_end = np.where(has, first_request, self.gone_at[rows])
-        fresh_fate = np.where(has, Fate.REUSED, np.where(self.closed[rows], Fate.CLOSED, Fate.CAPTURE_END)).astype(
-            np.int64
-        )
-        start = np.concatenate([self.usable_from[rows], until])
-        stop = np.concatenate([fresh_end, end])
-        owner = np.concatenate([rows, connection]).astype(np.int64)
-        fates = np.concatenate([fresh_fate, fate])
-        fresh = np.arange(len(start)) < len(rows)
-        keep = stop > start
-        start, stop, owner, fates, fresh = start[keep], stop[keep], owner[keep], fates[keep], fresh[keep]
-        # Two runs in order of their connections, and all but always of their times: a merge is enough.
-        order = np.argsort(owner, kind="stable")
-        sorted_owner = owner[order]
-        same = sorted_owner[1:] == sorted_owner[:-1]
-        if (np.diff(start[order])[same] <= 0).any():
+        # Each stands in front of its connection's exchanges, which are in order of their connections.
+        fresh = np.zeros(len(rows) + len(x), dtype=bool)
+        fresh[self.first_exchange[rows] + np.arange(len(rows))] = True
+        places, others = np.flatnonzero(fresh), np.flatnonzero(~fresh)
+
+        def merged(ahead: Column, behind: Column) -> Column:
+            values = np.empty(len(fresh), dtype=np.int64)
+            values[places] = ahead
+            values[others] = behind
+            return values
+
+        start = merged(self.usable_from[rows], until)
+        stop = merged(np.where(has, first_request, self.gone_at[rows]), np.where(reused, following, gone))
+        owner = merged(rows, connection)
+        fates = merged(np.where(has, Fate.REUSED, ending[rows]), np.where(reused, Fate.REUSED, ending.take(connection)))
+        keep = np.flatnonzero(stop > start)
+        start, stop, owner, fates = (values.take(keep) for values in (start, stop, owner, fates))
+        fresh = fresh.take(keep)
+        # All but always they are in order of their times, too.
+        if ((owner[1:] == owner[:-1]) & (start[1:] <= start[:-1])).any():
             order = np.lexsort((fresh, start, owner))
-        return Idle(start[order], stop[order], owner[order], fates[order], fresh[order])
+            return Idle(start[order], stop[order], owner[order], fates[order], fresh[order])
+        return Idle(start, stop, owner, fates, fresh)
 
     # -- concurrency
 
@@ -356,7 +355,7 @@ class Pool:
 
     @cached_property
     def peak_busy(self) -> int:
-        return timeline.peak(self.busy_from, self.busy_until)
+        return int(self.busy_steps[1].max(initial=0))
 
     @cached_property
     def busy_steps(self) -> tuple[Column, Column]:

@@ -15,6 +15,7 @@ from pcapdiag.model.words import CloseClass, Count, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import SECOND, Fate, Mask, Pool, once_per_pool
+from pcapdiag.pools.ranks import quantile
 from pcapdiag.pools.timers import (
     BY_CHANCE,
     LAZY_BEFORE,
@@ -94,7 +95,7 @@ def replacement(pool: Pool, owner: Side) -> Replacement | None:
         return None
     idle = pool.idle
     survived = (idle.end - idle.start)[(idle.fate == Fate.REUSED) & ~idle.fresh]
-    pause = int(np.quantile(survived, 0.95)) if len(survived) else 0
+    pause = int(quantile(survived, 0.95)) if len(survived) else 0
     in_use = own & (c.requests > 1) & (pool.linger <= max(pool.immediate_limit, int(USUAL * pause)))
     rows = np.flatnonzero(in_use)
     if len(rows) < max(MIN_AGED, AGREE * int(own.sum())) or moments(c.close_at[rows]) < MIN_AGED:

@@ -86,7 +86,7 @@ class Stays:
 
     def by_state(self) -> Iterator[tuple[TcpState, Stays]]:
         """The stays in each state that occurs, in the order of the states."""
-        for state in np.unique(self.states).tolist():
+        for state in np.flatnonzero(np.bincount(self.states)).tolist():
             yield TcpState(state), self.of(self.states == state)
 
     def count(self, moments: Column) -> Column:

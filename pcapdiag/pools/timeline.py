@@ -24,19 +24,13 @@ def steps(start: Column, end: Column) -> tuple[Column, Column]:
 
     Where intervals end and begin at the same moment, ends count first.
     """
-    start, end = np.sort(start), np.sort(end)
-    # Two sorts of bare numbers and a merge: an argsort of all moments takes longer.
-    count = np.arange(max(len(start), len(end)))
-    over = np.searchsorted(end, start, side="right")
-    begun = np.searchsorted(start, end, side="left")
-    begins, ends = count[: len(start)], count[: len(end)]
-    at = np.empty(len(start) + len(end), dtype=np.int64)
-    levels = np.empty(len(at), dtype=np.int64)
-    at[begins + over] = start
-    levels[begins + over] = begins + 1 - over
-    at[ends + begun] = end
-    levels[ends + begun] = begun - ends - 1
-    return at, levels
+    # Two sorts of bare numbers, then a stable sort that has but to merge two runs: an argsort of all takes three times as
+    # long, and so do two searches.
+    moments = np.concatenate([np.sort(end), np.sort(start)])
+    order = np.argsort(moments, kind="stable")
+    changes = np.ones(len(moments), dtype=np.int64)
+    changes[: len(end)] = -1
+    return moments.take(order), changes.take(order).cumsum()
 
 
 def peak(start: Column, end: Column) -> int:

@@ -10,6 +10,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import CloseClass, Side
 from pcapdiag.pools import timeline
 from pcapdiag.pools.pool import MILLISECOND, Fate, Pool, once_per_pool
+from pcapdiag.pools.ranks import quantile
 
 # Three closes are the fewest of which one can be an accident and the rest still agree.
 MIN_CLOSES = 3
@@ -173,8 +174,8 @@ def client_leg(pool: Pool) -> tuple[int, int]:
     follows = (x.connection[1:] == x.connection[:-1]) & (x.response_last_at[:-1] > 0)
     pauses = (x.request_first_at[1:] - x.response_last_at[:-1])[follows]
     pauses = pauses[pauses >= 0]
-    far = min(pool.rtt, int(np.quantile(pauses, 0.1))) if len(pauses) else pool.rtt
-    near = max(0, pool.rtt - int(np.quantile(thinking, 0.1))) if len(thinking) else 0
+    far = min(pool.rtt, int(quantile(pauses, 0.1))) if len(pauses) else pool.rtt
+    near = max(0, pool.rtt - int(quantile(thinking, 0.1))) if len(thinking) else 0
     return min(near, far), far
 
 

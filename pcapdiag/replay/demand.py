@@ -24,6 +24,7 @@ from pcapdiag.pools.capacity import overflow_rows
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import client_round_trip
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool
+from pcapdiag.pools.ranks import quantile
 
 # A program reads a response that has arrived and puts its connection back within a fraction of a millisecond (Go 0.1 to
 # 0.6, Python 0.3 to 1.2 on an idle machine): for clients that never show it.
@@ -126,7 +127,7 @@ def _put_back(pool: Pool, order: Column) -> Column:
     else:
         pauses = pause[~last]
         leg = client_round_trip(pool)
-        short = min(int(np.quantile(pauses, 0.1)) if len(pauses) else PUT_BACK, PUT_BACK) + leg
+        short = min(int(quantile(pauses, 0.1)) if len(pauses) else PUT_BACK, PUT_BACK) + leg
         usual = np.full(len(order), short, dtype=np.int64)
     return np.where(shown, linger, np.where(last, usual, np.minimum(pause, usual)))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pcapdiag._version import __version__
 from pcapdiag.errors import UsageError
 from pcapdiag.model.report import Finding, Measure
-from pcapdiag.model.whatif import PoolWhatIf, WhatIf
 from pcapdiag.model.words import Cause, Knob
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.replay.changing import changed
@@ -15,9 +15,11 @@ from pcapdiag.replay.engine import Outcome, replay
 from pcapdiag.replay.present import Present, bound, present, refusal
 from pcapdiag.replay.spelling import Parties, setting_of
 from pcapdiag.replay.trials import now, told
-from pcapdiag.replay.whatif import pool_whatif
 from pcapdiag.rules.rule import Desk
-from pcapdiag.settings.naming import Assignment, Named
+
+if TYPE_CHECKING:
+    from pcapdiag.model.whatif import PoolWhatIf, WhatIf
+    from pcapdiag.settings.naming import Assignment, Named
 
 # Requests of a pool that are replayed for a finding: three replays of so many take some 40 ms.
 MOST = 5_000
@@ -95,6 +97,9 @@ def whatif_of(pools: Sequence[Pool], asked: Sequence[Assignment], desk: Desk, fi
     Raises:
         UsageError: a setting fits no pool.
     """
+    from pcapdiag.model.whatif import WhatIf
+    from pcapdiag.replay.whatif import pool_whatif  # a diagnosis does without
+
     rows: list[PoolWhatIf] = []
     left_out = 0
     unused = set(range(len(asked)))

@@ -53,9 +53,7 @@ def test_a_cause_without_a_known_setting_says_where_to_look() -> None:
     bare = tuple(dataclasses.replace(claim, settings=()) for claim in finding.causes)
     both = dataclasses.replace(report, findings=(dataclasses.replace(finding, causes=(finding.causes[0], bare[1])),))
     page = " ".join(text.diagnosis(both).split())
-    assert (
-        "If b) body-not-closed (low confidence): No setting is known that changes this. Read each response to its end" in page
-    )
+    assert "(low confidence): No setting is known that changes this. Read each response to its end" in page
     one = dataclasses.replace(report, findings=(dataclasses.replace(finding, causes=bare[:1], action=""),))
     page = " ".join(text.diagnosis(one).split())
     assert "No setting is known that changes this. Let one client make all the calls" in page

@@ -117,7 +117,10 @@ class Page:
             self._fields([" ".join(head) for head in heads], shown, indent)
             return
         right = [
-            all(not isinstance(row[column], str) or _numeric(texts[column]) for row, texts in zip(rows, shown, strict=True))
+            all(
+                not isinstance(row[column], str) or _numeric(texts[column])
+                for row, texts in zip(rows, shown, strict=True)
+            )
             for column in range(len(heads))
         ]
         if wrap:

@@ -16,7 +16,7 @@ from pcapdiag.packets.source import Progress
 from pcapdiag.pipeline import Options, Paths, capture_info, named, read_tables, select
 from pcapdiag.pools.partition import partition
 from pcapdiag.pools.pool import Pool
-from pcapdiag.pools.state_timeline import LINUX, Kernel
+from pcapdiag.pools.state_timeline import LINUX, Kernel, arrived
 from pcapdiag.reports.units import duration_ns, rfc3339
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
@@ -67,9 +67,9 @@ def states(
     anytime = replace(options, since=None, until=None, since_relative=None, until_relative=None)
     selection = select(names, tables, anytime)
     start, end, keep = selection.start, selection.end, selection.keep
-    moments, step = state_moments(options, sampling, start, end)
     rows = np.flatnonzero(keep)
     connections = tables.connections.take(rows)
+    moments, step = state_moments(options, sampling, start, max(end, arrived(connections)))
     window = (int(moments[0]), int(moments[-1]))
     sides = [Side[name.upper()] for name in sampling.ends]
     counting = state_rows.Counting(connections, start, sides, window, sampling.kernel)
@@ -96,9 +96,7 @@ def states(
         waits_over_at=over if over > window[1] else None,
         time_wait_ns=sampling.kernel.time_wait,
         fin_timeout_ns=sampling.kernel.fin_timeout,
-        found=state_rows.found(pools, judge(pools, all_rules(), desk).findings)
-        if sampling.with_findings
-        else (),
+        found=state_rows.found(pools, judge(pools, all_rules(), desk).findings) if sampling.with_findings else (),
         version=__version__,
     )
 

@@ -28,7 +28,7 @@ from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
-from pcapdiag.rules.rule import Desk
+from pcapdiag.rules.rule import Desk, many
 from pcapdiag.segments.decoder import LINKTYPE_NAMES, REASONS, Decoder
 from pcapdiag.settings import catalog
 
@@ -176,11 +176,11 @@ def nothing_to_analyse(paths: Sequence[str], tables: Tables) -> CaptureError:
         return CaptureError(
             name, f"no packets in it{damage}", expected="TCP packets", try_this="capture while there is traffic"
         )
-    why = ", ".join(f"{count:,} {reason}" for reason, count in tables.undecoded.items())
+    why = ", ".join(f"{reason}: {count:,}" for reason, count in tables.undecoded.items())
     linktypes = ", ".join(LINKTYPE_NAMES.get(kind, f"linktype {kind}") for kind in tables.counters.linktypes)
     return CaptureError(
         name,
-        f"no TCP in its {packets:,} packets ({why})",
+        f"no TCP in its {many(packets, 'packet')} ({why})",
         expected="TCP over IPv4 or IPv6 on Ethernet, Linux SLL, NULL/LOOP, raw IP, PPP, Cisco HDLC or 802.11 "
         f"(this is {linktypes})",
         try_this="check the capture filter: tcpdump -i any -w FILE tcp",

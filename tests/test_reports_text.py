@@ -47,6 +47,18 @@ def test_two_causes_that_look_alike_are_both_said_with_the_way_to_tell() -> None
     assert "If b) body-not-closed (low confidence):" in screen
 
 
+def test_a_cause_without_a_known_setting_says_where_to_look() -> None:
+    report = mock.new_transport_or_body()
+    finding = report.findings[0]
+    bare = tuple(dataclasses.replace(claim, settings=()) for claim in finding.causes)
+    both = dataclasses.replace(report, findings=(dataclasses.replace(finding, causes=(finding.causes[0], bare[1])),))
+    page = " ".join(text.diagnosis(both).split())
+    assert "(low confidence): No setting is known that changes this. Read each response to its end" in page
+    one = dataclasses.replace(report, findings=(dataclasses.replace(finding, causes=bare[:1], action=""),))
+    page = " ".join(text.diagnosis(one).split())
+    assert "No setting is known that changes this. Let one client make all the calls" in page
+
+
 def test_health_is_said_plainly_and_nothing_is_to_change() -> None:
     page = text.diagnosis(mock.healthy())
     assert page.startswith("HEALTHY: Requests share connections")

@@ -93,6 +93,7 @@ def test_long_polling_is_no_slow_server() -> None:
     assert finding is not None
     assert finding.severity is Severity.INFO
     assert "long polling" in finding.claim
+    assert finding.title.endswith("as in long polling")
 
 
 def test_more_workers_in_a_loop_than_a_browser_has_connections_are_no_pollers() -> None:

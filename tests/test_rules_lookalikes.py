@@ -609,3 +609,32 @@ def test_pools_of_one_pattern_are_one_finding_that_names_them_all() -> None:
     (finding,) = [one for one in result.findings if one.name == "never-reuse-keepalive-disabled"]
     assert len(finding.pools) == 2
     assert finding.measured["connections_in_all_pools"] == 40
+
+
+@pytest.mark.parametrize(
+    ("protocol", "products"),
+    [
+        (Protocol.OPAQUE, set()),
+        (
+            Protocol.HTTP2,
+            {"gRPC for Go", "gRPC for Java", "gRPC for Python", "Go net/http", "Java java.net.http.HttpClient", "libcurl"},
+        ),
+        (Protocol.REDIS, {"Python redis-py", "Node.js ioredis"}),
+    ],
+)
+def test_settings_are_those_of_products_that_speak_the_protocol(protocol: Protocol, products: set[str]) -> None:
+    lives = one_each(silence=0.001)
+    for one in lives:
+        one.columns |= {"basis": int(Count.TURNS)}
+    finding = found("never-reuse-keepalive-disabled", of(lives, protocol=protocol))
+    assert finding is not None
+    assert {advice.product for claim in finding.causes for advice in claim.settings} == products
+
+
+def test_bytes_that_a_short_snaplen_cut_off_may_be_http() -> None:
+    lives = one_each(silence=0.001)
+    for one in lives:
+        one.columns |= {"basis": int(Count.TURNS), "client_bytes": 100, "server_bytes": 300, "truncated_bytes": 396}
+    finding = found("never-reuse-keepalive-disabled", of(lives, protocol=Protocol.OPAQUE))
+    assert finding is not None
+    assert "Go net/http" in {advice.product for claim in finding.causes for advice in claim.settings}

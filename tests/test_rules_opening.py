@@ -11,7 +11,7 @@ from tables import Life, Use, ns, pool, pools
 
 from pcapdiag.model import flags
 from pcapdiag.model.report import Finding
-from pcapdiag.model.words import Confidence, Mismatch, Opening, Protocol, Severity, Side
+from pcapdiag.model.words import Confidence, Knob, Mismatch, Opening, Protocol, Severity, Side
 from pcapdiag.pools.openings import by_chance, data_loss, dials_given_up, openings, syn_loss, unheard
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.ports import ports, visible_range
@@ -831,7 +831,7 @@ def test_a_server_that_closes_first_keeps_the_time_wait() -> None:
         (100, None, ""),
         (150, Severity.INFO, "never run out"),
         (460, Severity.INFO, "never run out"),
-        (480, Severity.LOW, "run out after 58"),
+        (480, Severity.LOW, "run out after about 59 s"),
     ],
 )
 def test_the_forecast_for_linux(rate: int, level: Severity | None, says: str) -> None:
@@ -841,6 +841,17 @@ def test_the_forecast_for_linux(rate: int, level: Severity | None, says: str) ->
     finding = found("port-exhaustion", of(lives))
     assert (None if finding is None else finding.severity) == level
     assert finding is None or says in finding.claim
+
+
+def test_a_client_whose_connections_carry_several_requests_is_not_told_to_share_one() -> None:
+    lives = ported(narrow(60, every=0.1))
+    one_each = expected("port-exhaustion", of(lives))
+    for one in lives:
+        one.uses = [Use(one.opened + 0.002 * n, one.opened + 0.002 * n + 0.001) for n in range(1, 4)]
+        one.closed = one.opened + 0.01
+    several = expected("port-exhaustion", of(lives))
+    assert {advice.knob for advice in one_each.causes[0].settings} > {advice.knob for advice in several.causes[0].settings}
+    assert Knob.INSTANCE_PER_REQUEST not in {advice.knob for advice in several.causes[0].settings}
 
 
 def test_a_range_shows_itself_by_wrapping_or_by_a_second_search() -> None:

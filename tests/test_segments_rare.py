@@ -71,6 +71,8 @@ def test_damage_in_a_rare_link_layer_is_counted(linktype: int, tmp_path: Path) -
     frames = [frame[:cut] for frame in wrapped(linktype) for cut in range(0, len(frame), 7)]
     with pytest.raises(CaptureError, match="no TCP in its"):
         analyze([capture(linktype, [frame[:9] for frame in frames], tmp_path / "cut.pcap")])
+    with pytest.raises(CaptureError, match=r"no TCP in its 1 packet \([a-zA-Z ]+: 1\);"):
+        analyze([capture(linktype, [frames[0][:9]], tmp_path / "one.pcap")])
     analyze([capture(linktype, frames, tmp_path / "damaged.pcap")])
 
 

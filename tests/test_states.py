@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from analyses import NAMES, path_of, truth_of
@@ -349,6 +351,35 @@ def test_parts_add_up_to_the_whole(name: str) -> None:
             for state, counts in end.counts.items():
                 shares = [group.ends[index].counts.get(state, (0,) * len(counts)) for group in parts.groups]
                 assert [sum(column) for column in zip(*shares, strict=True)] == list(counts), (by, end.end, state)
+
+
+def ends_there(path: str) -> None:
+    """The last moment of the counts and the diagnosis' table say the same of each end."""
+    report = pipeline.analyze([path])
+    for end in counting.states([path]).total.ends:
+        last = {state: counts[-1] for state, counts in end.counts.items() if counts[-1]}
+        table: dict[str, int] = {}
+        for pool in report.pools:
+            for state, count in (pool.client_states if end.end == "client" else pool.server_states).items():
+                if count and state not in ("UNKNOWN", "CLOSED"):
+                    table[state] = table.get(state, 0) + count
+        assert last == table, end.end
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_moment_is_the_end_of_the_diagnosis(name: str) -> None:
+    ends_there(str(path_of(name)))
+
+
+@pytest.mark.parametrize("packets", [7, 40, 111, 200, 333, 500])
+def test_the_last_packets_have_arrived_at_the_last_moment(packets: int, tmp_path: Path) -> None:
+    whole = path_of("go-disable-keepalives-hot-10ms-rtt").read_bytes()
+    end = 24
+    for _ in range(packets):
+        end += 16 + int.from_bytes(whole[end + 8 : end + 12], "little")
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(whole[:end])
+    ends_there(str(cut))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -177,6 +177,12 @@ def way_to(c: ConnectionTable, side: Side) -> Column:
     return np.asarray(np.where(known, beyond if side is Side.SERVER else c.rtt_ns - beyond, 0) // 2)
 
 
+def arrived(c: ConnectionTable) -> int:
+    """When the last packet of all had reached its end, at the latest."""
+    way = np.maximum(way_to(c, Side.CLIENT), way_to(c, Side.SERVER))
+    return int((c.last_at + way).max(initial=0))
+
+
 def opening_of(c: ConnectionTable, side: Side, start: int, way: Column, used: Mask) -> tuple[Column, Column, Column]:
     """When an end's first state began, which it was, and when the end became ESTABLISHED (FOREVER: it did not).
 

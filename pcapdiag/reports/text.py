@@ -19,7 +19,7 @@ from pcapdiag.model.report import (
     SettingAdvice,
 )
 from pcapdiag.model.words import Cause, Confidence, Knob, Severity
-from pcapdiag.reports import text_connections, text_tables, text_whatif
+from pcapdiag.reports import text_connections, text_tables, text_whatif, without_setting
 from pcapdiag.reports.layout import Page
 from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
 
@@ -189,9 +189,12 @@ def _change(
         if len(causes) > 1:
             page.blank()
             page.para(f"If {_letter(place)}) {claim.cause} ({claim.confidence} confidence):", indent=indent)
-        seen = _settings(page, claim, indent, told, at, programs, verbose) or seen
-    if not seen:
-        page.para(f"No setting is known that changes this. {finding.title}", indent=indent)
+        found = _settings(page, claim, indent, told, at, programs, verbose)
+        if not found and (len(causes) > 1 or not seen):
+            page.para(f"{without_setting.NONE_KNOWN} {without_setting.way(claim.cause)}".rstrip(), indent=indent)
+        seen = found or seen
+    if not seen and not causes:
+        page.para(without_setting.NONE_KNOWN, indent=indent)
     if finding.confidence is not Confidence.HIGH and len(causes) == 1:
         page.para(f"The confidence is {finding.confidence}: read the proof first.", indent=indent)
     expected = text_whatif.predicted(finding.predicted)

@@ -134,8 +134,9 @@ def predicted(measures: Mapping[str, Measure]) -> str:
     """A finding's prediction in a sentence or two; "" where there is none."""
     why = measures.get("no_prediction")
     if why is not None:
-        least = plural(_count(measures, "connections_at_least"), "connection")
-        return f"no number, since {why}. At least {least}: so many requests ran at once."
+        least = _count(measures, "connections_at_least")
+        bound = f" At least {least:,} connections: so many requests ran at once." if least > 1 else ""
+        return f"no number, since {why}.{bound}"
     if "connections" not in measures:
         return ""
     replayed, whole = _count(measures, "replayed_requests"), _count(measures, "requests")

@@ -110,7 +110,7 @@ class ClientAbort(Rule):
                     cause,
                     Confidence.HIGH if len(worst.lost) >= SEVERAL else Confidence.MEDIUM,
                     "",
-                    desk.advice(pool, Knob.DRAIN, cause) + desk.advice(pool, Knob.CLOSE_MODE, cause),
+                    desk.advice(pool, Knob.DRAIN, cause) or desk.advice(pool, Knob.CLOSE_MODE, cause),
                 )
             ],
             evidence=[

@@ -40,7 +40,7 @@ from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.openings import fallback, openings
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds, share
+from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds, share, spoken
 from pcapdiag.settings import catalog
 
 # One or two refused dials are a restart's blink that a retry covers.
@@ -226,5 +226,7 @@ def common_advice(
     own = tuple(one for one in desk.advice(pool, knob, cause, role=role, inferred=inferred) if one.snippet)
     if own:
         return own
-    found = catalog.advice(knob, None, inferred=inferred, recommended=None, values={}, cause=cause, role=role)
+    found = catalog.advice(
+        knob, None, inferred=inferred, recommended=None, values={}, cause=cause, role=role, protocol=spoken(pool)
+    )
     return tuple(replace(one, role=role, recognised=False) for one in found)

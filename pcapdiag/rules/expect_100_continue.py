@@ -35,7 +35,6 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Protocol, Severity
 from pcapdiag.pools.delays import expected
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.rules.nagle_delayed_ack import spelled
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds
 
 MIN_WAITS = 3
@@ -85,7 +84,7 @@ class Expect100Continue(Rule):
                     Cause.EXPECT_100_CONTINUE,
                     Confidence.HIGH,
                     "",
-                    spelled(desk, pool, Knob.EXPECT_CONTINUE, Cause.EXPECT_100_CONTINUE, role="client")
+                    desk.advice(pool, Knob.EXPECT_CONTINUE, Cause.EXPECT_100_CONTINUE, role="client")
                     + desk.advice(pool, Knob.EXPECT_CONTINUE, Cause.EXPECT_100_CONTINUE, role="server"),
                 )
             ],

@@ -136,7 +136,7 @@ class IdlePoolTooSmall(Rule):
             Knob.IDLE_POOL_LIMIT,
             cause,
             inferred=shown,
-            recommended=f"{roomy} or more",
+            recommended=f"{roomy} or more" + (", as many as were open at once" if roomy > peak else ""),
             values={"value": str(roomy), "peak": str(peak)},
         )
         linger = int(np.median(pool.linger[rows[c.requests[rows] > 0]])) if (c.requests[rows] > 0).any() else 0

@@ -30,12 +30,11 @@ References
 
 from __future__ import annotations
 
-from pcapdiag.model.report import CauseClaim, Finding, SettingAdvice
+from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.delays import stalls
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many, seconds, share
-from pcapdiag.settings import catalog
 
 MIN_STALLS = 3
 # A fifth of the messages: fewer are an odd moment of a sender that mostly does right.
@@ -98,8 +97,7 @@ class NagleDelayedAck(Rule):
                     Cause.NAGLE_DELAYED_ACK,
                     Confidence.HIGH if seen.count >= 4 * ENOUGH else Confidence.MEDIUM,
                     "",
-                    spelled(
-                        desk,
+                    desk.advice(
                         pool,
                         Knob.NAGLE,
                         Cause.NAGLE_DELAYED_ACK,
@@ -122,20 +120,3 @@ class NagleDelayedAck(Rule):
             would_refute=f"TCP_NODELAY on the {name}'s sockets (ss -ti, strace), or segments that leave ahead of the ACK.",
             not_the_fix=desk.not_the_fix(pool, Cause.NAGLE_DELAYED_ACK),
         )
-
-
-def spelled(
-    desk: Desk,
-    pool: Pool,
-    knob: Knob,
-    cause: Cause,
-    *,
-    role: str,
-    recommended: str | None = None,
-) -> tuple[SettingAdvice, ...]:
-    """How the pool's program spells a knob; where it is unknown, how the common products do."""
-    found = desk.advice(pool, knob, cause, role=role, recommended=recommended)
-    who = desk.client_of(pool) if role == "client" else desk.server_of(pool)
-    if found or who.known:
-        return found
-    return tuple(catalog.advice(knob, None, inferred=None, recommended=recommended, values={}, cause=cause, role=role))

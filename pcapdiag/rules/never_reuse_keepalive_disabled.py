@@ -167,7 +167,7 @@ class NeverReuseKeepaliveDisabled(Rule):
         server_may = CauseClaim(
             Cause.SERVER_CONNECTION_CLOSE,
             Confidence.LOW,
-            "the response, not the request, says Connection: close",
+            "",  # the first cause's question tells the two apart
             desk.advice(pool, Knob.KEEPALIVE_SWITCH, Cause.SERVER_CONNECTION_CLOSE, role="server"),
         )
         hint = CauseClaim(

@@ -32,7 +32,6 @@ from pcapdiag.model.flags import PIPELINED
 from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.nagle_delayed_ack import spelled
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, by_count, finding, many
 
 MIN_PIPELINED = 3
@@ -99,7 +98,7 @@ class Pipelining(Rule):
                     Cause.PIPELINING,
                     Confidence.HIGH,
                     "",
-                    spelled(desk, pool, Knob.RETRY, Cause.PIPELINING, role="client") if len(lost) else (),
+                    desk.advice(pool, Knob.RETRY, Cause.PIPELINING, role="client") if len(lost) else (),
                 )
             ],
             evidence=shown,

@@ -36,7 +36,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.ports import LINUX_PORTS, TIME_WAIT, Ports, ports
 from pcapdiag.rules.connect_refused import sample
-from pcapdiag.rules.rule import HEAVY, Desk, Need, NotJudged, Rule, finding, many, seconds
+from pcapdiag.rules.rule import HEAVY, Desk, Need, NotJudged, Rule, finding, many
 
 # Of the ports in TIME_WAIT, this part of the range leaves less than a quarter of a minute's closes to spare.
 NEAR = 0.8
@@ -48,6 +48,9 @@ MOSTLY = 0.8
 FULL = 0.95
 # A rate is a forecast for a minute only when it lasted for a good part of one.
 LASTING = 10 * SECOND
+
+# Of the connections, this part with one request each: then the client may be a new one for each request.
+SINGLE = 0.5
 
 # Part of the range in TIME_WAIT from which on somebody who looks at netstat asks whether it will run out.
 WORTH_A_WORD = 0.05
@@ -118,7 +121,7 @@ class PortExhaustion(Rule):
             )
         elif not exhausted:
             claim += (
-                f"At this rate they run out after {seconds(left * SECOND)}. "
+                f"At this rate they run out after about {max(round(left), 1):,} s. "
                 if runs_out and left is not None
                 else f"At this rate they never run out: {steady:,.0f} are taken in the long run. "
             )
@@ -126,7 +129,9 @@ class PortExhaustion(Rule):
             "Connections that are reused leave no TIME_WAIT: this follows from what the rules on reuse say of the pool."
         )
         cause = Cause.PORT_EXHAUSTION
-        settings = desk.advice(pool, Knob.INSTANCE_PER_REQUEST, cause) + desk.advice(
+        # A client whose connections carry several requests is shared already: what ends them is another rule's to say.
+        settings = desk.advice(pool, Knob.INSTANCE_PER_REQUEST, cause) if pool.single >= SINGLE else ()
+        settings += desk.advice(
             pool, Knob.PORT_RANGE, cause, role="kernel", inferred=f"{size} ports" if seen.range is not None else None
         )
         rows = seen.waited if held_up else seen.reused if recycled or hurried else seen.waits

@@ -95,8 +95,9 @@ class Desk:
         return self.told(pool, self.server_product, "server") or server_at(pool)
 
     def told(self, pool: Pool, product: str | None, role: str) -> catalog.Recognised | None:
-        """The program that the user named, where it speaks what the pool speaks."""
-        if product is None or not catalog.product(product).speaks(spoken(pool)):
+        """The program that the user named, where it speaks what the pool speaks, or may."""
+        words = ("http",) if pool.protocol in (Protocol.HTTP2, Protocol.OPAQUE) else ()
+        if product is None or not any(catalog.product(product).speaks(word) for word in (spoken(pool), *words)):
             return None
         return said(product, role)
 
@@ -198,8 +199,14 @@ class Desk:
 
 
 def spoken(pool: Pool) -> str:
-    """The protocol of the products that settings are looked up for: what the pool speaks where it is a database's."""
-    return pool.protocol.word if pool.protocol in (Protocol.REDIS, Protocol.POSTGRES, Protocol.MYSQL) else "http"
+    """The protocol of the products that settings are looked up for.
+
+    HTTP where it may be that (encrypted, or its bytes not seen); bytes that are none of the protocols known here are
+    "opaque", which no product speaks.
+    """
+    hidden = pool.protocol is Protocol.OPAQUE and bool(pool.heads_hidden.any())
+    http = hidden or pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.UNKNOWN)
+    return "http" if http else pool.protocol.word
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

@@ -94,6 +94,8 @@ class SlowServer(Rule):
             severity = Severity.MEDIUM
         apart = set_apart(pool, seen.rows[slow], seen.rows[~slow & ~seen.resent])
         title = f"The server takes {seconds(typical)} to begin {share(count, whole)} responses"
+        if on_purpose:
+            title += ", as in long polling"
         claim = (
             f"{share(count, whole).capitalize()} requests waited for a second or more for the first byte of the "
             f"response, {seconds(typical)} in the median and {seconds(int(waited.max()))} at most"

@@ -33,7 +33,6 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.delays import shut
 from pcapdiag.pools.pool import SECOND, Pool
-from pcapdiag.rules.nagle_delayed_ack import spelled
 from pcapdiag.rules.rule import Desk, NotJudged, Rule, finding, life_frames, many, seconds
 
 # Below a tenth of the transfer the reader is not what the sender waits for; above half it is all that counts.
@@ -99,8 +98,7 @@ class ZeroWindow(Rule):
                     Cause.ZERO_WINDOW,
                     Confidence.HIGH,
                     "",
-                    spelled(
-                        desk,
+                    desk.advice(
                         pool,
                         Knob.BODY_CONSUMPTION if seen.reader == Side.CLIENT else Knob.RECEIVE_BUFFER,
                         Cause.ZERO_WINDOW,

@@ -217,7 +217,7 @@ def advice(
         return [
             _filled(entry, setting, inferred, recommended, values, cause)
             for entry, setting in _first_settings(knob, role, protocol)
-            if entry.common and setting.snippet
+            if (entry.common or protocol == "http2") and setting.snippet  # few speak it without TLS: all are named
         ]
     entry = product(product_id)
     found: list[SettingAdvice] = []

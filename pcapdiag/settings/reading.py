@@ -64,7 +64,7 @@ from pcapdiag.settings.entries import Absence, Advice, Change, Fact, Product, Se
 
 DATA = Path(__file__).with_name("data")
 
-PROTOCOLS = ("http", "redis", "postgres", "mysql")
+PROTOCOLS = ("http", "http2", "redis", "postgres", "mysql")  # http2: without TLS
 ROLES = ("client", "server", "kernel", "middlebox")
 UNITS = ("s", "ms", "min", "connections", "requests", "switch", "rule", "duration")
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
+from tabulate import tabulate
+
 from pcapdiag.model.report import FrameRef
 from pcapdiag.reports.escape import code, visible
 from pcapdiag.reports.units import number, plural
@@ -116,26 +118,27 @@ class Page:
         if others + min(widths[-1], room) > self.width:
             self._fields([" ".join(head) for head in heads], shown, indent)
             return
-        right = [
-            all(
-                not isinstance(row[column], str) or _numeric(texts[column])
-                for row, texts in zip(rows, shown, strict=True)
-            )
-            for column in range(len(heads))
-        ]
         if wrap:
             shown = [[*row[:-1], "\n".join(textwrap.wrap(row[-1], room)) or "-"] for row in shown]
             widths[-1] = min(widths[-1], room)
-        top = [[""] * (height - len(head)) + head for head in heads]
-        set_as = [str.rjust if side else str.ljust for side in right]
-        lines = [
-            *([head[line] for head in top] for line in range(height)),
-            ["-" * width for width in widths],
-            *(line for row in shown for line in (_lines(row) if wrap else (row,))),
+        right = [
+            all(not isinstance(row[column], str) or _numeric(_cell(row[column])) for row in rows)
+            for column in range(len(heads))
         ]
-        for at, line in enumerate(lines):
-            cells = "  ".join(put(text, width) for put, text, width in zip(set_as, line, widths, strict=True))
-            self._put(" " * indent + cells, "dim" if at <= height else "")
+        top = [[""] * (height - len(head)) + head for head in heads]
+        # The header is given as rows: tabulate would pad each header by two columns.
+        table = tabulate(
+            [
+                *([head[line] for head in top] for line in range(height)),
+                ["-" * width for width in widths],
+                *shown,
+            ],
+            tablefmt="plain",
+            disable_numparse=True,
+            colalign=["right" if side else "left" for side in right],
+        )
+        for at, line in enumerate(table.split("\n")):
+            self._put(" " * indent + line, "dim" if at <= height else "")
 
     def _fields(self, names: Sequence[str], rows: Sequence[Sequence[str]], indent: int) -> None:
         """Rows too wide for a table, of cells that are already visible text."""
@@ -209,12 +212,6 @@ def _cell(cell: Cell) -> str:
     if cell is None:
         return "-"
     return visible(cell) if isinstance(cell, str) else number(cell)
-
-
-def _lines(row: Sequence[str]) -> list[list[str]]:
-    """A row whose last cell has several lines, as so many rows."""
-    first, *more = row[-1].split("\n")
-    return [[*row[:-1], first], *([""] * (len(row) - 1) + [line] for line in more)]
 
 
 def _numeric(text: str) -> bool:

@@ -412,7 +412,7 @@ def test_no_advice_has_an_unfilled_placeholder_or_an_empty_why() -> None:
 
 
 def test_an_unknown_product_is_a_usage_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"no product 'ngnix'.*nginx"):
+    with pytest.raises(UsageError, match=r"no product 'ngnix'.*did you mean nginx"):
         catalog.product("ngnix")
 
 

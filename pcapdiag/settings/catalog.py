@@ -95,11 +95,15 @@ def product(product_id: str) -> Product:
     """The product of that id.
 
     Raises:
-        UsageError: there is none; the message lists what there is.
+        UsageError: there is none; the message names those that are written alike.
     """
     if product_id not in _texts():
-        known = ", ".join(_texts())
-        raise UsageError(f"no product {product_id!r} in the settings catalogue; known: {known}")
+        from difflib import get_close_matches  # for this message alone
+
+        alike = [known for known in _texts() if product_id and product_id.lower() in known]
+        alike += [known for known in get_close_matches(product_id.lower(), _texts()) if known not in alike]
+        hint = f"; did you mean {' or '.join(alike[:3])}?" if alike else ""
+        raise UsageError(f"no product {product_id!r} in the settings catalogue{hint}; pcapdiag settings lists them")
     return _entry(product_id)
 
 

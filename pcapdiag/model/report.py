@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
+
+if TYPE_CHECKING:
+    from pcapdiag.model.figures import Figures
 
 Measure: TypeAlias = "str | int | float | bool | list[int] | list[float] | list[str] | Mapping[str, Measure] | None"
 
@@ -296,3 +299,4 @@ class Report:
     connection_count: int
     not_evaluated: tuple[NotEvaluated, ...]
     version: str
+    figures: Figures | None = None  # only made when asked for

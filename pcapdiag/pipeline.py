@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -110,14 +110,21 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
     return judged(names, read_tables(names, progress), options)
 
 
-def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
-    """The Report on tables that were read from these paths."""
+def judged(
+    paths: Sequence[str],
+    tables: Tables,
+    options: Options,
+    look: Callable[[Sequence[Pool], ConnectionTable], None] | None = None,
+) -> Report:
+    """The Report on tables that were read from these paths; ``look`` sees the pools before they are let go of."""
     selection = select(paths, tables, options)
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
     desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
     pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
     del tables  # the exchanges are the pools' now
+    if look is not None:
+        look(pools, connections)
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()

@@ -246,7 +246,7 @@ def test_frames_of_several_files_name_theirs() -> None:
     text = "0 client 1"
     connections, _ = tables(lives(text))
     made = figures(pools(lives(text), end=1), connections, [], Desk([(0, "a"), (1, "b")]), EPOCH, ns(1))
-    assert (made.bars[0].first_frame, made.bars[0].last_frame) == (FrameRef(1, "a"), FrameRef(1, "b"))
+    assert (made.bars[0].first_frame, made.bars[0].last_frame) == (FrameRef(1, "a"), FrameRef(3, "b"))
 
 
 def test_figures_are_made_only_when_asked_for() -> None:

@@ -32,6 +32,8 @@ from pcapdiag.pools.state_timeline import NO_SOCKET, steps_of
 POOLS = 100  # that are looked at: a scan makes thousands
 SOCKETS = 8  # of a pool and an end, whose owner is asked for
 PIECE = 1 << 20
+# The terminal's signals are the original's: it ends the capture, or draws.
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 SECOND = 1_000_000_000
 
 Socket = tuple[str, int]
@@ -70,8 +72,8 @@ class Look:
         self._pid = os.fork()
         if self._pid == 0:
             try:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)  # the original ends the capture; this is over soon anyway
+                for number in IGNORED:
+                    signal.signal(number, signal.SIG_IGN)
                 os.close(self._fd)
                 gc.disable()
                 with open(write, "wb") as pipe:

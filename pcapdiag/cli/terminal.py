@@ -6,6 +6,7 @@ for the time that Ctrl-Z puts the program to sleep.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -209,17 +210,13 @@ class Terminal:
         if not self._shown:
             return
         self._shown = False
-        try:
+        with contextlib.suppress(OSError):  # the terminal is gone
             self._write(END + LEAVE)
-        except OSError:
-            pass  # the terminal is gone
         if self._modes is not None:
             import termios
 
-            try:
+            with contextlib.suppress(OSError, termios.error, ValueError):
                 termios.tcsetattr(self._keyboard, termios.TCSAFLUSH, self._modes)
-            except (OSError, termios.error, ValueError):
-                pass
 
     # -- signals
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from pcapdiag.model.live import LiveView
 from pcapdiag.model.report import CauseClaim, Finding, Report, SettingAdvice
 from pcapdiag.model.words import Confidence, Severity
 from pcapdiag.reports import without_setting
-from pcapdiag.reports.live_lines import Line, cut, ranked, words, wrapped
+from pcapdiag.reports.live_lines import Line, paragraph, words
 from pcapdiag.reports.still_missing import missing, not_asked
 from pcapdiag.reports.text import CAUSES
 from pcapdiag.reports.units import plural
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-TITLE_LINES = 3
+SURELY = 3  # findings whose titles are on any screen
+VALUE = 24  # characters of a default that is a value
 CAUSES_SHOWN = 2
 WAITS_SHOWN = 3
 
@@ -37,13 +37,13 @@ def findings(view: LiveView, console: Console, width: int) -> Iterator[Line]:
         return
     found = formed(report)
     if found:
-        sure = sum(finding.confidence is Confidence.HIGH for finding in found)
+        forming = sum(finding.confidence is not Confidence.HIGH for finding in found)
         yield Line(
-            3,
+            6,
             words(
-                (f"{plural(len(found), 'FINDING').upper()}", "bad"),
-                (f"  {sure} sure, {len(found) - sure} forming" if sure < len(found) else "", ""),
-                ("  severity/confidence, pool: what is wrong, what to set", "dim"),
+                (plural(len(found), "FINDING").upper(), "bad"),
+                "" if not forming else ", still forming" if forming == len(found) else f", {forming} still forming",
+                ("  (severity/confidence pool)", "dim"),
             ),
         )
         for at, finding in enumerate(found):
@@ -53,23 +53,20 @@ def findings(view: LiveView, console: Console, width: int) -> Iterator[Line]:
     yield from _on_the_way(report, console, width)
 
 
-def _nothing_yet(view: LiveView, console: Console, width: int) -> Iterator[Line]:
+def _nothing_yet(view: LiveView, console: Console, width: int) -> list[Line]:
     said = (
         "Packets arrive, none of them TCP so far."
         if view.packets
         else f"No packet on {view.interface} matches the filter yet: is there traffic, and does it pass this interface?"
     )
-    first = words(("WAITING  ", "unsure"))
-    yield from ranked(wrapped(console, first, words(said), width, 3), 1, 2)
+    return paragraph(console, words(("WAITING  ", "unsure")), words(said), width, (1, 2, 2))
 
 
 def _verdict(report: Report, console: Console, width: int) -> Iterator[Line]:
-    healthy = report.verdict.healthy
-    label, style = ("HEALTHY SO FAR  ", "good") if healthy else ("NO FINDING YET  ", "unsure")
-    yield from ranked(wrapped(console, words((label, style)), words(report.verdict.summary), width, 4), 1, 2, 5)
-    seen = [finding for finding in report.findings if finding.severity is Severity.INFO]
-    for finding in seen[:2]:
-        yield from ranked(wrapped(console, words(("  also seen  ", "dim")), words(finding.title), width, 2), 12)
+    label, style = ("HEALTHY SO FAR  ", "good") if report.verdict.healthy else ("NO FINDING YET  ", "unsure")
+    yield from paragraph(console, words((label, style)), words(report.verdict.summary), width, (1, 2, 5, 5))
+    for finding in [finding for finding in report.findings if finding.severity is Severity.INFO][:2]:
+        yield from paragraph(console, words(("also seen  ", "dim")), words(finding.title), width, (12, 13))
 
 
 def _one(finding: Finding, at: int, count: int, console: Console, width: int) -> Iterator[Line]:
@@ -80,18 +77,18 @@ def _one(finding: Finding, at: int, count: int, console: Console, width: int) ->
         f"/{finding.confidence} ",
         (f"{_pools(finding)}  ", "dim"),
     )
-    title = words((finding.title, "strong" if at < 3 else ""))
     later = 4 * min(at, 3)
-    yield from ranked(wrapped(console, first, title, width, TITLE_LINES), 1 if at < 3 else 8 + at, 4 + later)
+    title = words((finding.title, "strong"))
+    yield from paragraph(console, first, title, width, (1 if at < SURELY else 8 + at, 4 + later, 6 + later))
     indent = "  " if count > 1 else ""
     for place, claim in enumerate(finding.causes[:CAUSES_SHOWN]):
         several = len(finding.causes) > 1
-        label = f"{indent}{'ab'[place]}) " if several else f"{indent}set  "
-        lines = wrapped(console, words((label, "strong")), _change(finding, claim, several), width, 3)
-        yield from ranked(lines, 2 + later if at else 1, 5 + later)
-    for text in missing(finding):
-        lines = wrapped(console, words((f"{indent}wait ", "unsure")), words(text), width, 3)
-        yield from ranked(lines, 5 + later, 7 + later)
+        label = words((f"{indent}{'ab'[place]}) " if several else f"{indent}set  ", "strong"))
+        ranks = (2 + later if at or place else 1, 5 + later, 6 + later)
+        yield from paragraph(console, label, _change(finding, claim, several), width, ranks)
+    for name, text in missing(finding):
+        label = words((f"{indent}{name}: ", "unsure"))
+        yield from paragraph(console, label, words(text), width, (5 + later, 7 + later, 7 + later))
 
 
 def _change(finding: Finding, claim: CauseClaim, several: bool) -> Text:
@@ -99,17 +96,18 @@ def _change(finding: Finding, claim: CauseClaim, several: bool) -> Text:
     cause = f"{CAUSES.get(claim.cause, str(claim.cause))}: " if several else ""
     advice = next((one for one in claim.settings if one.recognised), claim.settings[0] if claim.settings else None)
     if advice is None:
-        way = without_setting.way(claim.cause) or finding.action or without_setting.NONE_KNOWN
-        return words(cause, claim.no_setting[0].why if claim.no_setting and not way else way)
+        way = without_setting.way(claim.cause) or finding.action
+        none = claim.no_setting[0].why if claim.no_setting else without_setting.NONE_KNOWN
+        return words(cause, way or none)
     others = len({one.product for one in claim.settings} - {advice.product})
     guessed = f", or its like in {plural(others, 'other product')}" if others and not advice.recognised else ""
-    product = f" ({advice.product}{guessed})"
-    return words(cause, (advice.name, "strong"), product, "  ", (_step(advice), "good"))
+    return words(cause, (advice.name, "strong"), f" ({advice.product}{guessed})  ", (_step(advice), "good"))
 
 
 def _step(advice: SettingAdvice) -> str:
-    now = advice.inferred or (f"{advice.default} (default)" if advice.default else "")
-    return f"{now} -> {advice.recommended}".lstrip()
+    """``2 -> 21 or more``; a default is said where it is a value and no explanation."""
+    default = f"{advice.default} (default)" if 0 < len(advice.default) <= VALUE and advice.recognised else ""
+    return f"{advice.inferred or default} -> {advice.recommended}".lstrip()
 
 
 def _pools(finding: Finding) -> str:
@@ -119,12 +117,9 @@ def _pools(finding: Finding) -> str:
 
 
 def _on_the_way(report: Report, console: Console, width: int) -> Iterator[Line]:
-    """What rules wait for that could not be asked yet."""
-    waiting = list(not_asked(report.not_evaluated))
-    damage = report.capture.quality.damage
-    lines = chain(
-        (wrapped(console, words(("damaged  ", "unsure")), words(text), width, 2) for text in damage[:1]),
-        (wrapped(console, words(("waiting  ", "dim")), words(text), width, 2) for text in waiting[:WAITS_SHOWN]),
-    )
-    for at, texts in enumerate(lines):
-        yield from ranked((cut(text, width) for text in islice(texts, 2)), 7 + at, 9 + at)
+    """What is wrong with the capture, and which rules could not be asked yet, for want of what."""
+    damage = [("damaged: ", text) for text in report.capture.quality.damage[:1]]
+    waiting = [("not evaluated: ", text) for text in list(not_asked(report.not_evaluated))[:WAITS_SHOWN]]
+    for at, (name, said) in enumerate(damage + waiting):
+        label = words((name, "unsure" if name == "damaged: " else "dim"))
+        yield from paragraph(console, label, words(said), width, (7 + 2 * at, 10 + 2 * at))

@@ -36,7 +36,9 @@ def header(view: LiveView, *, paused: bool) -> Iterator[Line]:
     if view.saving is not None and view.saving.failed:
         yield Line(ALWAYS, words(("NOTHING MORE IS SAVED: ", "loud"), (view.saving.failed, "bad")))
     if view.dropped:
-        yield Line(3, words(("Lost packets look like loss on the path: findings are worth less. Narrow the filter.", "bad")))
+        yield Line(
+            3, words(("Lost packets look like loss on the path: findings are worth less. Narrow the filter.", "bad"))
+        )
     if view.history_from is not None:
         told = f"{plural(view.forgotten, 'connection')} that ended before {clock(view.history_from)[11:19]} UTC"
         yield Line(4, words((f"All below is of what came later: {told} are forgotten (--history).", "dim")))

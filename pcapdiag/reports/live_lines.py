@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Line:
 
     rank: int
     text: Text
+    whole: Text | None = None  # with what the next lines say; shown, cut, where there is no room for them
 
 
 def words(*pieces: tuple[str, str] | str) -> Text:
@@ -65,25 +66,24 @@ def cell(content: str, width: int, style: str = "", *, right: bool = False) -> T
     return words(room) + text if right else text + words(room)
 
 
-def wrapped(console: Console, first: Text, text: Text, width: int, most: int) -> list[Text]:
-    """``text`` behind ``first``, on at most so many lines, which hang below where it began."""
-    room = max(width - first.cell_len, 8)
-    lines = list(text.wrap(console, room))
-    if len(lines) > most:
-        rest = words(" ").join(lines[most - 1 :])
-        lines = [*lines[: most - 1], cut(rest, room)]
+def paragraph(console: Console, first: Text, text: Text, width: int, ranks: Sequence[int]) -> list[Line]:
+    """``text`` behind ``first``, wrapped; further lines hang below where it began.
+
+    A rank for each line that there may be.
+    """
+    lines = list(text.wrap(console, max(width - first.cell_len, 8))) or [text]
     for line in lines:
         line.rstrip()
-    hang = words(" " * first.cell_len)
-    return [cut((hang if at else first) + line, width) for at, line in enumerate(lines)]
+    out = []
+    for at in range(min(len(lines), len(ranks))):
+        begin = words(" " * first.cell_len) if at else first
+        last = at + 1 == len(lines)
+        whole = cut(begin + words(" ").join(lines[at:]), width)
+        out.append(Line(ranks[at], whole if at + 1 == len(ranks) else begin + lines[at], None if last else whole))
+    return out
 
 
 def fitting(lines: Sequence[Line], height: int) -> list[int]:
     """The places of the lines that a screen has room for, in their order; of one rank the upper ones stay."""
     kept = sorted(range(len(lines)), key=lambda at: (lines[at].rank, at))[: max(height, 0)]
     return sorted(kept)
-
-
-def ranked(texts: Iterable[Text], *ranks: int) -> list[Line]:
-    """Lines of these ranks; the last rank is that of all further ones."""
-    return [Line(ranks[min(at, len(ranks) - 1)], text) for at, text in enumerate(texts)]

@@ -16,7 +16,7 @@ from pcapdiag.reports.text_tables import NETSTAT
 if TYPE_CHECKING:
     from rich.text import Text
 
-WHO = 30  # cells that the two ends of a pool need before a column of less weight may be shown
+WHO = 28  # cells that the two ends of a pool need before a column of less weight may be shown
 OWNER_WIDTH = 22
 ALWAYS_SHOWN = ("ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT")
 # States in which sockets pile up when something is wrong, from how many on that is worth a color.
@@ -59,12 +59,12 @@ def closes_first(row: PoolRow) -> str:
 
 COLUMNS = (
     _Column(0, "req/conn", 8, _of_row(_reuse)),
-    _Column(2, "open", 6, _of_live(lambda live: f"{live.open:,}")),
-    _Column(3, "busy", 5, _of_live(lambda live: f"{live.busy:,}")),
-    _Column(7, "idle", 5, _of_live(lambda live: f"{live.idle:,}")),
+    _Column(2, "open", 5, _of_live(lambda live: f"{live.open:,}")),
+    _Column(3, "busy", 4, _of_live(lambda live: f"{live.busy:,}")),
+    _Column(7, "idle", 4, _of_live(lambda live: f"{live.idle:,}")),
     _Column(1, "open/s", 6, _of_live(lambda live: rate(live.opens_per_second))),
     _Column(6, "close/s", 7, _of_live(lambda live: rate(live.closes_per_second))),
-    _Column(4, "req/s", 6, _of_live(lambda live: rate(live.requests_per_second))),
+    _Column(4, "req/s", 5, _of_live(lambda live: rate(live.requests_per_second))),
     _Column(5, "closes first", 12, _of_row(closes_first)),
 )
 
@@ -114,7 +114,7 @@ class PoolTable:
         if self.owners:
             line += words("  ") + cell("processes", self.owners)
         for column in self.columns:
-            line += words("  ") + cell(column.heading, column.width, right=True)
+            line += words(" ") + cell(column.heading, column.width, right=True)
         line.stylize("dim")
         return line
 
@@ -126,12 +126,12 @@ class PoolTable:
         if self.owners:
             line += words("  ") + cell(_owners(live), self.owners, "dim")
         for column in self.columns:
-            line += words("  ") + cell(column.show(row, live), column.width, right=True)
+            line += words(" ") + cell(column.show(row, live), column.width, right=True)
         return line
 
 
 def _used(columns: Sequence[_Column]) -> int:
-    return sum(column.width + 2 for column in columns)
+    return sum(column.width + 1 for column in columns)
 
 
 def _who(both: Both, *, named: bool) -> str:

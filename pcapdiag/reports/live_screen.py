@@ -14,7 +14,7 @@ from pcapdiag.model.live import LiveView
 from pcapdiag.reports import live_findings, live_pools, text
 from pcapdiag.reports.layout import MAX_WIDTH
 from pcapdiag.reports.live_header import header
-from pcapdiag.reports.live_lines import ALWAYS, Line, cut, fitting, words
+from pcapdiag.reports.live_lines import Line, cut, fitting, words
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -34,7 +34,7 @@ HELP = (
     ("", ""),
     ("pool", "all connections from one client host to one service"),
     ("severity/confidence", "what it costs if true / how well these packets support it"),
-    ("wait", "evidence that is still missing, and how to get it"),
+    ("to be sure", "evidence that is still missing, and how to get it"),
     ("req/conn", "requests per connection since the start: 1.0 is no reuse"),
     ("closes first", "who sent the first FIN or RST, of all closed connections"),
     ("sockets", "states implied by the packets, as ss would list them at each end"),
@@ -106,7 +106,6 @@ def limit(view: LiveView, width: int, height: int, look: Look) -> int:
 def _lines(view: LiveView, look: Look, console: Console, width: int, height: int) -> tuple[list[Text], int]:
     """Exactly ``height`` lines, and how far the page can be scrolled."""
     top = list(header(view, paused=look.paused))
-    keys = Line(ALWAYS, _keys(view, look, width))
     if look.page == "overview":
         body, limit_ = _overview(view, look, console, width, height - len(top) - 1)
     else:
@@ -116,7 +115,11 @@ def _lines(view: LiveView, look: Look, console: Console, width: int, height: int
         at = min(look.scroll, limit_)
         body = [words(), *_head_and_rest(look.page, whole, at, room)]
     shown = [line.text for line in top] + body
-    shown = shown[: height - 1] + [words() for _ in range(height - 1 - len(shown))] + [keys.text]
+    shown = (
+        shown[: height - 1]
+        + [words() for _ in range(height - 1 - len(shown))]
+        + [_keys(view, look, width, scrolls=limit_ > 0)]
+    )
     return [cut(line, width) for line in shown[-height:]], limit_
 
 
@@ -134,14 +137,14 @@ def _overview(view: LiveView, look: Look, console: Console, width: int, height: 
     blank = Line(8, words())
     table_head = [Line(2, words()), Line(3, table.heading())] if pools else []
     rows = [Line(2 + at if at < POOLS_FIRST else 6 + at, words()) for at in range(len(pools))]
-    below = [Line(4, line) for line in sockets] if any(any(end.values()) for end in view.states.values()) else []
+    below = [Line(3, line) for line in sockets] if any(any(end.values()) for end in view.states.values()) else []
     lines = [blank, *above, blank, *table_head, *rows, blank, *below]
     kept = fitting(lines, height)
     begin = 2 + len(above) + len(table_head)
     room = sum(begin <= at < begin + len(rows) for at in kept)
     limit_ = len(pools) - room
     first = min(look.scroll, limit_)
-    marked = _marked(view)
+    marked, keeping = _marked(view), set(kept)
     out = []
     for at in kept:
         if pools and at == begin - len(table_head):
@@ -149,7 +152,8 @@ def _overview(view: LiveView, look: Look, console: Console, width: int, height: 
         elif begin <= at < begin + len(rows):
             out.append(table.row(pools[first + sum(begin <= other < at for other in kept)], marked))
         else:
-            out.append(lines[at].text)
+            line = lines[at]
+            out.append(line.text if line.whole is None or at + 1 in keeping else line.whole)
     spare = height - len(out)
     bottom = sum(1 for at in kept if at >= begin + len(rows) + 1)
     # The sockets stand on the ground, so that they do not move as findings form.
@@ -199,15 +203,18 @@ def _page(view: LiveView, look: Look, console: Console, width: int) -> Iterator[
             yield Text.from_ansi(line, end="")
 
 
-def _keys(view: LiveView, look: Look, width: int) -> Text:
+def _keys(view: LiveView, look: Look, width: int, *, scrolls: bool) -> Text:
     """The keys that mean something now."""
     found = 0 if view.report is None else len(live_findings.formed(view.report))
     pairs = [("q", "quit"), ("space", "go on" if look.paused else "pause")]
     if look.page == "overview":
         pairs += [("f", "finding in full")] if found else []
-        pairs += [("p", "all pools"), ("up/down", "scroll pools"), ("?", "help")]
+        pairs += [("p", "all pools")] if view.pools else []
+        pairs += [("up/down", "scroll")] if scrolls else []
+        pairs += [("?", "help")]
     else:
-        pairs += [("esc", "back"), ("up/down", "scroll")]
+        pairs += [("esc", "back")]
+        pairs += [("up/down", "scroll")] if scrolls else []
         pairs += [("left/right", "other finding")] if look.page == "finding" and found > 1 else []
         pairs += [("?", "help")] if look.page != "help" else []
     line = words()

@@ -53,33 +53,33 @@ DOUBTS = {
 }
 
 
-def missing(finding: Finding) -> Iterator[str]:
-    """What would make it surer, in the order of what to try; nothing where all is known."""
+def missing(finding: Finding) -> Iterator[tuple[str, str]]:
+    """What would make it surer, labelled, in the order of what to try; nothing where all is known."""
     if finding.confidence is not Confidence.HIGH:
         yield from _to_be_sure(finding)
     if len(finding.causes) > 1 and finding.causes[0].confidence is not Confidence.HIGH:
         for claim in finding.causes[:1]:
             if claim.tell_apart:
-                yield f"to tell a from b: {claim.tell_apart}"
+                yield "to tell", claim.tell_apart
 
 
-def _to_be_sure(finding: Finding) -> Iterator[str]:
+def _to_be_sure(finding: Finding) -> Iterator[tuple[str, str]]:
     said = False
     for doubt, help_ in DOUBTS.items():
         if doubt in finding.claim:
-            yield help_
+            yield "to be sure", help_
             said = True
     if finding.name in COUNTED:
         key, noun, enough = COUNTED[finding.name]
         count = finding.measured.get(key)
         if isinstance(count, int) and count < enough:
-            yield f"{enough} {noun} make it sure, {count} so far"
+            yield "to be sure", f"{enough} {noun} are enough, {count} so far"
             said = True
     if finding.name in WAITS:
-        yield WAITS[finding.name]
+        yield "to be sure", WAITS[finding.name]
         said = True
     if not said and len(finding.causes) < 2 and finding.would_refute:
-        yield f"what would refute it: {finding.would_refute}"
+        yield "refuted by", finding.would_refute
 
 
 def not_asked(skipped: tuple[NotEvaluated, ...]) -> Iterator[str]:

@@ -129,7 +129,7 @@ def in_lines(session: Session, shown: Shown, asked: list[str], ndjson: bool) -> 
     while True:
         view = watcher.step(until.left)
         if ndjson and view is not None:
-            lines = []
+            lines: list[str] = []
             if view.report is not None and view.report is not before:
                 lines += json_live.changes(before, view.report, view.now)
                 before = view.report

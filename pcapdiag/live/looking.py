@@ -76,11 +76,13 @@ class Look:
                     signal.signal(number, signal.SIG_IGN)
                 os.close(self._fd)
                 gc.disable()
+                found: Sight | BaseException
+                try:
+                    found = look(stream, files, dropped, now, window)
+                except Exception as error:
+                    found = RuntimeError(repr(error))
                 with open(write, "wb") as pipe:
-                    pickle.dump(look(stream, files, dropped, now, window), pipe, pickle.HIGHEST_PROTOCOL)
-            except BaseException as error:
-                with contextlib.suppress(BaseException), open(write, "wb") as pipe:
-                    pickle.dump(error, pipe)
+                    pickle.dump(found, pipe, pickle.HIGHEST_PROTOCOL)
             finally:
                 os._exit(0)  # nothing of the original's may be flushed or restored twice
         os.close(write)

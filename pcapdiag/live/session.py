@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from pcapdiag.live import opening, process
@@ -38,7 +38,7 @@ class Wanted:
     rotate_bytes: int | None = None
     rotate_ns: int | None = None
     keep_files: int | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     user: str | None = None
     with_ssh: bool = False
 

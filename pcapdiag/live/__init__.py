@@ -1,4 +1,4 @@
-"""Live captures: the process that captures, what is kept of it, and with whose rights each part runs.
+"""Capturing from an interface: the packets while they come, and what they look like so far.
 
-What came before this folder reads files and no clock; here are the edges: processes, sockets, clocks, privileges.
+Unlike what is below, this reads clocks and starts processes.  It knows nothing of command lines or terminals.
 """

@@ -57,7 +57,7 @@ def run(wanted: Wanted, shown: Shown) -> int:
         raise UsageError("--status-every goes with --format ndjson")
     with ExitStack() as stack:
         asked_to_end = stack.enter_context(ending())
-        session = begin(wanted)
+        session = begin(wanted, rehearsed)
         stack.callback(session.close)
         if format_ != "screen":
             for sentence in session.said:
@@ -67,6 +67,24 @@ def run(wanted: Wanted, shown: Shown) -> int:
         else:
             reason = in_lines(session, shown, asked_to_end, format_ == "ndjson")
         return finished(session, shown, format_, reason)
+
+
+def rehearsed(report: Report) -> None:
+    """All that is ever done with a report here."""
+    from rich.console import Console
+
+    from pcapdiag.model.live import LiveView
+    from pcapdiag.reports import json_live, text
+    from pcapdiag.reports.live_screen import PAGES, Look, screen
+
+    text.diagnosis(report)
+    view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
+    list(json_live.changes(None, report, 1))
+    json_live.status(view)
+    json_live.end(view, "")
+    for page in PAGES:
+        with (console := Console(width=80, height=24)).capture():
+            console.print(screen(view, look=Look(page)))
 
 
 @contextmanager

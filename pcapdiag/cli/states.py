@@ -21,6 +21,7 @@ from pcapdiag.cli.options import (
 )
 from pcapdiag.errors import UsageError
 
+
 @click.command(short_help="Connections in each TCP state over time.")
 @files
 @click.option("--at", metavar="TIME", callback=moment, help="One moment: 2026-11-20T13:28:30.5Z, or +3.5 (s).")

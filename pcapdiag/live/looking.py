@@ -32,6 +32,8 @@ from pcapdiag.pools.state_timeline import NO_SOCKET, steps_of
 POOLS = 100  # that are looked at: a scan makes thousands
 SOCKETS = 8  # of a pool and an end, whose owner is asked for
 PIECE = 1 << 20
+# The terminal's signals are the original's: it ends the capture, or draws.
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 SECOND = 1_000_000_000
 
 Socket = tuple[str, int]
@@ -70,15 +72,17 @@ class Look:
         self._pid = os.fork()
         if self._pid == 0:
             try:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)  # the original ends the capture; this is over soon anyway
+                for number in IGNORED:
+                    signal.signal(number, signal.SIG_IGN)
                 os.close(self._fd)
                 gc.disable()
+                found: Sight | BaseException
+                try:
+                    found = look(stream, files, dropped, now, window)
+                except Exception as error:
+                    found = RuntimeError(repr(error))
                 with open(write, "wb") as pipe:
-                    pickle.dump(look(stream, files, dropped, now, window), pipe, pickle.HIGHEST_PROTOCOL)
-            except BaseException as error:
-                with contextlib.suppress(BaseException), open(write, "wb") as pipe:
-                    pickle.dump(error, pipe)
+                    pickle.dump(found, pipe, pickle.HIGHEST_PROTOCOL)
             finally:
                 os._exit(0)  # nothing of the original's may be flushed or restored twice
         os.close(write)

@@ -70,6 +70,17 @@ def diagnosis(report: Report, *, width: int = 80, color: bool = False, verbose: 
     return page.text()
 
 
+def one_finding(report: Report, finding: Finding, *, width: int = 80, color: bool = False) -> str:
+    """One finding of the report as the whole report shows it: what to change, then the proof."""
+    page = Page(width, color=color)
+    pool = next((pool for pool in report.pools if pool.id in finding.pools), None)
+    programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
+    _change(page, finding, "", "  ", {}, 1, programs, verbose=False)
+    page.heading("The proof")
+    _proof(page, finding, None, verbose=False)
+    return page.text()
+
+
 def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
     healthy = report.verdict.healthy
     if healthy is None:

@@ -81,7 +81,9 @@ def states(
         grouping = state_rows.by_pool(connections, rows, pools)
     elif sampling.by != "total":
         grouping = state_rows.by_client(connections) if sampling.by == "client" else counting.services
-    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    desk = Desk(
+        tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
+    )
     over = counting.waits_over() if window[1] >= end else 0
     return StateReport(
         capture=capture_info(tables, selection.alias),

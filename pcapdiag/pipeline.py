@@ -121,7 +121,9 @@ def judged(
     selection = select(paths, tables, options)
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
-    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    desk = Desk(
+        tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
+    )
     pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
     del tables  # the exchanges are the pools' now
     if look is not None:
@@ -258,6 +260,7 @@ def capture_info(tables: Tables, alias: Column) -> CaptureInfo:
             undecoded=tables.undecoded,
             truncated_packets=counters.cut_packets,
             duplicate_packets=tables.duplicates,
+            dropped_packets=counters.dropped,
             gap_bytes=int(c.client_gap_bytes.sum() + c.server_gap_bytes.sum()),
             midstream_connections=int((c.opening == Opening.MIDSTREAM).sum()),
             one_sided_connections=int(one_sided.sum()),

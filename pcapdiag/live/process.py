@@ -23,7 +23,6 @@ from pcapdiag.errors import UsageError
 from pcapdiag.live import complaints
 
 PIPE = 1 << 20  # bytes; what the kernel lets anyone have, and a tenth of a second of a busy interface
-GATHER = 0.01  # s; tcpdump hands over packet by packet, and reading them one by one would cost more than the rest
 START = 10.0  # s; a process that has not begun by then will not
 ASK = 0.5  # s between two questions for counts
 PROGRAMS = ("tcpdump", "dumpcap", "scapy")
@@ -86,13 +85,6 @@ class CaptureProcess:
     def fileno(self) -> int:
         """Of its output, non-blocking."""
         return self._out
-
-    def wait(self, seconds: float) -> bool:
-        """Whether there is something to read within that time; then a moment more, so that it is worth reading."""
-        ready, _, _ = select.select([self._out], [], [], max(seconds, 0.0))
-        if ready:
-            time.sleep(min(GATHER, max(seconds, 0.0)))
-        return bool(ready)
 
     def read(self) -> bytes | None:
         """At most 1 MiB of the capture; None: nothing there now; b"": it has ended."""

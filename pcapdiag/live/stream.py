@@ -73,5 +73,7 @@ class Stream:
             self.reader.finish()
             counters.add(self.reader)
             counters.packets = self.packets
+        # Counted up to now by the process, and by the blocks of a pcapng as far as it was read: the same drops.
+        counters.dropped = max(counters.dropped, dropped or 0)
         self.tracker.finish()
         return self.history.told(tables_of(self.tracker, self.decoder, counters))

@@ -21,41 +21,11 @@ from pcapdiag.live import names, opening
 from pcapdiag.live.owners import Endpoint
 from pcapdiag.live.owners import owners as look_up
 from pcapdiag.live.privileges import User
-from pcapdiag.live.process import CaptureProcess
 from pcapdiag.model.live import Owner
 
 MOST_BYTES = 1 << 20  # of a message
 SIGNALS = (signal.SIGINT, signal.SIGUSR1, signal.SIGKILL)
 _LENGTH = struct.Struct("=I")
-
-
-class Direct:
-    """What a warden does, by this process itself: it has no root to give up."""
-
-    def open(self, path: str) -> int:
-        return opening.create(path)
-
-    def remove(self, path: str) -> None:
-        opening.remove(path)
-
-    def owners(self, endpoints: Iterable[Endpoint]) -> dict[Endpoint, Owner]:
-        return look_up(endpoints)
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-def hand_over(process: CaptureProcess, path: str | None, user: User | None) -> Warden | Direct:
-    """Before root is given up for ``user``: a warden that keeps it, which from here on also sends the process its signals.
-
-    Args:
-        path: of ``-w``; None without.
-    """
-    if user is None:
-        return Direct()
-    warden = Warden(path, user, process.pid)
-    process.signaller = warden.signal
-    return warden
 
 
 class Warden:

@@ -57,16 +57,23 @@ class Counters:
     last_at: int | None = None
     steps_back: int = 0
     cut_packets: int = 0
+    dropped: int = 0  # by the kernel, where a file or the capture process says so
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     linktypes: dict[int, int] = field(default_factory=dict)
     file_starts: list[tuple[int, str]] = field(default_factory=list)  # (frames before the file, path)
+
+    @property
+    def dropped_share(self) -> float:
+        """Of the packets that there were."""
+        return self.dropped / max(self.packets + self.dropped, 1)
 
     def add(self, reader: RecordReader) -> None:
         """What one file, or a live capture, came to."""
         self.packets = reader.frames
         self.steps_back += reader.steps_back
         self.cut_packets += reader.cut_packets
+        self.dropped += reader.dropped
         self.damage.extend(reader.damage)
         for linktype, packets in reader.linktypes.items():
             self.linktypes[linktype] = self.linktypes.get(linktype, 0) + packets

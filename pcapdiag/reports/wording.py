@@ -177,6 +177,7 @@ def _counted(quality: Quality) -> tuple[tuple[int, str, str], ...]:
     return (
         (quality.truncated_packets, "packet", "cut short by the snaplen"),
         (quality.duplicate_packets, "packet", "captured twice and left out"),
+        (quality.dropped_packets, "packet", "dropped by the kernel, for want of room"),
         (quality.gap_bytes, "byte", "acknowledged but never captured"),
         (quality.midstream_connections, "connection", "already open when the capture began"),
         (quality.one_sided_connections, "connection", "captured in one direction only"),

@@ -72,6 +72,7 @@ class Desk:
     Args:
         file_starts: for each file the frames ahead of it and its path, in reading order.
         client_product, server_product: ids of the programs at the ends, where the user says so.
+        dropped: share of the packets that the kernel dropped while it captured.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class Desk:
         file_starts: Iterable[tuple[int, str]] = ((0, ""),),
         client_product: str | None = None,
         server_product: str | None = None,
+        dropped: float = 0.0,
     ) -> None:
         self.file_starts = list(file_starts)
         self.client_product = client_product
         self.server_product = server_product
+        self.dropped = dropped
         # What :meth:`advice` was asked for and the program at that end does not have; judging empties it for each finding.
         self.lacking: dict[Cause, list[NoSetting]] = {}
 

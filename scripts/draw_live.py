@@ -6,6 +6,7 @@ The views are those that the tests have, of captures in this repository at a mom
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def main() -> None:
         path = ROOT / "docs" / "images" / f"{name}.svg"
         # The font is the reader's own: nothing is fetched when the picture is opened.
         svg = console.export_svg(title="pcapdiag live -i lo -f 'tcp port 8081'", theme=DIMMED_MONOKAI, unique_id=name)
-        lines = [line.rstrip() for line in svg.splitlines() if "cdnjs" not in line]
+        svg = re.sub(r",\s+url\(.*?\) format\(.*?\)", "", svg)
+        lines = [line.rstrip() for line in svg.splitlines()]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 

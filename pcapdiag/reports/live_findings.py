@@ -11,8 +11,8 @@ from pcapdiag.model.words import Confidence, Severity
 from pcapdiag.reports import without_setting
 from pcapdiag.reports.live_lines import Line, paragraph, words
 from pcapdiag.reports.still_missing import missing, not_asked
-from pcapdiag.reports.text import CAUSES
 from pcapdiag.reports.units import plural
+from pcapdiag.reports.wording import CAUSES
 
 if TYPE_CHECKING:
     from rich.console import Console

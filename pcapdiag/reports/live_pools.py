@@ -11,7 +11,7 @@ from pcapdiag.model.report import PoolRow
 from pcapdiag.model.words import Severity
 from pcapdiag.reports.live_header import rate
 from pcapdiag.reports.live_lines import cell, cut, words
-from pcapdiag.reports.text_tables import NETSTAT
+from pcapdiag.reports.wording import NETSTAT
 
 if TYPE_CHECKING:
     from rich.text import Text

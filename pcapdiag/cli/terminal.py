@@ -140,7 +140,8 @@ class Terminal:
             return
         self._drawing = True
         try:
-            self._paint(renderable)
+            with contextlib.suppress(OSError):  # the terminal is gone; a signal says so, or the keyboard's end
+                self._paint(renderable)
         finally:
             self._drawing = False
         if self._again:

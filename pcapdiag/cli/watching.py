@@ -55,6 +55,7 @@ def run(wanted: Wanted, shown: Shown) -> int:
         raise UsageError("--format screen needs a terminal; take ndjson or text")
     if shown.status_every is not None and format_ != "ndjson":
         raise UsageError("--status-every goes with --format ndjson")
+    load(format_)
     with ExitStack() as stack:
         asked_to_end = stack.enter_context(ending())
         session = begin(wanted)
@@ -67,6 +68,19 @@ def run(wanted: Wanted, shown: Shown) -> int:
         else:
             reason = in_lines(session, shown, asked_to_end, format_ == "ndjson")
         return finished(session, shown, format_, reason)
+
+
+def load(format_: str) -> None:
+    """What the output needs, while it can be read: without privileges the installation may be out of reach."""
+    import shutil  # noqa: F401
+
+    from pcapdiag.reports import json_live, text  # noqa: F401
+
+    if format_ == "screen":
+        from pcapdiag.cli import terminal
+        from pcapdiag.reports import live_screen  # noqa: F401
+
+        terminal.rehearse()
 
 
 @contextmanager

@@ -55,10 +55,9 @@ def run(wanted: Wanted, shown: Shown) -> int:
         raise UsageError("--format screen needs a terminal; take ndjson or text")
     if shown.status_every is not None and format_ != "ndjson":
         raise UsageError("--status-every goes with --format ndjson")
-    load(format_)
     with ExitStack() as stack:
         asked_to_end = stack.enter_context(ending())
-        session = begin(wanted)
+        session = begin(wanted, rehearsed)
         stack.callback(session.close)
         if format_ != "screen":
             for sentence in session.said:
@@ -70,17 +69,24 @@ def run(wanted: Wanted, shown: Shown) -> int:
         return finished(session, shown, format_, reason)
 
 
-def load(format_: str) -> None:
-    """What the output needs, while it can be read: without privileges the installation may be out of reach."""
-    import shutil  # noqa: F401
+def rehearsed(report: Report) -> None:
+    """All that is ever done with a report here."""
+    from rich.console import Console
 
-    from pcapdiag.reports import json_live, text  # noqa: F401
+    from pcapdiag.cli import terminal
+    from pcapdiag.model.live import LiveView
+    from pcapdiag.reports import json_live, text
+    from pcapdiag.reports.live_screen import PAGES, Look, screen
 
-    if format_ == "screen":
-        from pcapdiag.cli import terminal
-        from pcapdiag.reports import live_screen  # noqa: F401
-
-        terminal.rehearse()
+    terminal.rehearse()
+    text.diagnosis(report)
+    view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
+    list(json_live.changes(None, report, 1))
+    json_live.status(view)
+    json_live.end(view, "")
+    for page in PAGES:
+        with (console := Console(width=80, height=24)).capture():
+            console.print(screen(view, look=Look(page)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,6 +17,7 @@ from pcapdiag.live.ssh import own_session
 from pcapdiag.live.stream import Stream
 from pcapdiag.live.warden import Warden
 from pcapdiag.live.watching import Watcher
+from pcapdiag.model.report import Report
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,12 @@ class Session:
             self.warden.close()
 
 
-def begin(wanted: Wanted) -> Session:
+def begin(wanted: Wanted, *shown: Callable[[Report], object]) -> Session:
     """Start to capture.
+
+    Args:
+        wanted: what.
+        shown: what will be done with reports; where root is given up it is tried ahead of that.
 
     Raises:
         UsageError: it cannot be done as wanted; nothing runs then.
@@ -90,7 +96,7 @@ def begin(wanted: Wanted) -> Session:
             capturing.signaller = warden.signal
         saver = None if wanted.write is None else saver_for(wanted, filter_, capturing, user, warden)
         if user is not None:
-            rehearse()
+            rehearse(*shown)
         drop(user)
     except BaseException:
         capturing.close()

@@ -140,7 +140,8 @@ class Terminal:
             return
         self._drawing = True
         try:
-            self._paint(renderable)
+            with contextlib.suppress(OSError):  # the terminal is gone; a signal says so, or the keyboard's end
+                self._paint(renderable)
         finally:
             self._drawing = False
         if self._again:
@@ -251,6 +252,21 @@ class Terminal:
         self._hide()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+
+def rehearse() -> None:
+    """Load all that drawing needs: rich reads its tables of characters when it first meets one beyond ASCII."""
+    import termios  # noqa: F401
+    import tty  # noqa: F401
+
+    from rich.text import Text
+
+    console = _console(9, 3)
+    with console.capture():
+        text = Text.from_ansi("\x1b[1m\u6f22\u5b57\x1b[0m e\u0301 and on", end="")
+        text.truncate(20, overflow="ellipsis")
+        for line in text.wrap(console, 5):
+            console.print(line)
 
 
 def _console(columns: int, lines: int) -> Console:

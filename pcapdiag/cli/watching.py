@@ -73,10 +73,12 @@ def rehearsed(report: Report) -> None:
     """All that is ever done with a report here."""
     from rich.console import Console
 
+    from pcapdiag.cli import terminal
     from pcapdiag.model.live import LiveView
     from pcapdiag.reports import json_live, text
     from pcapdiag.reports.live_screen import PAGES, Look, screen
 
+    terminal.rehearse()
     text.diagnosis(report)
     view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
     list(json_live.changes(None, report, 1))

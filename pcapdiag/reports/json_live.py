@@ -66,7 +66,7 @@ def end(view: LiveView, reason: str) -> str:
     """The last line: why the capture is over, and the verdict on all of it.
 
     Args:
-        reason: "duration", "interrupted", "found", or "capture ended: " and why.
+        reason: "duration", "interrupted", "terminated", "found", or "capture ended: " and why.
     """
     report = view.report
     verdict = None

@@ -71,6 +71,14 @@ CAUSES = {
     Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
 }
 
+# The same where the protocol is not HTTP, for those that speak of it.
+CAUSES_OTHERWISE = {
+    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: "the client closes each connection after its work",
+    Cause.BODY_NOT_CLOSED: "results are not read to their end and closed",
+    Cause.BODY_NOT_DRAINED: "results are closed before they are read to the end",
+}
+OTHER_PROTOCOLS = ("redis", "mysql", "postgres", "opaque")
+
 # Who is at each end, by role.
 Programs: TypeAlias = Mapping[str, Program | None]
 
@@ -159,7 +167,8 @@ def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], ver
         mark = f"{at}. " if len(findings) > 1 else ""
         pool = next((pool for pool in report.pools if pool.id in finding.pools), None)
         programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
-        _change(page, finding, report.verdict.summary, mark, told, at, programs, verbose)
+        protocol = pool.protocol if pool else ""
+        _change(page, finding, report.verdict.summary, mark, told, at, programs, protocol, verbose)
 
 
 def _change(
@@ -170,12 +179,15 @@ def _change(
     told: dict[SettingAdvice, int],
     at: int,
     programs: Programs,
+    protocol: str,
     verbose: bool,
 ) -> None:
     indent = len(mark) or 2
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(f"{_letter(place)}) {_in_words(claim.cause)}" for place, claim in enumerate(causes))
+        names = ", or ".join(
+            f"{_letter(place)}) {_in_words(claim.cause, protocol)}" for place, claim in enumerate(causes)
+        )
         page.para(f"Either {names}.", label=mark or "  ", style="strong")
         for claim in causes:
             if claim.tell_apart:
@@ -401,8 +413,9 @@ def _pools(ids: Sequence[str]) -> str:
     return f"{'pool' if len(ids) == 1 else 'pools'} {shown}{more}"
 
 
-def _in_words(cause: Cause) -> str:
-    return CAUSES.get(cause, str(cause))
+def _in_words(cause: Cause, protocol: str) -> str:
+    words = {**CAUSES, **CAUSES_OTHERWISE} if protocol in OTHER_PROTOCOLS else CAUSES
+    return words.get(cause, str(cause))
 
 
 def _letter(place: int) -> str:

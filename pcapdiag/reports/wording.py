@@ -64,6 +64,14 @@ CAUSES = {
     Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
 }
 
+# The same where the protocol is not HTTP, for those that speak of it.
+CAUSES_OTHERWISE = {
+    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: "the client closes each connection after its work",
+    Cause.BODY_NOT_CLOSED: "results are not read to their end and closed",
+    Cause.BODY_NOT_DRAINED: "results are closed before they are read to the end",
+}
+OTHER_PROTOCOLS = ("redis", "mysql", "postgres", "opaque")
+
 # As netstat orders them by life; CLOSED and UNKNOWN are in no netstat.
 NETSTAT = (
     "SYN_SENT",
@@ -113,8 +121,10 @@ def also(finding: Finding) -> str:
     return f"{finding.title} ({finding.code} {finding.name}{source}, {pools_named(finding.pools)})"
 
 
-def in_words(cause: Cause) -> str:
-    """A cause to someone who does not know our word for it; a clause."""
+def in_words(cause: Cause, protocol: str = "") -> str:
+    """A cause to someone who does not know our word for it; a clause that suits the protocol."""
+    if protocol in OTHER_PROTOCOLS and cause in CAUSES_OTHERWISE:
+        return CAUSES_OTHERWISE[cause]
     return CAUSES.get(cause, str(cause))
 
 

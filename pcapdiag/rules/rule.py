@@ -184,7 +184,7 @@ class Desk:
         return system_at(pool, role)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:
-        return tuple(catalog.not_the_fix(cause, self.client_id(pool)))
+        return tuple(catalog.not_the_fix(cause, self.client_id(pool), "http" if speaks_http(pool) else spoken(pool)))
 
     # -- proof
 
@@ -210,6 +210,11 @@ def spoken(pool: Pool) -> str:
     hidden = pool.protocol is Protocol.OPAQUE and bool(pool.heads_hidden.any())
     http = hidden or pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.UNKNOWN)
     return "http" if http else pool.protocol.word
+
+
+def speaks_http(pool: Pool) -> bool:
+    """Whether it is HTTP, of any version, or may be: only then words of HTTP mean something to who runs the programs."""
+    return pool.protocol is Protocol.HTTP2 or spoken(pool) == "http"
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

@@ -11,6 +11,17 @@ from pcapdiag.reports.wording import NETSTAT, bracket, identity, knob, value_rea
 
 POOLS_SHOWN = 10
 FILES_SHOWN = 10
+CLOSES = (
+    "pool",
+    "client",
+    "server",
+    "not\nclosed",
+    "signalled",
+    "request\nopen",
+    "at once",
+    "after\nsilence",
+    "never\nused",
+)
 REASONS_SHOWN = 3  # pools of which the reasons for who is at their ends are printed
 
 
@@ -98,35 +109,16 @@ def _inferred(page: Page, pools: Sequence[PoolRow]) -> None:
         page.item(f"{', '.join(ids)} {text}", indent=2)
 
 
+def closes(pool: PoolRow) -> list[int | str]:
+    """A pool's row under ``CLOSES``."""
+    sides = [pool.closers.get(side, 0) for side in ("client", "server", "none")]
+    kinds = ("signalled", "open_request", "immediate", "silent", "unused")
+    return [pool.id, *sides, *(pool.close_classes.get(kind, 0) for kind in kinds)]
+
+
 def _closes(page: Page, pools: Sequence[PoolRow]) -> None:
     page.heading("Who closed first, and why")
-    page.table(
-        [
-            "pool",
-            "client",
-            "server",
-            "not\nclosed",
-            "signalled",
-            "request\nopen",
-            "at once",
-            "after\nsilence",
-            "never\nused",
-        ],
-        [
-            [
-                pool.id,
-                pool.closers.get("client", 0),
-                pool.closers.get("server", 0),
-                pool.closers.get("none", 0),
-                pool.close_classes.get("signalled", 0),
-                pool.close_classes.get("open_request", 0),
-                pool.close_classes.get("immediate", 0),
-                pool.close_classes.get("silent", 0),
-                pool.close_classes.get("unused", 0),
-            ]
-            for pool in pools
-        ],
-    )
+    page.table(CLOSES, [closes(pool) for pool in pools])
     crossed = sum(pool.initiators.get("undecidable", 0) for pool in pools)
     if crossed:
         page.para(

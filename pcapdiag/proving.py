@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pcapdiag.errors import UsageError
 from pcapdiag.evidence.choosing import wanted
 from pcapdiag.evidence.citing import citations
 from pcapdiag.evidence.extracting import Extraction
+from pcapdiag.evidence.ladders import ladders_of
+from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
+from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
 from pcapdiag.pipeline import Options, Tables, judged, read_tables
-from pcapdiag.rules.rule import Desk, many
+from pcapdiag.rules.rule import Desk
+
+
+def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
+    """Tell of one connection, packet by packet.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        number: the connection's, as ``pcapdiag connections`` lists it.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: there is no such connection.
+    """
+    paths = tuple(names)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, Options(with_connections=True))
+    check_numbers([number], tables)
+    row = next(row for row in report.connections if row.number == number)
+    ladders = ladders_of(
+        paths,
+        tables.connections,
+        [number],
+        citations(report.findings),
+        Desk(tables.counters.file_starts).frame,
+        pools={number: row.pool} if row.pool else {},
+        ends_at=end_of(tables),
+        progress=progress,
+    )
+    cited = [one for one in report.findings if any(piece.connection == number for piece in one.evidence)]
+    return ConnectionReport(
+        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        row=row,
+        pool=next((pool for pool in report.pools if pool.id == row.pool), None),
+        ladder=ladders[0],
+        cited=tuple(cited),
+        pool_findings=tuple(one for one in report.findings if row.pool in one.pools and one not in cited),
+        version=report.version,
+    )
+
+
+def end_of(tables: Tables) -> int:
+    """When the capture ended; a clock may have stepped back."""
+    return max(tables.counters.last_at or 0, int(tables.connections.last_at.max()))
 
 
 def extraction(
@@ -41,27 +87,35 @@ def extraction(
     """
     paths = tuple(names)
     tables = read_tables(paths, progress)
-    report = judged(paths, tables, Options(**{**vars(options), "with_connections": True}))
+    report = judged(paths, tables, replace(options, with_connections=True))
     findings = [one for word in found for one in named_finding(report, word)]
     check_numbers(numbers, tables)
     chosen = set(numbers)
     chosen.update(one.connection for finding in findings for one in finding.evidence)
     if not evidence_only:
-        pools = {pool for finding in findings for pool in finding.pools}
+        pools = {pool for finding in findings for pool in judged_by(finding, report)}
         chosen.update(row.number for row in report.connections if row.pool in pools)
     if not chosen:
         raise UsageError(f"{', '.join(found)} cites no connection; name some with --connection")
-    end = max(tables.counters.last_at or 0, int(tables.connections.last_at.max()))
     return Extraction(
         paths=paths,
         shown=names,
         chosen=wanted(tables.connections, chosen),
         cited=citations(findings or report.findings),
         frame_of=Desk(tables.counters.file_starts).frame,
-        ends_at=end if findings and not evidence_only else None,
+        ends_at=end_of(tables) if findings and not evidence_only else None,
         made_by=made_by,
         of=len(tables.connections),
     )
+
+
+def judged_by(finding: Finding, report: Report) -> set[str]:
+    """Pools that decide a finding: its own, and of a limit on connections those in which its client is the server."""
+    pools = set(finding.pools)
+    if any(claim.cause == Cause.MAX_CONNS_CAP for claim in finding.causes):
+        clients = {pool.client_ip for pool in report.pools if pool.id in pools}
+        pools.update(pool.id for pool in report.pools if pool.server.ip in clients)
+    return pools
 
 
 def named_finding(report: Report, word: str) -> list[Finding]:

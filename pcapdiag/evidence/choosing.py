@@ -52,9 +52,7 @@ def wanted(connections: ConnectionTable, numbers: Iterable[int]) -> list[Wanted]
     starts = connections.first_frame
     # Connections between the same ends, whichever of them is the client, stand together in order of their first frames.
     forward = (ends[0] < ends[1]) | ((ends[0] == ends[1]) & (ends[2] <= ends[3]))
-    keys = [
-        np.where(forward, ends[one], ends[other]) for one, other in ((0, 1), (1, 0), (2, 3), (3, 2))
-    ]
+    keys = [np.where(forward, ends[one], ends[other]) for one, other in ((0, 1), (1, 0), (2, 3), (3, 2))]
     order = np.lexsort((starts, *keys))
     same = np.ones(max(len(order) - 1, 0), dtype=bool)
     for key in keys:

@@ -55,7 +55,7 @@ class Extraction:
                 begun.add(one.number)
                 said.append(f"pcapdiag: connection {one.number} begins, {self._place(frame)}")
             for citation in frames[one.number].get(frame, ()):
-                place = "" if len(said) == 1 and said[0].startswith("pcapdiag: ") else f" ({self._place(frame)})"
+                place = "" if said else f" ({self._place(frame)})"  # said already, by the line above
                 shows = shorten(visible(citation.shows), MOST_SHOWN)
                 said.append(f"pcapdiag {citation.code} {citation.name}: connection {one.number}: {shows}{place}")
             writer.write(raw, "\n".join(said))
@@ -72,7 +72,7 @@ class Extraction:
         return writer.packets
 
     def _place(self, frame: FrameRef) -> str:
-        return f"frame {frame.number:,} of {self._name(frame)}"
+        return f"frame {frame.number} of {self._name(frame)}"
 
     def _name(self, frame: FrameRef) -> str:
         return visible(self.shown.get(frame.file or self.paths[0], frame.file or ""))

@@ -19,7 +19,7 @@ from pcapdiag.segments.segment import Segment, SegmentSink, key_of
 COPIES_NS = 50_000_000  # a copy of a connection's last packet, from another interface, is this close behind it
 
 
-class Passed(Exception):
+class AllSeenError(Exception):
     """All wanted packets have gone by."""
 
 
@@ -62,7 +62,7 @@ class Picker(PacketSink):
         if frame < self.first:
             return 0
         if frame > self.last and at > self.ends_at:
-            raise Passed
+            raise AllSeenError
         raw = self.raw
         raw.data = data
         raw.start = start
@@ -111,7 +111,7 @@ def walk(
         CaptureError: a file cannot be read any more.
     """
     picker = Picker(chosen, take, whole)
-    with suppress(Passed):
+    with suppress(AllSeenError):
         read_captures(paths, picker, progress)
     picker.raw.data = b""
     return picker.raw

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pcapdiag._version import __version__
 from pcapdiag.evidence.walking import Raw
@@ -80,7 +80,7 @@ class CaptureWriter:
             self.file.write(bytes(block))
         return self.interfaces[key]
 
-    def _option(self, code: int, value: bytes) -> object:
+    def _option(self, code: int, value: bytes) -> Any:
         return self.format.PcapngOptionLE(code=code, data=value, text=value)
 
 

@@ -46,7 +46,9 @@ def judge(case: Case, watched: Watched) -> Judged:
     """Hold a case against what it has to show."""
     problems = []
     formed = [
-        (at, event) for at, event in watched.findings if event["change"] == "new" and event["finding"]["severity"] != "info"
+        (at, event)
+        for at, event in watched.findings
+        if event["change"] == "new" and event["finding"]["severity"] != "info"
     ]
     at, finding = None, ""
     if case.leads:

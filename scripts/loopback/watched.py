@@ -173,4 +173,6 @@ def loaded(client: Process) -> None:
         if time.monotonic() > until:
             raise LabError(f"{' '.join(client.command)}: no end of the load")
     if status:
-        raise LabError(f"{' '.join(client.command)} ended with {status}: {client.log.read_text(errors='replace')[-500:]}")
+        raise LabError(
+            f"{' '.join(client.command)} ended with {status}: {client.log.read_text(errors='replace')[-500:]}"
+        )

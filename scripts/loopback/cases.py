@@ -23,6 +23,7 @@ class Case:
         files: of scripts/fixes/programs, copied to the folder under these names.
         options: of ``pcapdiag live``, both times.
         saving: of the one that keeps the packets.
+        rest_s: from the end of the load to that of the captures, at which nothing may be under way.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Case:
     files: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     saving: tuple[str, ...] = ()
+    rest_s: float = 1.5
 
 
 def go_client(*flags: str) -> tuple[str, ...]:
@@ -67,6 +69,7 @@ CASES = (
         ("body-not-closed",),
         go_client("-mode", "shared-default", "-body", "leak", "-load", "4x50@200ms"),
         ("-idle-timeout", "2s"),
+        rest_s=3.5,
     ),
     Case(
         "disable-keepalives",

@@ -27,7 +27,6 @@ from loopback.cases import FRONT_PORT, PORT, Case
 PROGRAMS = Path(__file__).resolve().parents[1] / "fixes" / "programs"
 ADDRESS = "127.0.0.1"
 FILTER = f"tcp port {PORT}"
-REST_S = 1.5  # what the last look needs; and nothing is under way any more when the captures end
 END_S = 30.0
 
 
@@ -141,7 +140,7 @@ def run_case(case: Case, host: Host, folder: Path, places: Mapping[str, str]) ->
         client = stack.enter_context(Process(host, filled(case.client, places), folder / "client.log"))
         loaded(client)
         load_s = time.monotonic() - began
-        time.sleep(REST_S)
+        time.sleep(case.rest_s)
         report.end()
         lines.end()
         time.sleep(FLUSH_S)

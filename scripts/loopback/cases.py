@@ -13,8 +13,8 @@ FRONT_PORT = 8080  # of the service that calls it, which ab loads
 class Case:
     """One program against go/server on loopback.
 
-    In commands ``{url}`` is the service, ``{front}`` the calling service, ``{go}`` the folder of the Go programs, ``{python}`` a
-    Python that has requests, ``{folder}`` the case's own folder.
+    In commands ``{url}`` is the service, ``{front}`` the calling service, ``{go}`` the folder of the Go programs,
+    ``{python}`` a Python that has requests, ``{folder}`` the case's own folder.
 
     Attributes:
         leads: findings of which one must form, and lead at the end; none: nothing above info may ever be told.
@@ -87,11 +87,11 @@ CASES = (
     ),
     Case(
         "pool-overflow",
-        "Go, MaxIdleConnsPerHost 10 under 24: some 6 requests on each connection",
+        "Go, MaxIdleConnsPerHost 13 under 24: some 6 requests on each connection",
         ("idle-pool-too-small",),
-        ab((2400, 24), (1200, 24)),
+        ab((2400, 24), (2400, 24)),
         SLOWER,
-        front("-mode", "transport", "-per-host", "10", "-max-idle", "10"),
+        front("-mode", "transport", "-per-host", "13", "-max-idle", "13"),
     ),
     Case(
         "max-requests-6",
@@ -139,7 +139,7 @@ CASES = (
         "rotated",
         "pool-of-2, kept in files of 64 KiB",
         ("idle-pool-too-small",),
-        ab((1500, 100), (500, 100)),
+        ab((3000, 100), (1000, 100)),
         SLOWER,
         POOL_OF_2,
         saving=("--rotate-size", "64k"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loopback.cases import Case
-from loopback.records import stamped_alike
+from loopback.records import frames_ahead, stamped_alike
 from loopback.watched import Watched
 
 # Of a JSON report, what tells where packets came from and not what they say.
@@ -25,7 +25,7 @@ class Judged:
     Attributes:
         finding: the one that formed; "" where none had to.
         formed_s: seconds after the client's start.
-        apart_us: between the times that two sockets gave a packet, at the most.
+        apart_ns: between the times that two sockets gave a packet, at the most.
         moved: packets that the two have in another order.
         problems: a sentence for each thing that does not hold; none: all does.
     """
@@ -37,7 +37,7 @@ class Judged:
     packets: int
     connections: int
     per_connection: float
-    apart_us: int
+    apart_ns: int
     moved: int
     problems: list[str]
 
@@ -73,7 +73,10 @@ def judge(case: Case, watched: Watched) -> Judged:
     if difference:
         problems.append(f"tcpdump's own file: {difference}")
     else:
-        problems += [f"tcpdump's own packets: {one}" for one in differences(live, report_of([stamped]))]
+        ahead = frames_ahead(watched.files, watched.parallel.with_name("one.pcap"))
+        problems += [
+            f"tcpdump's own packets: {one}" for one in differences(numbered(live, ahead), report_of([stamped]))
+        ]
     if said(live) != said(report_of([watched.parallel])):
         problems.append("tcpdump's own file, with its own times: other findings")
     problems += list(lost(watched, live))
@@ -131,6 +134,17 @@ def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
             yield from differences(left, right, f"{path}[{at}]")
     elif one != other:
         yield f"{path}: {json.dumps(one)[:80]}, not {json.dumps(other)[:80]}"
+
+
+def numbered(document: Any, ahead: dict[str, int]) -> Any:
+    """The same, with frames of several files counted as those of one."""
+    if isinstance(document, dict):
+        if document.keys() == {"file", "number"}:
+            return ahead[document["file"]] + document["number"]
+        return {key: numbered(value, ahead) for key, value in document.items()}
+    if isinstance(document, list):
+        return [numbered(one, ahead) for one in document]
+    return document
 
 
 def report_of(files: list[Path]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from loopback.checks import Judged
 BEGIN = "<!-- table: written by scripts/prove_live.py --write -->"
 END = "<!-- end of table -->"
 HEADER = (
-    "| the program | what formed | after | of | packets | connections | requests on each |\n"
-    "|---|---|--:|--:|--:|--:|--:|"
+    "| the program | what formed | after | of | packets | connections | requests on each | clocks apart |\n"
+    "|---|---|--:|--:|--:|--:|--:|--:|"
 )
 
 
@@ -22,7 +22,7 @@ def told(judged: Judged) -> str:
     return (
         f"{judged.case.name}: {formed}, of {judged.watched.load_s:.1f} s; {judged.packets:,} packets, "
         f"{judged.connections:,} connections, {judged.per_connection:.1f} requests on each; "
-        f"times up to {judged.apart_us} us apart, {judged.moved:,} packets in another order{problems}"
+        f"times up to {judged.apart_ns / 1000:.0f} us apart, {judged.moved:,} packets in another order{problems}"
     )
 
 
@@ -43,5 +43,6 @@ def row(judged: Judged) -> str:
         f"{judged.packets:,}",
         f"{judged.connections:,}",
         f"{judged.per_connection:.1f}",
+        f"{judged.apart_ns / 1000:.0f} \u00b5s",
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

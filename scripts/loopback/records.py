@@ -10,30 +10,36 @@ from lab.errors import LabError
 from lab.network import run
 
 HEADER = 24  # bytes, of a pcap file
-RECORD = struct.Struct("<IIII")  # seconds, microseconds, bytes captured, bytes on the wire
-MAGIC = b"\xd4\xc3\xb2\xa1"  # microseconds, little endian
+RECORD = struct.Struct("<IIII")  # seconds, fraction, bytes captured, bytes on the wire
+NANOSECONDS = b"\x4d\x3c\xb2\xa1"  # magic, little endian
+SECOND = 1_000_000_000
 NEAR = 64  # places by which two processors' packets may have changed places
 
-Record = tuple[int, bytes]  # microseconds since the epoch; all the rest of the record
+Record = tuple[int, bytes]  # nanoseconds since the epoch; all the rest of the record
 
 
-def records(path: Path) -> list[Record]:
-    data = path.read_bytes()
-    if data[:4] != MAGIC:
-        raise LabError(f"{path}: not a pcap file of this machine with microseconds")
+def records(files: Sequence[Path], to: Path) -> list[Record]:
+    """The packets of all files, one file behind the other; ``to`` is written on the way."""
+    run("mergecap", "-a", "-F", "nsecpcap", "-w", str(to), *map(str, files))
+    data = to.read_bytes()
+    if data[:4] != NANOSECONDS:
+        raise LabError(f"{to}: mergecap wrote another format")
     out, at = [], HEADER
     while at < len(data):
-        second, micro, captured, _ = RECORD.unpack_from(data, at)
+        second, nano, captured, _ = RECORD.unpack_from(data, at)
         end = at + RECORD.size + captured
-        out.append((second * 1_000_000 + micro, data[at + 8 : end]))
+        out.append((second * SECOND + nano, data[at + 8 : end]))
         at = end
     return out
 
 
-def as_pcap(files: Sequence[Path], to: Path) -> Path:
-    """All files one behind the other, in the older format."""
-    run("mergecap", "-a", "-F", "pcap", "-w", str(to), *map(str, files))
-    return to
+def frames_ahead(files: Sequence[Path], to: Path) -> dict[str, int]:
+    """How many packets are in the files ahead of each."""
+    ahead, frames = {}, 0
+    for file in files:
+        ahead[str(file)] = frames
+        frames += len(records([file], to))
+    return ahead
 
 
 def stamped_alike(files: Sequence[Path], other: Path, to: Path) -> tuple[int, int, str]:
@@ -42,16 +48,18 @@ def stamped_alike(files: Sequence[Path], other: Path, to: Path) -> tuple[int, in
     Packets on two processors at once may reach one socket in the one order and the next in the other.
 
     Returns:
-        microseconds between the times of a packet, at the most; how many packets changed places; what differs, "" where nothing.
+        nanoseconds between the times of a packet, at the most; how many packets changed places; what differs, "" where
+        nothing.
     """
-    ours, theirs = records(as_pcap(files, to.with_suffix(".ours"))), records(other)
+    ours, theirs = records(files, to), records([other], to)
     if len(ours) != len(theirs):
         return 0, 0, f"{len(theirs):,} packets, not {len(ours):,}"
     waiting: list[Record] = []
     following = iter(theirs)
     apart = moved = 0
+    header = to.read_bytes()[:HEADER]
     with to.open("wb") as file:
-        file.write(other.read_bytes()[:HEADER])
+        file.write(header)
         for number, (at, packet) in enumerate(ours, 1):
             while (place := next((n for n, one in enumerate(waiting) if one[1] == packet), None)) is None:
                 if len(waiting) == NEAR or (more := next(following, None)) is None:
@@ -59,5 +67,5 @@ def stamped_alike(files: Sequence[Path], other: Path, to: Path) -> tuple[int, in
                 waiting.append(more)
             apart = max(apart, abs(waiting[place][0] - at))
             moved += place > 0
-            file.write(struct.pack("<II", *divmod(at, 1_000_000)) + waiting.pop(place)[1])
+            file.write(struct.pack("<II", *divmod(at, SECOND)) + waiting.pop(place)[1])
     return apart, moved, ""

@@ -54,7 +54,7 @@ def ab(*runs: tuple[int, int]) -> tuple[str, ...]:
 
 NEW_TRANSPORT = go_client("-mode", "new-transport", "-load", "4x50@200ms")
 POOL_OF_2 = front("-mode", "shared-default")
-SLOWER = ("-delay", "20ms", "-size", "32")
+SLOWER = ("-delay", "80ms", "-size", "32")
 
 CASES = (
     Case(

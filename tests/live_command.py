@@ -31,7 +31,7 @@ def serve(server):
         connection.close()
 def call(server):
     with socket.create_connection((address, PORT)) as client:
-        client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\nUser-Agent: Go-http-client/1.1\\r\\nAccept-Encoding: gzip\\r\\n\\r\\n")
+        client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\nUser-Agent: Go-http-client/1.1\\r\\n\\r\\n")
         left = size + len(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % size)
         while left:
             left -= len(client.recv(65536))
@@ -170,23 +170,22 @@ def users(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def cable(near: Namespace, far: Namespace) -> Iterator[None]:
-    """A veth pair: 10.98.0.1 on ``wire`` in the one, 10.98.0.2 in the other, where a server listens."""
-    subprocess.run(
-        ["ip", "-n", near.name, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far.name],
-        check=True,
-    )
-    for namespace, address in ((near, "10.98.0.1"), (far, "10.98.0.2")):
-        namespace.run("ip", "address", "add", f"{address}/24", "dev", "wire")
-        namespace.run("ip", "link", "set", "wire", "up")
-    command = far.command(sys.executable, "-c", TRAFFIC, "0", "100", "0", "10.98.0.2", "server")
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        try:
-            yield
-        finally:
-            server.kill()
+def two_hosts() -> Iterator[tuple[Namespace, Namespace]]:
+    """Namespaces joined by a veth pair, ``wire`` in both: 10.98.0.1, and 10.98.0.2 where a server listens."""
+    with Namespace(f"pcapdiag-near-{os.getpid()}") as near, Namespace(f"pcapdiag-far-{os.getpid()}") as far:
+        make = ["ip", "-n", near.name, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far.name]
+        subprocess.run(make, check=True)
+        for namespace, address in ((near, "10.98.0.1"), (far, "10.98.0.2")):
+            namespace.run("ip", "address", "add", f"{address}/24", "dev", "wire")
+            namespace.run("ip", "link", "set", "wire", "up")
+        command = far.command(sys.executable, "-c", TRAFFIC, "0", "100", "0", "10.98.0.2", "server")
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            server.stdout.readline()
+            try:
+                yield near, far
+            finally:
+                server.kill()
 
 
 def across(near: Namespace, count: int = 30) -> None:

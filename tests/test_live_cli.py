@@ -1,4 +1,4 @@
-"""``pcapdiag live`` from its start to its end, with real traffic: what it prints, keeps, leaves behind, and who it runs as."""
+"""``pcapdiag live`` from its start to its end, with real traffic: what it prints, keeps and leaves behind, and as whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from live_command import PORT, Ended, Live, Namespace, across, cable, skipping, until, users
+from live_command import PORT, Ended, Live, Namespace, across, skipping, two_hosts, until, users
 
 import pcapdiag
 from pcapdiag.cli import main
@@ -22,6 +22,7 @@ from pcapdiag.reports.schema import live_1
 
 FILTER = ("-f", f"tcp port {PORT}")
 NEVER_REUSED = "never-reuse-keepalive-disabled"
+SAID = "The client uses each connection once"
 NOBODY = 65534
 
 needs_root = skipping()
@@ -71,11 +72,10 @@ def quiet(ended: Ended) -> bool:
 def test_the_report_at_the_end_is_what_diagnose_prints_of_the_file(live, namespace, tmp_path) -> None:
     running = live("--format", "text", "-w", str(tmp_path / "kept.pcapng")).ready()
     namespace.traffic()
-    time.sleep(0.3)
     ended = running.end()
     assert ended.code == 0
     assert quiet(ended)
-    assert NEVER_REUSED in ended.out
+    assert SAID in ended.out
     assert ended.out == diagnosed(tmp_path / "kept.pcapng")
     assert "kept.pcapng: pcapdiag diagnose reads it." in ended.err
     assert namespace.pids() == []
@@ -118,10 +118,9 @@ def test_once_found_ends_with_1_when_it_does_not(live, namespace) -> None:
 def test_a_signal_ends_it_with_the_report(number: int, live, namespace) -> None:
     running = live("--format", "text").ready()
     namespace.traffic()
-    time.sleep(0.2)
     ended = running.end(number)
     assert ended.code == 0
-    assert NEVER_REUSED in ended.out
+    assert SAID in ended.out
     assert namespace.pids() == []
 
 
@@ -165,7 +164,6 @@ def test_rotation_keeps_so_many_files_and_each_can_be_read(live, namespace, tmp_
     running = live("--format", "text", "-w", str(path), "--rotate-size", "64k", "--keep-files", "3").ready()
     for _ in range(6):
         namespace.traffic(4, 12_000)
-    time.sleep(0.3)
     ended = running.end()
     files = sorted(tmp_path.glob("kept*"))
     assert ended.code == 0
@@ -182,7 +180,6 @@ def test_of_files_that_are_all_kept_diagnose_says_the_same_as_the_report(live, n
     path = tmp_path / "kept.pcap"
     running = live("--format", "text", "-w", str(path), "--rotate-size", "64k").ready()
     namespace.traffic(30, 6_000)
-    time.sleep(0.3)
     ended = running.end()
     files = sorted(tmp_path.glob("kept*"))
     assert len(files) >= 3
@@ -209,11 +206,11 @@ def test_an_installation_that_only_root_can_read_is_enough(format_: str, live, n
     running = live("--format", format_, environment={"PYTHONPATH": str(private)}).ready()
     assert users(running.popen.pid) == [NOBODY] * 4
     namespace.traffic()
-    time.sleep(1.2)
+    time.sleep(1.2)  # a look
     ended = running.end()
     assert ended.code == 0
     assert quiet(ended)
-    assert NEVER_REUSED in ended.out
+    assert (SAID if format_ == "text" else NEVER_REUSED) in ended.out
 
 
 @needs_root
@@ -240,33 +237,34 @@ def test_where_nothing_came_one_line_says_so(format_: str, live) -> None:
 def test_packets_without_tcp_are_told_from_no_packets(namespace, tmp_path) -> None:
     running = Live(namespace, tmp_path, "-f", "udp", "--format", "text").ready()
     namespace.run(sys.executable, "-c", "import socket; socket.socket(type=2).sendto(b'a', ('127.0.0.1', 9))")
-    time.sleep(0.3)
     ended = running.end()
     assert ended.code == 0
     assert "no TCP" in ended.err
 
 
 @needs_root
-def test_an_interface_that_is_taken_away_ends_it_with_what_was_captured(tmp_path) -> None:
-    with Namespace(f"pcapdiag-near-{os.getpid()}") as near, Namespace(f"pcapdiag-far-{os.getpid()}") as far:
-        with cable(near, far):
-            kept = tmp_path / "kept.pcapng"
-            gone = Live(near, tmp_path, *FILTER, "--format", "text", "-w", str(kept), interface="wire").ready()
-            down = Live(near, tmp_path, *FILTER, "--format", "text", interface="wire").ready()
-            across(near)
-            time.sleep(0.3)
-            near.run("ip", "link", "set", "wire", "down")
-            first = down.end(None)
-            assert gone.popen.poll() is None or gone.popen.returncode == 2
-            near.run("ip", "link", "delete", "wire")
-            second = gone.end(None)
-    for ended, why in ((first, "the interface went down"), (second, "the interface")):
-        assert ended.code == 2
-        assert NEVER_REUSED in ended.out
-        (said,) = [line for line in ended.err.splitlines() if line.startswith("pcapdiag: ")]
-        assert said.startswith(f"pcapdiag: wire: {why}")
-        assert "Traceback" not in ended.err
-    assert second.out == diagnosed(kept)
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [(("set", "wire", "down"), "went down"), (("delete", "wire"), "was removed")],
+    ids=["down", "deleted"],
+)
+def test_an_interface_that_is_taken_away_ends_it_with_what_was_captured(
+    action: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.pcapng"
+    with two_hosts() as (near, _):
+        running = Live(near, tmp_path, *FILTER, "--format", "text", "-w", str(kept), interface="wire").ready()
+        across(near)
+        time.sleep(1.2)  # the kernel hands packets over in blocks, and what waits in one is lost with the interface
+        near.run("ip", "link", *action)
+        ended = running.end(None)
+    assert ended.code == 2
+    assert SAID in ended.out
+    assert ended.out == diagnosed(kept)
+    assert [line for line in ended.err.splitlines() if line.startswith("pcapdiag: ")] == [
+        f"pcapdiag: wire: the interface {why}"
+    ]
+    assert "Traceback" not in ended.err
 
 
 @needs_root
@@ -278,10 +276,9 @@ def test_a_full_disk_ends_the_keeping_and_not_the_capture(live, namespace, tmp_p
         kept = disk / "kept.pcapng"
         running = live("--format", "text", "-w", str(kept)).ready()
         namespace.traffic(40, 6_000)
-        time.sleep(0.3)
         ended = running.end()
         assert ended.code == 0
-        assert "40 requests on 40 connections" in ended.out
+        assert "40 requests on 40" in ended.out
         (said,) = [line for line in ended.err.splitlines() if "disk is full" in line]
         assert said.startswith(f"Not all was kept: {kept}: the disk is full; the first ")
         assert "requests on" in diagnosed(kept)
@@ -292,16 +289,13 @@ def test_a_full_disk_ends_the_keeping_and_not_the_capture(live, namespace, tmp_p
 @needs_root
 def test_the_ssh_session_that_it_is_started_from_is_left_out(tmp_path) -> None:
     session = {"SSH_CONNECTION": "192.0.2.7 50022 10.98.0.1 22"}
-    with Namespace(f"pcapdiag-near-{os.getpid()}") as near, Namespace(f"pcapdiag-far-{os.getpid()}") as far:
-        with cable(near, far):
-            without = Live(near, tmp_path, "--format", "text", interface="wire", environment=session).ready()
-            command = Path(f"/proc/{without.children()['tcpdump']}/cmdline").read_bytes().decode().split("\0")
-            said = without.end().err
-            whole = Live(
-                near, tmp_path, "--format", "text", "--with-ssh", interface="wire", environment=session
-            ).ready()
-            plain = Path(f"/proc/{whole.children()['tcpdump']}/cmdline").read_bytes().decode()
-            whole.end()
+    with two_hosts() as (near, _):
+        without = Live(near, tmp_path, "--format", "text", interface="wire", environment=session).ready()
+        command = Path(f"/proc/{without.children()['tcpdump']}/cmdline").read_bytes().decode().split("\0")
+        said = without.end().err
+        whole = Live(near, tmp_path, "--format", "text", "--with-ssh", interface="wire", environment=session).ready()
+        plain = Path(f"/proc/{whole.children()['tcpdump']}/cmdline").read_bytes().decode()
+        whole.end()
     own = "tcp and host 192.0.2.7 and port 50022 and host 10.98.0.1 and port 22"
     assert command[-2] == f"not ({own})"
     assert "This terminal's own ssh session (192.0.2.7 port 50022) is left out; --with-ssh takes it in." in said

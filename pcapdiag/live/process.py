@@ -26,7 +26,10 @@ PIPE = 1 << 20  # bytes; what the kernel lets anyone have, and a tenth of a seco
 START = 10.0  # s; a process that has not begun by then will not
 ASK = 0.5  # s between two questions for counts
 PROGRAMS = ("tcpdump", "dumpcap", "scapy")
-LOOPBACK = 0x8  # IFF_LOOPBACK of <net/if.h>
+# How long a packet may wait in the kernel's ring for its block to fill (s): libpcap's timeout as the programs set it, and
+# some.  A program that is told to stop leaves what waits there behind.
+LAGS = {"tcpdump": 1.15, "dumpcap": 0.4, "scapy": 0.0}
+UP, LOOPBACK = 0x1, 0x8  # IFF_UP, IFF_LOOPBACK of <net/if.h>
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class CaptureProcess:
         self._ended = False
         self._asked_at = 0.0
         self._counts = Counts()
+        self._heard = 0  # how often it has told them
         # libpcap leaves out one of the two copies that loopback has of each packet; the kernel has counted both.
         self._copies = 2 if program == "tcpdump" and is_loopback(asked.interface) else 1
 
@@ -104,6 +108,30 @@ class CaptureProcess:
             self._asked_at = now
             self._signal(signal.SIGUSR1)
         return self._counts
+
+    def counts_now(self) -> Counts:
+        """The counts of this moment, waited for a little; none from a program that tells them only at its end."""
+        self._listen()
+        if self.program == "dumpcap" or self._ended or self._stopped:
+            return Counts()
+        heard, until = self._heard, time.monotonic() + ASK
+        self._signal(signal.SIGUSR1)
+        while self._heard == heard:
+            if time.monotonic() > until:
+                return Counts()
+            select.select([self._err], [], [], 0.05)
+            self._listen()
+        return self._counts
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which packets may still be under way to us."""
+        return LAGS[self.program]
+
+    def is_down(self) -> bool:
+        """Whether the interface is there and down, which libpcap waits through without a word."""
+        flags = flags_of(self.asked.interface)
+        return flags is not None and not flags & UP
 
     def stop(self) -> None:
         """Ask it to end; what it still has is read until b""."""
@@ -153,6 +181,7 @@ class CaptureProcess:
             found = complaints.counts(self._said)
             if found is not None:
                 received, dropped = found
+                self._heard += 1
                 self._counts = Counts((received + self._copies - 1) // self._copies, dropped)
 
     def begun(self) -> bool:
@@ -254,8 +283,13 @@ def installed(program: str) -> str | None:
 
 
 def is_loopback(interface: str) -> bool:
+    return bool((flags_of(interface) or 0) & LOOPBACK)
+
+
+def flags_of(interface: str) -> int | None:
+    """The interface's IFF_ flags; None where the system tells none (another system than Linux, "any", one that is gone)."""
     try:
         with open(f"/sys/class/net/{interface}/flags") as file:
-            return bool(int(file.read(), 16) & LOOPBACK)
+            return int(file.read(), 16)
     except (OSError, ValueError):
-        return False
+        return None

@@ -77,7 +77,10 @@ def refused(interface: str, expression: str, program: str, said: str) -> str:
 def complaint(program: str, said: str) -> str:
     """The line of a program's standard error that says what is wrong, without the program's name."""
     lines = [line.strip() for line in said.splitlines()]
-    lines = [line for line in lines if line and not _CHATTER.match(line) and "listening on" not in line]
+    # The counts that it was asked for are a line like a complaint's.
+    lines = [
+        line for line in lines if line and not (_CHATTER.match(line) or _BEGAN.search(line) or _TCPDUMP.search(line))
+    ]
     for line in lines:  # dumpcap wraps the compiler's words in three lines of its own
         inner = re.search(r"isn't a valid capture filter \((.*)\)", line)
         if inner:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from pcapdiag.errors import UsageError
 from pcapdiag.live import opening, pcapng
+from pcapdiag.live.cutting import Records
 from pcapdiag.live.names import rotated, stamp
 from pcapdiag.live.process import Counts
 from pcapdiag.packets.pcap import MAGICS
@@ -78,6 +79,7 @@ class Saver:
         self._header = b""  # with which each file begins
         self._order = ""  # of pcap records that are to become pcapng; "" where they stay as they are
         self._nanoseconds = False
+        self._records = Records(True, pcapng.ORDER)  # as they are written
         self._statistics = False  # whether the file has a place for the kernel's counts
         self._number = 0
         self._file = -1
@@ -111,13 +113,12 @@ class Saver:
                 self._began = at
             if self._order:
                 data = pcapng.packets(data, self._order, self._nanoseconds)
-            if self._is_full(len(data), at):
-                self._finish()
-                self._open(at)
-                self._put(self._header)
-                self._began = at
+            if self._is_old(at):
+                self._next(at)
             self._until = at
-            self._put(data)
+            while data and self.rotate_bytes is not None and self._size + len(data) > self.rotate_bytes:
+                data = self._filled(data, self.rotate_bytes, at)
+            self._put(data, self._records)
             self._frames = frames
             if self._statistics and at - self._written_at >= REPEAT:
                 self._written_at = at
@@ -139,6 +140,7 @@ class Saver:
         if magic in MAGICS:
             order, tick, _ = MAGICS[magic]
             self._header = data[:FILE_HEADER]
+            self._records = Records(wants_pcapng, pcapng.ORDER if wants_pcapng else order)
             if wants_pcapng:
                 snaplen, linktype = struct.unpack_from(order + "II", data, 16)
                 self._order, self._nanoseconds, self._statistics = order, tick == 1, True
@@ -146,18 +148,38 @@ class Saver:
             data = data[FILE_HEADER:]
         elif magic == MAGIC:
             end = _blocks_ahead(data)
+            self._records = Records(True, _order_of(data))
             self._header, data = data[:end], data[end:]
         else:
             raise OSError(0, f"the capture starts with {magic.hex(' ')}")
         self._put(self._header)
         return data
 
-    def _is_full(self, more: int, at: int) -> bool:
-        if self._size <= len(self._header):
-            return False
-        if self.rotate_bytes is not None and self._size + more > self.rotate_bytes:
-            return True
-        return self.rotate_ns is not None and at - self._began >= self.rotate_ns
+    def _is_old(self, at: int) -> bool:
+        return self.rotate_ns is not None and self._holds_packets and at - self._began >= self.rotate_ns
+
+    @property
+    def _holds_packets(self) -> bool:
+        return self._size > len(self._header)
+
+    def _filled(self, data: bytes, limit: int, at: int) -> bytes:
+        """Put what fits into the file and begin the next one; returns the rest.  A record too large for any has its own."""
+        fits, packets = self._records.within(data, limit - self._size)
+        if not fits and not self._holds_packets:
+            fits = self._records.first(data)
+            packets = self._records.within(data, fits)[1]
+        self._put(data[:fits], self._records)
+        self._frames += packets
+        if fits < len(data):
+            self._next(at)
+        return data[fits:]
+
+    def _next(self, at: int) -> None:
+        """The next file of the rotation."""
+        self._finish()
+        self._open(at)
+        self._put(self._header)
+        self._began = at
 
     def _open(self, at: int) -> None:
         path = self.path
@@ -172,15 +194,20 @@ class Saver:
             self._remover(old)
             self.removed += 1
 
-    def _put(self, data: bytes) -> None:
-        """All of it, or nothing: what does not fit is taken back to the end of the last record."""
+    def _put(self, data: bytes, records: Records | None = None) -> None:
+        """All of it; what does not fit is taken back to the end of the last record that does, or to what was there."""
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError:
-            if len(view) < len(data):
-                os.ftruncate(self._file, self._size)
+            written = len(data) - len(view)
+            fits, packets = (0, 0) if records is None else records.within(data, written)
+            if written > fits:
+                os.ftruncate(self._file, self._size + fits)
+            self._size += fits
+            self.bytes += fits
+            self._frames += packets
             raise
         self._size += len(data)
         self.bytes += len(data)
@@ -217,7 +244,7 @@ class Saver:
 
 def _blocks_ahead(data: bytes) -> int:
     """Where the section header and interface descriptions end, with which a pcapng stream begins."""
-    order = "<" if data[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
+    order = _order_of(data)
     pos = 0
     while pos + 12 <= len(data):
         kind, length = struct.unpack_from(order + "II", data, pos)
@@ -225,3 +252,8 @@ def _blocks_ahead(data: bytes) -> int:
             break
         pos += length
     return pos
+
+
+def _order_of(data: bytes) -> str:
+    """Of the bytes of a pcapng section."""
+    return "<" if data[8:12] == b"\x4d\x3c\x2b\x1a" else ">"

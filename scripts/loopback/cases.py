@@ -90,7 +90,7 @@ CASES = (
         "Go, MaxIdleConnsPerHost 13 under 24: some 6 requests on each connection",
         ("idle-pool-too-small",),
         ab((2400, 24), (2400, 24)),
-        SLOWER,
+        ("-delay", "20ms", "-size", "32"),
         front("-mode", "transport", "-per-host", "13", "-max-idle", "13"),
     ),
     Case(

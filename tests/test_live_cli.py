@@ -17,6 +17,7 @@ import pytest
 from live_command import PORT, Ended, Live, Namespace, across, skipping, two_hosts, until, users
 
 import pcapdiag
+from pcapdiag import pipeline
 from pcapdiag.cli import main
 from pcapdiag.reports.schema import live_1
 
@@ -161,8 +162,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(namespace, tmp_path) -> None:
 def test_rotation_keeps_so_many_files_and_each_can_be_read(live, namespace, tmp_path) -> None:
     path = tmp_path / "kept.pcapng"
     running = live("--format", "text", "-w", str(path), "--rotate-size", "64k", "--keep-files", "3").ready()
-    for _ in range(6):
-        namespace.traffic(4, 12_000)
+    namespace.traffic(24, 12_000)
     ended = running.end()
     files = sorted(tmp_path.glob("kept*"))
     assert ended.code == 0
@@ -171,7 +171,9 @@ def test_rotation_keeps_so_many_files_and_each_can_be_read(live, namespace, tmp_
     assert all(file.stat().st_size <= 64 * 1024 + 200 for file in files)
     assert f"in {files[-1]} (and 2 more): pcapdiag diagnose reads it." in ended.err
     for file in files:
-        assert "1 request on" in (text := diagnosed(file)) or "requests on" in text
+        report = pipeline.analyze([str(file)])
+        assert report.capture.packets > 0
+        assert not report.capture.quality.damage
 
 
 @needs_root
@@ -280,7 +282,7 @@ def test_a_full_disk_ends_the_keeping_and_not_the_capture(live, namespace, tmp_p
         assert "40 requests on 40" in ended.out
         (said,) = [line for line in ended.err.splitlines() if "disk is full" in line]
         assert said.startswith(f"Not all was kept: {kept}: the disk is full; the first ")
-        assert "requests on" in diagnosed(kept)
+        assert pipeline.analyze([str(kept)]).capture.packets > 10
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

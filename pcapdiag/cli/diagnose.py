@@ -62,7 +62,8 @@ def diagnose(
             f"--title and --note are for {' and '.join(WRITTEN)}; --format {format_} has no place for them"
         )
     cover = cover_of(title, note, "diagnose", files, filters)
-    report = running.analyze(files, filters, with_connections=with_connections)
+    run = running.post_mortem if format_ in WRITTEN else running.analyze
+    report = run(files, filters, with_connections=with_connections)
     if format_ == "json":
         from pcapdiag.reports import json
 

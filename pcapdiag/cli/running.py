@@ -68,6 +68,16 @@ def whatif(
         return run(files, settings, options, progress if progress.wanted else None)
 
 
+def post_mortem(files: tuple[str, ...], filters: Filters, *, with_connections: bool = False) -> Report:
+    """As :func:`analyze`, with charts and ladders; the files are read twice."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import post_mortem as run
+
+    options = _options(files, filters, with_connections=with_connections)
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, options, progress if progress.wanted else None)
+
+
 def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
     """One connection of these files; progress likewise."""
     from pcapdiag.evidence.spooling import rereadable

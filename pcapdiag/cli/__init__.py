@@ -19,6 +19,7 @@ from pcapdiag.cli.diagnose import diagnose
 from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.findings import findings
+from pcapdiag.cli.interfaces import interfaces
 from pcapdiag.cli.live import live
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
@@ -69,6 +70,7 @@ def pcapdiag(context: click.Context) -> None:
 for _command in (
     diagnose,
     live,
+    interfaces,
     whatif,
     compare,
     connections,

@@ -13,6 +13,8 @@ import os
 import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -26,7 +28,8 @@ PIPE = 1 << 20  # bytes; what the kernel lets anyone have, and a tenth of a seco
 START = 10.0  # s; a process that has not begun by then will not
 ASK = 0.5  # s between two questions for counts
 PROGRAMS = ("tcpdump", "dumpcap", "scapy")
-LOOPBACK = 0x8  # IFF_LOOPBACK of <net/if.h>
+GET_FLAGS = 0x8913  # SIOCGIFFLAGS of <linux/sockios.h>
+UP, LOOPBACK = 0x1, 0x8  # IFF_UP, IFF_LOOPBACK of <net/if.h>
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,14 @@ class CaptureProcess:
         self._listen()
         return complaints.ended(self.asked.interface, self.program, code, self._said)
 
+    def trouble(self) -> str | None:
+        """What keeps packets from coming though the capture goes on: the interface is down; else None.
+
+        It ends no capture: one that runs for days goes on when the interface is up again.
+        """
+        flags = flags_of(self.asked.interface)
+        return complaints.down(self.asked.interface) if flags is not None and not flags & UP else None
+
     def close(self) -> None:
         """Let go of it; kill it if it does not end.  The counts stay."""
         if self._child.stdout is not None:
@@ -187,7 +198,11 @@ def start(asked: Asked) -> CaptureProcess:
             if asked.program is not None:
                 raise UsageError(f"{program} is not installed; try: apt install {complaints.PACKAGES[program]}")
             continue
-        child = spawn(command)
+        try:
+            child = spawn(command)
+        except PermissionError:  # of a program that the administrator lets only a group run
+            forbidden.append(program)
+            continue
         process = CaptureProcess(asked, program, child)
         if process.begun():
             return process
@@ -210,6 +225,8 @@ def spawn(command: list[str]) -> subprocess.Popen[bytes]:
             process_group=0,
             env=environment(),
         )
+    except PermissionError:
+        raise
     except OSError as error:
         raise UsageError(f"{command[0]}: cannot be run: {error.strerror}") from None
     if sys.platform == "linux" and child.stdout is not None:
@@ -254,8 +271,20 @@ def installed(program: str) -> str | None:
 
 
 def is_loopback(interface: str) -> bool:
-    try:
-        with open(f"/sys/class/net/{interface}/flags") as file:
-            return bool(int(file.read(), 16) & LOOPBACK)
-    except (OSError, ValueError):
-        return False
+    return bool((flags_of(interface) or 0) & LOOPBACK)
+
+
+def flags_of(interface: str) -> int | None:
+    """An interface's flags as <net/if.h> has them; None for "any", where it is gone, and on systems other than Linux."""
+    if not sys.platform.startswith("linux") or len(os.fsencode(interface)) > 15:
+        return None
+    import fcntl
+
+    # Asked for, not read from /sys: that may be another network namespace's.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, GET_FLAGS, struct.pack("16sH14x", os.fsencode(interface), 0))
+        except OSError:
+            return None
+    flags: int = struct.unpack("16sH14x", answer)[1]
+    return flags

@@ -71,10 +71,16 @@ def test_of_a_connection_that_was_open_already_no_number_is_made_up(tmp_path: Pa
         ("> P. GET /a\n< P. 200 (5)\n+2 > P. GET /b", "> GET /b HTTP/1.1 | after 2.000 s of silence"),
         ("> P. GET /a\n< . win 0", "< ACK | window of zero: the client may send no more"),
         ("> P. GET /a\n< . win 0\n+0.5 < .", "< ACK | window open again after 500 ms"),
-        ("> P. GET /a\n< P. 200 (5/9)\n> R.", "> RST | closes first, 1.00 ms after the response: the rest of it is thrown away"),
+        (
+            "> P. GET /a\n< P. 200 (5/9)\n> R.",
+            "> RST | closes first, 1.00 ms after the response: the rest of it is thrown away",
+        ),
         ("> P. GET /a\n+1 > F.", "> FIN | closes first, 1.000 s after the request: it waits for the answer no longer"),
         ("> P. GET /a\n+1 < F.", "< FIN | closes first, 1.000 s after the request, without an answer"),
-        ("> P. GET /a\n< P. 200 (5)\n< F.\n> .\n> P. GET /b", "> GET /b HTTP/1.1 | sent though it had acknowledged the server's close"),
+        (
+            "> P. GET /a\n< P. 200 (5)\n< F.\n> .\n> P. GET /b",
+            "> GET /b HTTP/1.1 | sent though it had acknowledged the server's close",
+        ),
         (
             "> P. GET /a\n< P. 200 (5)\n< F.\n> .\n> P. GET /b\n< R",
             "< RST | what the client sent after this end's close is thrown away",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag import report_rows
+from pcapdiag import report_figures, report_rows
 from pcapdiag._build import compiled
 from pcapdiag._version import __version__
 from pcapdiag.connections import rows as connection_rows
@@ -42,7 +42,7 @@ class Options:
     ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
     ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
-    the time are kept whole.
+    the time are kept whole.  ``with_figures`` adds what charts are drawn from.
     """
 
     client: str | None = None
@@ -55,6 +55,7 @@ class Options:
     with_connections: bool = False
     client_product: str | None = None
     server_product: str | None = None
+    with_figures: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,31 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
     return judged(names, read_tables(names, progress), options)
 
 
-def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
-    """The Report on tables that were read from these paths."""
+def judged(
+    paths: Sequence[str],
+    tables: Tables,
+    options: Options,
+    look: Callable[[Sequence[Pool], ConnectionTable], None] | None = None,
+) -> Report:
+    """The Report on tables that were read from these paths; ``look`` sees the pools before they are let go of."""
     selection = select(paths, tables, options)
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
-    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    desk = Desk(
+        tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
+    )
     pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
     del tables  # the exchanges are the pools' now
+    if look is not None:
+        look(pools, connections)
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
+    figures = None
+    if options.with_figures:
+        figures = report_figures.figures(
+            pools, connections.take(np.flatnonzero(keep)), judgement.findings, desk, selection.start, selection.end
+        )
     return Report(
         capture=capture,
         verdict=judgement.verdict,
@@ -130,6 +145,7 @@ def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
         connection_count=int(keep.sum()),
         not_evaluated=judgement.not_evaluated,
         version=__version__,
+        figures=figures,
     )
 
 
@@ -244,6 +260,7 @@ def capture_info(tables: Tables, alias: Column) -> CaptureInfo:
             undecoded=tables.undecoded,
             truncated_packets=counters.cut_packets,
             duplicate_packets=tables.duplicates,
+            dropped_packets=counters.dropped,
             gap_bytes=int(c.client_gap_bytes.sum() + c.server_gap_bytes.sum()),
             midstream_connections=int((c.opening == Opening.MIDSTREAM).sum()),
             one_sided_connections=int(one_sided.sum()),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pcapdiag.errors import UsageError
 from pcapdiag.evidence.choosing import wanted
-from pcapdiag.evidence.citing import citations
+from pcapdiag.evidence.citing import citations, worth_a_ladder
 from pcapdiag.evidence.extracting import Extraction
 from pcapdiag.evidence.ladders import ladders_of
 from pcapdiag.model.evidence import ConnectionReport
@@ -16,6 +16,39 @@ from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
 from pcapdiag.pipeline import Options, Tables, judged, read_tables
 from pcapdiag.rules.rule import Desk
+
+
+def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
+    """Diagnose captures, with what a report draws: charts, and a ladder of each connection that is the first to be cited.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        options: which connections.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense.
+    """
+    paths = tuple(names)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, replace(options, with_figures=True))
+    figures = report.figures
+    assert figures is not None  # asked for
+    ladders = ladders_of(
+        paths,
+        tables.connections,
+        worth_a_ladder(report.findings),
+        citations(report.findings),
+        Desk(tables.counters.file_starts).frame,
+        pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
+        ends_at=end_of(tables),
+        progress=progress,
+    )
+    return replace(
+        report,
+        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        figures=replace(figures, ladders=ladders),
+    )
 
 
 def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:

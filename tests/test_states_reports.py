@@ -99,6 +99,25 @@ def test_a_span_of_any_length_fits_its_rows(span: int, rows: int) -> None:
     assert span // step_for(span, rows) < rows
 
 
+def test_where_the_clock_stepped_back_the_time_begins_with_the_earliest_connection(tmp_path: Path) -> None:
+    script = """
+        > S
+        < S.
+        connection b port 40001
+        -3600 >b S
+        <b S.
+        +2 >b .
+    """
+    file = tmp_path / "stepped.pcap"
+    packets = packets_of(script)
+    file.write_bytes(capture(packets))
+    back = states([str(file)], Options(client="0.0.0.0/0:40001"), Sampling(ends=("client",)))
+    assert (back.last_at - back.first_at, back.moments[0]) == (2_001_000_000, packets[2].at)
+    assert back.total.ends[0].counts["ESTABLISHED"][-1] == 1
+    whole = states([str(file)], sampling=Sampling(ends=("client",)))
+    assert whole.moments[-1] - whole.moments[0] >= 3600 * SECOND
+
+
 def test_a_connection_of_before_the_capture_is_counted_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

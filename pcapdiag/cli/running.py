@@ -68,6 +68,16 @@ def whatif(
         return run(files, settings, options, progress if progress.wanted else None)
 
 
+def post_mortem(files: tuple[str, ...], filters: Filters, *, with_connections: bool = False) -> Report:
+    """As :func:`analyze`, with charts and ladders; the files are read twice."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import post_mortem as run
+
+    options = _options(files, filters, with_connections=with_connections)
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, options, progress if progress.wanted else None)
+
+
 def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
     """One connection of these files; progress likewise."""
     from pcapdiag.evidence.spooling import rereadable
@@ -247,6 +257,17 @@ def write(pieces: Iterable[str], output: str | None) -> None:
         for piece in pieces:
             sys.stdout.write(piece)
         sys.stdout.flush()
+
+
+def write_lines(lines: Iterable[str]) -> bool:
+    """Lines to standard output at once; whether anybody reads them still."""
+    try:
+        sys.stdout.write("".join(line if line.endswith("\n") else line + "\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def write_bytes(write_to: Callable[[BinaryIO], None], output: str | None) -> None:

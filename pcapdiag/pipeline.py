@@ -117,8 +117,9 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
 def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
     """The Report on tables that were read from these paths."""
     selection = select(paths, tables, options)
-    if options.redact:
-        tables = redacted(tables, names_of(tables))
+    names = names_of(tables) if options.redact else None
+    if names is not None:
+        tables = redacted(tables, names)
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
     desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)

@@ -14,7 +14,7 @@ from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, judged, read_tables
+from pcapdiag.pipeline import Options, Tables, judged, names_of, read_tables
 from pcapdiag.rules.rule import Desk
 
 
@@ -34,16 +34,22 @@ def post_mortem(names: Mapping[str, str], options: Options, progress: Progress |
     report = judged(paths, tables, replace(options, with_figures=True))
     figures = report.figures
     assert figures is not None  # asked for
+    aliases = names_of(tables) if options.redact else None
+    starts = tables.counters.file_starts
+    if aliases is not None:
+        starts = [(ahead, aliases.files[path]) for ahead, path in starts]
     ladders = ladders_of(
         paths,
         tables.connections,
         worth_a_ladder(report.findings),
         citations(report.findings),
-        Desk(tables.counters.file_starts).frame,
+        Desk(starts).frame,
         pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
         ends_at=end_of(tables),
         progress=progress,
     )
+    if aliases is not None:
+        ladders = tuple(map(aliases.ladder, ladders))
     return replace(
         report,
         capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),

@@ -34,11 +34,12 @@ def analyze(
     filters: Filters,
     *,
     with_connections: bool = False,
+    redact: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(files, filters, with_connections=with_connections)
+    options = _options(files, filters, with_connections=with_connections, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -46,11 +47,13 @@ def analyze(
 def read(
     files: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> Capture:
     """The connections and exchanges of these files, not judged; progress likewise."""
     from pcapdiag.capture import read as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -59,21 +62,25 @@ def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> WhatIf:
     """The pools of these files under other settings; progress likewise."""
     from pcapdiag.replaying import whatif as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
 
 
-def post_mortem(files: tuple[str, ...], filters: Filters, *, with_connections: bool = False) -> Report:
+def post_mortem(
+    files: tuple[str, ...], filters: Filters, *, with_connections: bool = False, redact: bool = False
+) -> Report:
     """As :func:`analyze`, with charts and ladders; the files are read twice."""
     from pcapdiag.evidence.spooling import rereadable
     from pcapdiag.proving import post_mortem as run
 
-    options = _options(files, filters, with_connections=with_connections)
+    options = _options(files, filters, with_connections=with_connections, redact=redact)
     with Progress(sys.stderr) as progress, rereadable(files) as names:
         return run(names, options, progress if progress.wanted else None)
 
@@ -127,6 +134,7 @@ def _options(
     filters: Filters,
     *,
     with_connections: bool = False,
+    redact: bool = False,
 ) -> Options:
     from pcapdiag.pipeline import Options
 
@@ -147,6 +155,7 @@ def _options(
         since_relative=since.after_start,
         until_relative=until.after_start,
         with_connections=with_connections,
+        redact=redact,
     )
 
 
@@ -162,13 +171,14 @@ def states(
     time_wait: int,
     fin_timeout: int,
     with_findings: bool,
+    redact: bool = False,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.counting import Sampling
     from pcapdiag.counting import states as run
     from pcapdiag.pools.state_timeline import Kernel
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     at = at or When()
     both = ("client", "server")
     sampling = Sampling(

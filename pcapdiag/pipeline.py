@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapdiag import report_rows
+from pcapdiag import report_figures, report_rows
 from pcapdiag._build import compiled
 from pcapdiag._version import __version__
 from pcapdiag.connections import rows as connection_rows
@@ -42,7 +42,7 @@ class Options:
     ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
     ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
-    the time are kept whole.
+    the time are kept whole.  ``with_figures`` adds what charts are drawn from.
     """
 
     client: str | None = None
@@ -55,6 +55,7 @@ class Options:
     with_connections: bool = False
     client_product: str | None = None
     server_product: str | None = None
+    with_figures: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,11 @@ def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
+    figures = None
+    if options.with_figures:
+        figures = report_figures.figures(
+            pools, connections.take(np.flatnonzero(keep)), judgement.findings, desk, selection.start, selection.end
+        )
     return Report(
         capture=capture,
         verdict=judgement.verdict,
@@ -130,6 +136,7 @@ def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
         connection_count=int(keep.sum()),
         not_evaluated=judgement.not_evaluated,
         version=__version__,
+        figures=figures,
     )
 
 

@@ -20,8 +20,8 @@ class Bar:
     pool: str | None
     opened_at: int
     ready_at: int  # end of the handshake; ``opened_at`` where it was not seen
-    ended_at: int  # its close, or the capture's end where it stayed open
-    closer: str  # "client", "server", "none" (open)
+    ended_at: int  # its close, the capture's end where it stayed open, the last SYN of a dial without an answer
+    closer: str  # whose FIN or RST came first: "client", "server", "none" (open)
     close_class: str  # a word of ``CloseClass``
     requests: int
     opening: str  # a word of ``Opening``
@@ -58,8 +58,10 @@ class PoolFigure:
     open: Level
     busy: Level
     idle: Level
-    silences: tuple[Silence, ...]  # where there are too many an even sample with the longest in it
+    silences: tuple[Silence, ...]  # where there are too many an even sample with the longest of each end in it
     first_byte_ns: tuple[int, ...]  # of each request, in order of time; a sample likewise
+    silence_count: int = 0  # in all: more than ``silences`` where those are a sample
+    first_byte_count: int = 0  # likewise of ``first_byte_ns``
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Figures:
 
     bars: tuple[Bar, ...]  # in order of opening
     resolution_ns: int
-    pools: tuple[PoolFigure, ...]  # in the order of the Report's pools
+    pools: tuple[PoolFigure, ...]  # of the largest pools and those of findings, in the order of the Report's
     states: tuple[StatesFigure, ...]
     ladders: tuple[Ladder, ...] = ()  # of the connections that findings cite
+    bars_left_out: int = 0  # connections without a bar, where there are too many; those that findings cite have one
     ladders_left_out: str = ""  # why there are none, where that is so: the capture came from standard input, ...

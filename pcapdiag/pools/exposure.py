@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pcapdiag.model.report import FirstByte
+from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side, TcpState
 from pcapdiag.pools import timeline
 from pcapdiag.pools.delays import waits
@@ -12,16 +13,26 @@ from pcapdiag.pools.pool import Fate, Pool
 
 
 def first_byte(pool: Pool) -> FirstByte | None:
-    """From the moment a client wanted an answer to the answer's first byte, at the capture point.
+    """The middle and the 95th percentile of :func:`first_bytes`; None where no exchange tells."""
+    wait = first_bytes(pool)
+    if not len(wait):
+        return None
+    wait.sort()  # the nearest rank: np.percentile takes as long as all the rest
+    count = len(wait)
+    return FirstByte(count, int(wait[(count - 1) // 2]), int(wait[(95 * count - 1) // 100]))
+
+
+def first_bytes(pool: Pool) -> Column:
+    """From the moment a client wanted an answer to the answer's first byte, at the capture point, in nanoseconds.
 
     That moment is the end of the request; where the request is its connection's first and followed the handshake at
     once, somebody waited for the dial too, and it counts from the SYN, less the time in which the request was sent.
-    None where no exchange tells.
+    A number for each exchange that tells, in their order.
     """
     c, x = pool.connections, pool.exchanges
-    rows = waits(pool).rows if pool.requests else ()  # of a scan's thousands most carried nothing
-    if not len(rows):
-        return None
+    if not pool.requests:  # of a scan's thousands most carried nothing
+        return np.zeros(0, dtype=np.int64)
+    rows = waits(pool).rows
     dialled = np.flatnonzero(pool.dialled & (pool.last_exchange >= 0))
     first = pool.first_exchange[dialled]
     # Dialled ahead of need, a connection waits for its first request; that silence is nobody's wait.
@@ -29,10 +40,7 @@ def first_byte(pool: Pool) -> FirstByte | None:
     dialled, first = dialled[at_once], first[at_once]
     wait = x.response_first_at - x.request_last_at
     wait[first] += x.request_first_at[first] - c.first_at[dialled]
-    wait = wait[rows]
-    wait.sort()  # the nearest rank: np.percentile takes as long as all the rest
-    count = len(wait)
-    return FirstByte(count, int(wait[(count - 1) // 2]), int(wait[(95 * count - 1) // 100]))
+    return np.asarray(wait[rows])
 
 
 def time_wait_closes(pool: Pool) -> dict[str, int]:

@@ -256,7 +256,29 @@ def _guessed(
     page: Page, guessed: Sequence[SettingAdvice], role: str, programs: Programs, indent: int, verbose: bool
 ) -> None:
     """A setting in the commonest products, or in the few that it may be, where the packets do not name the one in use."""
-    read = guessed[0].inferred
+    page.para(_guess_head(guessed[0].inferred, role, programs), indent=indent)
+    if verbose:
+        for advice in guessed:
+            _setting(page, advice, indent + 2)
+        return
+    shown = guessed[:GUESSES_SHOWN]
+    widest = max(len(advice.product) for advice in shown) + max(len(advice.name) for advice in shown)
+    if widest + LAST_COLUMN <= page.width - indent:
+        rows = [[advice.product, advice.name, advice.recommended] for advice in shown]
+        page.table(["product", "setting", "set to"], rows, indent=indent + 2, wrap=True)
+    else:
+        for advice in shown:
+            page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
+    left = len(guessed) - GUESSES_SHOWN
+    more = f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets"
+    if role in ("client", "server"):
+        page.para(f"{more}: -v; of one product alone: --{role} PRODUCT (pcapdiag settings).", indent=indent)
+    else:
+        page.para(f"{more}: -v.", indent=indent)
+
+
+def _guess_head(read: str | None, role: str, programs: Programs) -> str:
+    """What to say ahead of a setting's names in products that nobody named; ``read``: its value on the wire."""
     program = programs.get(role)
     if role == "kernel":
         told = any(one is not None and one.system for one in programs.values())
@@ -276,25 +298,7 @@ def _guessed(
             + (f"; its setting is {read}, as read from them" if read else "")
             + ". In the commonest products it is:"
         )
-    page.para(head, indent=indent)
-    if verbose:
-        for advice in guessed:
-            _setting(page, advice, indent + 2)
-        return
-    shown = guessed[:GUESSES_SHOWN]
-    widest = max(len(advice.product) for advice in shown) + max(len(advice.name) for advice in shown)
-    if widest + LAST_COLUMN <= page.width - indent:
-        rows = [[advice.product, advice.name, advice.recommended] for advice in shown]
-        page.table(["product", "setting", "set to"], rows, indent=indent + 2, wrap=True)
-    else:
-        for advice in shown:
-            page.item(f"{advice.product}: {advice.name}, set to {advice.recommended}", indent=indent + 2)
-    left = len(guessed) - GUESSES_SHOWN
-    more = f"And {plural(left, 'more product')}, and snippets" if left > 0 else "Snippets"
-    if role in ("client", "server"):
-        page.para(f"{more}: -v; of one product alone: --{role} PRODUCT (pcapdiag settings).", indent=indent)
-    else:
-        page.para(f"{more}: -v.", indent=indent)
+    return head
 
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from pcapdiag.reports.escape import json_dumps
+from pcapdiag.reports.escape import json_dumps, visible
 
 FEW = 64  # numbers; so many are as small when written out, and can be read by eye
 
@@ -44,4 +44,15 @@ def packed(values: Sequence[int]) -> Column:
 
 def embedded(value: object) -> str:
     """JSON for a ``<script type="application/json">``: no text in it can end the element or open another."""
-    return json_dumps(value).translate(_MARKUP)
+    return json_dumps(_shown(value)).translate(_MARKUP)
+
+
+def _shown(value: object) -> object:
+    """The same value, its texts such that no character acts in a line."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {visible(key): _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [item if type(item) is int else _shown(item) for item in value]
+    return value

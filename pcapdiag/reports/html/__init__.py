@@ -25,11 +25,9 @@ def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
     figures = report.figures
     drawn = charts.charts(report)
     bars = frozenset(bar.number for bar in figures.bars) if figures else frozenset()
-    every = [chart for chart in (drawn.timeline, drawn.states) if chart is not None]
-    every += [chart for pool in drawn.pools for chart in pool.charts]
     data = {
-        "time": charts.time_axis(report) if figures and figures.bars else {},
-        "charts": {chart.id: {"kind": chart.kind, "title": chart.title, **_dict(chart.data)} for chart in every},
+        "time": charts.time_axis(report),
+        "charts": {chart.id: {"kind": chart.kind, "title": chart.title, **chart.data} for chart in drawn.all},
     }
     scripts = (page.asset(page.CHARTS), page.asset(page.SCRIPT))
     capture = report.capture
@@ -37,6 +35,7 @@ def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
     return page.rendered(
         "report.html",
         report=report,
+        version=report.version,
         title=title or ", ".join(capture.files[:3]),
         note=[part for part in note.replace("\r\n", "\n").split("\n\n") if part.strip()],
         policy=page.policy(scripts),
@@ -62,11 +61,6 @@ def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
 def _lasts(report: Report) -> str:
     first, last = report.capture.first_at, report.capture.last_at
     return duration_ns(last - first) if first is not None and last is not None else ""
-
-
-def _dict(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return value
 
 
 def _skipped(report: Report) -> dict[str, list[str]]:

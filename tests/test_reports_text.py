@@ -12,7 +12,7 @@ import pytest
 
 from pcapdiag.model.report import Evidence, FrameRef, Quality, Report
 from pcapdiag.model.words import Cause, Confidence, Severity
-from pcapdiag.reports import text, text_connections
+from pcapdiag.reports import text, text_connections, wording
 
 REPORTS = [mock.report, mock.new_transport_or_body, mock.healthy, mock.undecided, mock.several]
 
@@ -184,7 +184,7 @@ def test_a_less_sure_claim_sends_to_the_proof() -> None:
 
 
 def test_every_cause_above_health_has_plain_words() -> None:
-    assert set(text.CAUSES) == set(Cause) - {Cause.HEALTHY}
+    assert set(wording.CAUSES) == set(Cause) - {Cause.HEALTHY}
 
 
 def test_time_wait_is_what_is_left_of_it_and_closed_connections_are_in_no_netstat() -> None:

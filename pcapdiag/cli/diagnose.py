@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import click
 
+from pcapdiag.cli.covers import WRITTEN, cover_of, covers
 from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
+from pcapdiag.errors import UsageError
 
 
 @click.command(short_help="Is anything wrong, what to change, the proof.")
 @files
-@formats("text", "json", help="json: for programs, the schema pcapdiag/1.")
+@formats(
+    "text",
+    "json",
+    "markdown",
+    help="markdown: for an incident's document or a pull request; json: for programs, the schema pcapdiag/1.",
+)
+@covers
 @click.option("--with-connections", is_flag=True, help="Add each connection to the report.")
 @filters
 @click.option(
@@ -24,6 +32,8 @@ from pcapdiag.cli.options import Filters, Output, check_output, files, filters, 
 def diagnose(
     files: tuple[str, ...],
     format_: str,
+    title: str,
+    note: str,
     with_connections: bool,
     filters: Filters,
     fail_on: str,
@@ -40,17 +50,27 @@ def diagnose(
       pcapdiag diagnose --server 10.0.0.7:8081 --since +30 buy.pcap
       pcapdiag diagnose --client okhttp --server nginx buy.pcap   # where the packets do not name them
       tcpdump -w - -i any tcp port 8081 | pcapdiag diagnose -
+      pcapdiag diagnose --format markdown --title "Checkout, Friday" --note @timeline.md -o report.md buy.pcap
       pcapdiag diagnose --format json buy.pcap | jq '.findings[0].causes[0]'
       pcapdiag diagnose --fail-on medium nightly.pcap   # in CI: exit code 1
     """
     from pcapdiag.cli import running
 
     check_output(to, files)
+    if (title or note) and format_ not in WRITTEN:
+        raise UsageError(
+            f"--title and --note are for {' and '.join(WRITTEN)}; --format {format_} has no place for them"
+        )
+    cover = cover_of(title, note, "diagnose", files, filters)
     report = running.analyze(files, filters, with_connections=with_connections)
     if format_ == "json":
         from pcapdiag.reports import json
 
         rendered = json.diagnosis(report, with_connections=with_connections)
+    elif format_ == "markdown":
+        from pcapdiag.reports import markdown
+
+        rendered = markdown.diagnosis(report, cover, verbose=verbose)
     else:
         from pcapdiag.reports import text
 

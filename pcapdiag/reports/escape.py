@@ -18,6 +18,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # What a spreadsheet takes for a formula, full-width forms included.
 _FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 
+# What means something to Markdown, to the HTML in it, or becomes a link by itself.  What is inert is left alone, so that
+# the source reads well: an underscore within a word, a sign before a number, brackets that only close.
+_MARKUP = re.compile(
+    r"[\\`*\[|$]|~(?! )|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|<(?![ \d=])|&(?=[#A-Za-z])"
+    r"|(?<=www)\.|(?<=:)//|^[#>]|^[-+](?=\s|$)|^[-=](?=[-=\s]*$)"
+)
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+_SUMMONS = re.compile(r"(@|#(?=\d))")
+
 
 def visible(text: str) -> str:
     r"""For a terminal: one line in which nothing acts (``\x1b``, ``\u202e``); the backslash is doubled."""
@@ -54,6 +63,34 @@ def _code(char: str) -> str:
     if number <= 0xFF:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def markdown(text: str) -> str:
+    """For Markdown as GitHub reads it: as :func:`visible`, in one line in which nothing is markup.
+
+    A mention and a reference to an issue are looked for in the text behind the markup, where a backslash is gone: an
+    empty comment parts them.
+    """
+    shown = _MARKUP.sub(r"\\\g<0>", visible(text).replace("\\\\", "\\"))
+    shown = _NUMBERED.sub(r"\1\\\2", shown)
+    return _SUMMONS.sub(r"\1<!-- -->", shown)
+
+
+def markdown_code(text: str, *, cell: bool = False) -> str:
+    """A span of code in Markdown that shows this text and nothing else; ``cell``: in a table, where ``|`` ends it."""
+    shown = visible(text).replace("\\\\", "\\")
+    if not shown.strip():
+        return ""
+    if cell:
+        shown = shown.replace("|", "\\|")
+    fence = "`" * (longest_run(shown, "`") + 1)
+    edge = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    return f"{fence}{edge}{shown}{edge}{fence}"
+
+
+def longest_run(text: str, char: str) -> int:
+    """How often a character follows on itself at the most."""
+    return max((len(run) for run in re.findall(f"{re.escape(char)}+", text)), default=0)
 
 
 def csv_cell(text: str) -> str:

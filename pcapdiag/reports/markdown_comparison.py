@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
 from pcapdiag.model.comparison import Comparison, FindingRow, ServiceRow
 from pcapdiag.model.words import FindingFate
-from pcapdiag.reports.escape import visible
+from pcapdiag.reports.escape import markdown
 from pcapdiag.reports.measures import both, label, value
 from pcapdiag.reports.text_comparison import CHANGES, FATES, WORDS, reason, severity
 from pcapdiag.reports.units import duration_ns, plural
 
 SERVICES_SHOWN = 3
-# What means something to Markdown or to the HTML in it, a mention and a reference, and what becomes a link by itself.
-_ACTIVE = re.compile(r"([\\`*_\[\]<>#|~@$&]|(?<=www)\.|(?<=:)//)")
 
 
 def comparison(compared: Comparison) -> str:
     """The answer, the findings, a table for each of the largest services."""
-    lines = [f"**{WORDS[compared.outcome][0]}**: {_safe(compared.summary)}", ""]
+    lines = [f"**{WORDS[compared.outcome][0]}**: {markdown(compared.summary)}", ""]
     for name, side in (("Before", compared.before), ("After", compared.after)):
         length = (
             "" if side.first_at is None or side.last_at is None else f" in {duration_ns(side.last_at - side.first_at)}"
         )
         carried = f"{plural(side.requests, 'request')} on {plural(side.connections, 'connection')}{length}"
-        lines.append(f"- {name}: {_safe(', '.join(side.files[:3]))}: {carried}")
-    lines += [f"- {_safe(caveat)}" for caveat in compared.caveats]
+        lines.append(f"- {name}: {markdown(', '.join(side.files[:3]))}: {carried}")
+    lines += [f"- {markdown(caveat)}" for caveat in compared.caveats]
     if compared.findings:
         lines += ["", "| finding | | severity | | |", "|---|---|---|---|---|"]
         lines += [_finding(row) for row in compared.findings]
@@ -38,7 +34,7 @@ def comparison(compared: Comparison) -> str:
         if rows:
             names = ", ".join(str(row.server) for row in rows[:SERVICES_SHOWN])
             more = f" and {len(rows) - SERVICES_SHOWN:,} more" if len(rows) > SERVICES_SHOWN else ""
-            lines += ["", f"Only {title}: {_safe(names)}{more}"]
+            lines += ["", f"Only {title}: {markdown(names)}{more}"]
     return "\n".join(lines) + "\n"
 
 
@@ -49,22 +45,17 @@ def _finding(row: FindingRow) -> str:
         fate += f", {CHANGES[row.change]}"
     why = " ".join(part for part in (reason(row) if row.why else "", row.to_test) if part)
     cells = (f"{row.code} {row.name}", fate, severity(row), symptom, why)
-    return f"| {' | '.join(_safe(cell) for cell in cells)} |"
+    return f"| {' | '.join(markdown(cell) for cell in cells)} |"
 
 
 def _service(service: ServiceRow) -> list[str]:
     before, after = (", ".join(map(str, ends[:3])) for ends in (service.before, service.after))
     name = before if before == after else f"{before} -> {after} (matched by {service.matched_by})"
-    lines = ["", f"| {_safe(name)} | before | after | |", "|---|---:|---:|---|"]
+    lines = ["", f"| {markdown(name)} | before | after | |", "|---|---:|---:|---|"]
     for metric in service.load + service.use:
         change = "" if metric.change is None else CHANGES[metric.change]
         first, second = value(metric, metric.before), value(metric, metric.after)
-        lines.append(f"| {_safe(label(metric.name))} | {_safe(first)} | {_safe(second)} | {change} |")
+        lines.append(f"| {markdown(label(metric.name))} | {markdown(first)} | {markdown(second)} | {change} |")
     if service.caveats:
-        lines += ["", *(f"- {_safe(caveat)}" for caveat in service.caveats)]
+        lines += ["", *(f"- {markdown(caveat)}" for caveat in service.caveats)]
     return lines
-
-
-def _safe(text: str) -> str:
-    """Text of packets and files in which nothing acts."""
-    return _ACTIVE.sub(r"\\\1", visible(text).replace("\\\\", "\\"))

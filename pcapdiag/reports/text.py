@@ -12,64 +12,30 @@ from pcapdiag.model.report import (
     CauseClaim,
     Evidence,
     Finding,
-    Measure,
     NotEvaluated,
     Program,
     Report,
     SettingAdvice,
 )
-from pcapdiag.model.words import Cause, Confidence, Knob, Severity
+from pcapdiag.model.words import Confidence, Knob, Severity
 from pcapdiag.reports import text_connections, text_tables, text_whatif, without_setting
 from pcapdiag.reports.layout import Page
-from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, share
+from pcapdiag.reports.units import plural
+from pcapdiag.reports.wording import (
+    also,
+    in_words,
+    letter,
+    measure,
+    measure_name,
+    pools_named,
+    setting_now,
+    what_was_read,
+)
 
 EVIDENCE_SHOWN = 3  # per finding, without --verbose
 GUESSES_SHOWN = 6  # products of an unnamed program; the commonest come first
 LAST_COLUMN = 32  # columns that a table of guesses needs beside its first two, the gaps between them included
 PRODUCTS_SHOWN = 2  # whose snippets are printed, where the client is unknown and there are many
-LIST_SHOWN = 8  # items of a measured list
-
-# What a cause is, to someone who does not know our word for it.
-CAUSES = {
-    Cause.NEVER_REUSE_NEW_TRANSPORT: "a new client with a pool of its own is made for each request",
-    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: "the client has keep-alive switched off",
-    Cause.BODY_NOT_CLOSED: "response bodies are not closed",
-    Cause.BODY_NOT_DRAINED: "responses are closed before they are read to the end",
-    Cause.IDLE_POOL_TOO_SMALL: "the client keeps too few idle connections",
-    Cause.IDLE_TIMEOUT_TOO_SHORT: "the client drops idle connections too soon",
-    Cause.IDLE_TIMEOUT_NONE: "the client never drops idle connections",
-    Cause.SERVER_IDLE_TIMEOUT: "the server drops idle connections too soon",
-    Cause.SERVER_MAX_REQUESTS: "the server closes connections after a fixed number of requests",
-    Cause.SERVER_CONNECTION_CLOSE: "the server closes the connection after every response",
-    Cause.MAX_CONNS_CAP: "the client may open only so many connections, and requests wait for one",
-    Cause.CLIENT_REQUEST_TIMEOUT: "the client gives up on requests before the answer comes",
-    Cause.KEEPALIVE_RACE: "requests meet the server's close on the way and are lost",
-    Cause.SERVER_ABORT: "the server breaks connections off with requests unanswered",
-    Cause.SERVER_RESTART: "the server was stopped, and started again",
-    Cause.CLIENT_ABORT: "the client's program ended with requests unanswered",
-    Cause.CLIENT_MAX_REQUESTS: "the client closes connections after a fixed number of requests",
-    Cause.CONNECT_REFUSED: "nothing listens at the service's address",
-    Cause.CONNECT_TIMEOUT: "connection attempts get no answer",
-    Cause.BACKLOG_OVERFLOW: "the server accepts connections too slowly and its queue is full",
-    Cause.MIDDLEBOX_IDLE_DROP: "something on the path forgets idle connections",
-    Cause.TLS_NO_REUSE: "every request pays for a TLS handshake",
-    Cause.TLS_HANDSHAKE_FAILURE: "TLS handshakes fail",
-    Cause.PROTOCOL_MISMATCH: "client and server do not speak the same protocol",
-    Cause.NAGLE_DELAYED_ACK: "Nagle's algorithm waits for a delayed ACK",
-    Cause.EXPECT_100_CONTINUE: "the client waits for a 100 Continue that does not come",
-    Cause.ZERO_WINDOW: "the receiver does not read what it is sent",
-    Cause.CONNECTION_LIFETIME: "the client replaces connections at a fixed age",
-    Cause.CLOSE_WAIT_LEAK: "the client never closes what the server has closed",
-    Cause.PORT_EXHAUSTION: "the client's ports run out",
-    Cause.PATH_LOSS: "the network loses packets",
-    Cause.PMTU_BLACKHOLE: "the network loses large packets only",
-    Cause.SLOW_SERVER: "the server takes long to answer",
-    Cause.SERVER_REJECTS_UPLOAD: "the server refuses request bodies before it has read them",
-    Cause.UNUSED_CONNECTIONS: "connections are opened and never used",
-    Cause.HALF_CLOSED: "one direction is closed and the other goes on",
-    Cause.PIPELINING: "requests are sent ahead of the answers to earlier ones",
-    Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
-}
 
 # Who is at each end, by role.
 Programs: TypeAlias = Mapping[str, Program | None]
@@ -114,7 +80,7 @@ def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
         word, style = "PROBLEM", "bad"
     page.para(report.verdict.summary, label=f"{word}: ", hang=0, style=style)
     page.rule(style=style)
-    page.para(_what_was_read(report))
+    page.para(what_was_read(report))
     damage = report.capture.quality.damage
     if damage:
         more = f" (and {len(damage) - 1} more, see Capture)" if len(damage) > 1 else ""
@@ -122,26 +88,7 @@ def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
     if len(findings) > 1:
         page.blank()
         for at, finding in enumerate(findings, 1):
-            page.item(f"{finding.title} ({finding.severity}, {_pools(finding.pools)})", mark=f"{at}.", indent=2)
-
-
-def _what_was_read(report: Report) -> str:
-    capture = report.capture
-    files = capture.files[0] if len(capture.files) == 1 else plural(len(capture.files), "file")
-    connections = plural(report.connection_count, "connection")
-    requests = sum(pool.requests for pool in report.pools)
-    if report.pools and (not requests or all(pool.requests_basis == "exact" for pool in report.pools)):
-        carried = f"{plural(requests, 'request')} on {connections}"
-    elif report.pools:
-        bases = {pool.requests_basis for pool in report.pools}
-        about = "an estimated" if "turns" in bases else "at least"
-        carried = f"{about} {plural(requests, 'request')} on {connections}"
-    else:
-        carried = connections
-    when = ""
-    if capture.first_at is not None and capture.last_at is not None:
-        when = f" in {duration_ns(capture.last_at - capture.first_at)} from {clock(capture.first_at)}"
-    return f"{files}: {carried}{when}."
+            page.item(f"{finding.title} ({finding.severity}, {pools_named(finding.pools)})", mark=f"{at}.", indent=2)
 
 
 def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], verbose: bool) -> None:
@@ -175,7 +122,7 @@ def _change(
     indent = len(mark) or 2
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(f"{_letter(place)}) {_in_words(claim.cause)}" for place, claim in enumerate(causes))
+        names = ", or ".join(f"{letter(place)}) {in_words(claim.cause)}" for place, claim in enumerate(causes))
         page.para(f"Either {names}.", label=mark or "  ", style="strong")
         for claim in causes:
             if claim.tell_apart:
@@ -188,7 +135,7 @@ def _change(
     for place, claim in enumerate(causes):
         if len(causes) > 1:
             page.blank()
-            page.para(f"If {_letter(place)}) {claim.cause} ({claim.confidence} confidence):", indent=indent)
+            page.para(f"If {letter(place)}) {claim.cause} ({claim.confidence} confidence):", indent=indent)
         found = _settings(page, claim, indent, told, at, programs, verbose)
         if not found and (len(causes) > 1 or not seen):
             page.para(f"{without_setting.NONE_KNOWN} {without_setting.way(claim.cause)}".rstrip(), indent=indent)
@@ -228,7 +175,7 @@ def _settings(
             )
         elif (advice.product, advice.knob) in shown and not verbose:
             page.para(
-                f"{advice.name}, {_now(advice)}; set to {advice.recommended}.",
+                f"{advice.name}, {setting_now(advice)}; set to {advice.recommended}.",
                 label="Also look at: ",
                 indent=indent,
                 hang=indent + 2,
@@ -256,7 +203,7 @@ def _guessed(
     page: Page, guessed: Sequence[SettingAdvice], role: str, programs: Programs, indent: int, verbose: bool
 ) -> None:
     """A setting in the commonest products, or in the few that it may be, where the packets do not name the one in use."""
-    page.para(_guess_head(guessed[0].inferred, role, programs), indent=indent)
+    page.para(guess_heading(guessed[0].inferred, role, programs), indent=indent)
     if verbose:
         for advice in guessed:
             _setting(page, advice, indent + 2)
@@ -277,8 +224,8 @@ def _guessed(
         page.para(f"{more}: -v.", indent=indent)
 
 
-def _guess_head(read: str | None, role: str, programs: Programs) -> str:
-    """What to say ahead of a setting's names in products that nobody named; ``read``: its value on the wire."""
+def guess_heading(read: str | None, role: str, programs: Programs) -> str:
+    """What is above the settings of programs that the packets do not name; ``read``: the value that they show."""
     program = programs.get(role)
     if role == "kernel":
         told = any(one is not None and one.system for one in programs.values())
@@ -303,7 +250,7 @@ def _guess_head(read: str | None, role: str, programs: Programs) -> str:
 
 def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
     page.para(f"{advice.name} ({advice.product})", indent=indent, style="strong")
-    page.pairs([("now", _now(advice)), ("set to", advice.recommended)], indent=indent + 2)
+    page.pairs([("now", setting_now(advice)), ("set to", advice.recommended)], indent=indent + 2)
     if advice.snippet.strip():
         page.blank()
         page.snippet(advice.snippet, indent=indent + 4)
@@ -312,22 +259,12 @@ def _setting(page: Page, advice: SettingAdvice, indent: int) -> None:
         page.para(advice.why, label="Why: ", indent=indent, hang=indent + 2)
 
 
-def _now(advice: SettingAdvice) -> str:
-    """Its value as the wire shows it, and the default."""
-    if advice.inferred is None:
-        return f"not visible in these packets; the default is {advice.default}" if advice.default else "not visible"
-    if advice.inferred == advice.default:
-        return f"{advice.inferred}, read from the packets; the default"
-    default = f"; the default is {advice.default}" if advice.default else ""
-    return f"{advice.inferred}, read from the packets{default}"
-
-
 def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
     page.blank()
     mark = f"{at}. " if at is not None else ""
     page.para(
         f"{finding.code} {finding.name}: {finding.severity} severity, {finding.confidence} confidence, "
-        f"{finding.basis}, {_pools(finding.pools)}",
+        f"{finding.basis}, {pools_named(finding.pools)}",
         label=mark or "  ",
         style="strong",
     )
@@ -335,7 +272,9 @@ def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
     page.para(finding.claim, indent=indent)
     if finding.measured:
         page.blank()
-        page.pairs([(_name(key), _measure(key, value)) for key, value in finding.measured.items()], indent=indent + 2)
+        page.pairs(
+            [(measure_name(key), measure(key, value)) for key, value in finding.measured.items()], indent=indent + 2
+        )
     page.blank()
     shown = finding.evidence if verbose else finding.evidence[:EVIDENCE_SHOWN]
     for evidence in shown:
@@ -361,17 +300,14 @@ def _also_seen(page: Page, findings: Sequence[Finding]) -> None:
     if facts:
         page.heading("Also seen, no fault")
     for finding in facts:
-        page.item(f"{finding.title} ({finding.code} {finding.name}, {_pools(finding.pools)})", indent=2)
+        page.item(also(finding), indent=2)
         if finding.evidence:
             page.frames(finding.evidence[0].frames, indent=6)
     if len(facts) < len(findings):
         page.heading("What follows from it")
     for finding in findings:
         if finding.follows_from:
-            page.item(
-                f"{finding.title} ({finding.code} {finding.name}, from {finding.follows_from}, {_pools(finding.pools)})",
-                indent=2,
-            )
+            page.item(also(finding), indent=2)
 
 
 def _not_evaluated(page: Page, skipped: Sequence[NotEvaluated]) -> None:
@@ -395,52 +331,3 @@ def _footer(page: Page, report: Report) -> None:
         "For programs: --format json.",
         style="dim",
     )
-
-
-def _pools(ids: Sequence[str]) -> str:
-    if not ids:
-        return "whole capture"
-    shown = ", ".join(ids[:LIST_SHOWN])
-    more = f" and {len(ids) - LIST_SHOWN} more" if len(ids) > LIST_SHOWN else ""
-    return f"{'pool' if len(ids) == 1 else 'pools'} {shown}{more}"
-
-
-def _in_words(cause: Cause) -> str:
-    return CAUSES.get(cause, str(cause))
-
-
-def _letter(place: int) -> str:
-    return chr(ord("a") + place) if place < 26 else str(place)
-
-
-def _name(key: str) -> str:
-    """``immediate_closes`` and ``linger_s`` as words; the unit is in the value."""
-    for suffix in ("_s", "_ns"):
-        key = key.removesuffix(suffix)
-    return key.upper() if key.upper() in text_tables.NETSTAT else key.replace("_", " ")
-
-
-def _measures(measures: Mapping[str, Measure]) -> str:
-    return ", ".join(f"{_name(key)} {_measure(key, value)}" for key, value in measures.items())
-
-
-def _measure(key: str, value: Measure) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return _measures(value) or "none"
-    if isinstance(value, list):
-        shown = ", ".join(_measure(key, item) for item in value[:LIST_SHOWN])
-        more = f" and {len(value) - LIST_SHOWN} more" if len(value) > LIST_SHOWN else ""
-        return shown + more if shown else "none"
-    if key.endswith("_ns"):
-        return duration(value / 1e9)
-    if key.endswith("_s"):
-        return duration(value)
-    if key.endswith(("_rate", "_share")) and 0 <= value <= 1:
-        return share(round(value * 1_000_000), 1_000_000)
-    return number(value)

@@ -6,22 +6,25 @@ Text from packets is escaped by the template engine, and a content security poli
 
 from __future__ import annotations
 
+from pcapdiag.model.cover import Cover
 from pcapdiag.model.report import Report
 from pcapdiag.model.words import Severity
-from pcapdiag.reports import text
 from pcapdiag.reports.html import charts, findings, ladders, page, tables
 from pcapdiag.reports.html.packing import embedded
-from pcapdiag.reports.units import clock, duration_ns, plural
+from pcapdiag.reports.units import clock, plural
+from pcapdiag.reports.wording import what_was_read, worth
+
+TITLE = "What these TCP connections show"
 
 
-def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
+def diagnosis(report: Report, cover: Cover | None = None) -> str:
     """The whole report as a page.
 
     Args:
         report: what the pipeline found, its figures too.
-        title: the author's; the names of the files where there is none.
-        note: the author's words, paragraphs parted by empty lines.
+        cover: the author's title and note, when it was made, the command.
     """
+    cover = cover or Cover()
     figures = report.figures
     drawn = charts.charts(report)
     bars = frozenset(bar.number for bar in figures.bars) if figures else frozenset()
@@ -36,13 +39,13 @@ def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
         "report.html",
         report=report,
         version=report.version,
-        title=title or ", ".join(capture.files[:3]),
-        note=[part for part in note.replace("\r\n", "\n").split("\n\n") if part.strip()],
+        title=cover.title or TITLE,
+        note=paragraphs(cover.note),
+        cover=cover,
+        made=clock(cover.made_at) if cover.made_at is not None else "",
         policy=page.policy(scripts),
         verdict=("unsure", "No verdict") if healthy is None else ("good", "Healthy") if healthy else ("bad", "Problem"),
-        read=text._what_was_read(report),
-        when=clock(capture.first_at) if capture.first_at is not None else "",
-        lasts=_lasts(report),
+        read=what_was_read(report),
         findings=findings.views(report, bars),
         facts=[one for one in report.findings if one.severity is Severity.INFO and not one.follows_from],
         following=[one for one in report.findings if one.severity is Severity.INFO and one.follows_from],
@@ -51,16 +54,23 @@ def diagnosis(report: Report, *, title: str = "", note: str = "") -> str:
         ladders_left_out=figures.ladders_left_out if figures else "",
         who=tables.who(report.pools),
         tables=tables.tables(report),
-        quality=tables.quality(capture),
+        quality=worth(capture),
         skipped=_skipped(report),
         packets=plural(capture.packets, "packet"),
         data=embedded(data),
     )
 
 
-def _lasts(report: Report) -> str:
-    first, last = report.capture.first_at, report.capture.last_at
-    return duration_ns(last - first) if first is not None and last is not None else ""
+def paragraphs(note: str) -> list[list[str]]:
+    """The author's words, lines by paragraph: paragraphs are parted by empty lines."""
+    lines = [line.strip() for line in note.splitlines()]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line:
+            parts[-1].append(line)
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if part]
 
 
 def _skipped(report: Report) -> dict[str, list[str]]:

@@ -11,8 +11,8 @@ from pcapdiag.reports.html.chart import CLASSES, CLOSERS, Chart, pool_name, sent
 from pcapdiag.reports.html.findings import cited
 from pcapdiag.reports.html.packing import Column, packed
 from pcapdiag.reports.html.tables import Table
-from pcapdiag.reports.text_tables import NETSTAT
 from pcapdiag.reports.units import duration_ns, plural
+from pcapdiag.reports.wording import NETSTAT
 
 BARS_TABLED = 100
 MOMENTS_TABLED = 24

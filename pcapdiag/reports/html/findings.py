@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pcapdiag.model.figures import Ladder
 from pcapdiag.model.report import CauseClaim, Evidence, Finding, Measure, NoSetting, PoolRow, Report, SettingAdvice
 from pcapdiag.model.words import Confidence, Severity
-from pcapdiag.reports import text, text_whatif, without_setting
+from pcapdiag.reports import text_whatif, without_setting
 from pcapdiag.reports.html.frames import Filter, by_addresses, by_frames
+from pcapdiag.reports.text import PRODUCTS_SHOWN, guess_heading
 from pcapdiag.reports.units import number
+from pcapdiag.reports.wording import in_words, letter, measure, measure_name, pools_named, setting_now
 
 
 @dataclass(frozen=True)
@@ -104,17 +106,17 @@ def _view(
 ) -> FindingView:
     pool = next((pools[id_] for id_ in finding.pools if id_ in pools), None)
     causes = tuple(
-        _cause(claim, chr(ord("a") + place) if len(finding.causes) > 1 else "", pool)
+        _cause(claim, letter(place) if len(finding.causes) > 1 else "", pool)
         for place, claim in enumerate(finding.causes)
     )
     told = bool(finding.action) or any(one.settings or one.guesses or one.no_setting or one.way for one in causes)
     return FindingView(
         anchor=f"finding-{at}",
         finding=finding,
-        pools=text._pools(finding.pools),
+        pools=pools_named(finding.pools),
         restates=finding.title.rstrip(".") == report.verdict.summary.rstrip("."),
         causes=causes,
-        measured=tuple((text._name(key), text._measure(key, value)) for key, value in finding.measured.items()),
+        measured=tuple((measure_name(key), measure(key, value)) for key, value in finding.measured.items()),
         expected=text_whatif.predicted(finding.predicted),
         effects=effects(finding.predicted),
         evidence=tuple(_proof(one, ladders, bars) for one in finding.evidence),
@@ -123,21 +125,21 @@ def _view(
     )
 
 
-def _cause(claim: CauseClaim, letter: str, pool: PoolRow | None) -> Cause:
+def _cause(claim: CauseClaim, rival: str, pool: PoolRow | None) -> Cause:
     known = [advice for advice in claim.settings if advice.recognised]
     products = list(dict.fromkeys(advice.product for advice in known))
-    whole = products if len(products) <= text.PRODUCTS_SHOWN else products[:1]
+    whole = products if len(products) <= PRODUCTS_SHOWN else products[:1]
     programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
     guesses = []
     for role in ("client", "server", "kernel", "middlebox"):
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
-            head = text._guess_head(guessed[0].inferred, role, programs)
+            head = guess_heading(guessed[0].inferred, role, programs)
             guesses.append(Guesses(head, tuple(setting(advice) for advice in guessed)))
     anything = claim.settings or claim.no_setting
     return Cause(
-        letter=letter,
-        words=text._in_words(claim.cause),
+        letter=rival,
+        words=in_words(claim.cause),
         code=str(claim.cause),
         confidence=str(claim.confidence),
         tell_apart=claim.tell_apart,
@@ -154,7 +156,7 @@ def setting(advice: SettingAdvice) -> Setting:
         name=advice.name,
         product=advice.product,
         role=advice.role,
-        now=text._now(advice),
+        now=setting_now(advice),
         recommended=advice.recommended,
         why=advice.why,
         snippet=advice.snippet.strip("\n"),

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pcapdiag.model.figures import Bar, Level, PoolFigure
 from pcapdiag.model.report import Inferred, PoolRow
 from pcapdiag.model.words import Knob
-from pcapdiag.reports import text_tables
 from pcapdiag.reports.html import distributions
 from pcapdiag.reports.html.chart import CLASSES, CLOSERS, CLOSES, Chart, bins, sentence
 from pcapdiag.reports.html.packing import packed
 from pcapdiag.reports.html.tables import Table
 from pcapdiag.reports.units import NS, duration_ns, number, plural, share
+from pcapdiag.reports.wording import bracket, value_read
 
 LEVELS_FROM = 3  # connections; the levels of fewer are on the timeline
 SILENCES_FROM = 3
@@ -135,7 +135,7 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
         "lanes": lanes,
         "marks": [
             {
-                "name": f"{one.owner} idle timeout {text_tables._value(one)}",
+                "name": f"{one.owner} idle timeout {value_read(one)}",
                 "low": one.low,
                 "high": one.high,
                 "value": one.value,
@@ -148,9 +148,8 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
 
 
 def _timer(one: Inferred) -> str:
-    value = "" if one.value is None else f" {text_tables._value(one)},"
-    bracket = text_tables._bracket(one)
-    between = f" between {bracket}," if one.low is not None and one.high is not None else ""
+    value = "" if one.value is None else f" {value_read(one)},"
+    between = f" between {bracket(one)}," if one.low is not None and one.high is not None else ""
     return f"The {one.owner}'s idle timeout is{value}{between} read from the packets."
 
 

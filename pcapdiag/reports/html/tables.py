@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pcapdiag.model.report import CaptureInfo, PoolRow, Report
-from pcapdiag.reports import text_tables
+from pcapdiag.model.report import PoolRow, Report
+from pcapdiag.reports import wording
+from pcapdiag.reports.layout import numeric
+from pcapdiag.reports.text_tables import states_left
 from pcapdiag.reports.units import counted, duration_ns, plural, share
 
 POOLS_SHOWN = 200  # a page scrolls, but not forever
@@ -29,15 +31,9 @@ class Table:
         """Which columns hold nothing but numbers, with or without a unit."""
         return tuple(
             bool(self.rows)
-            and all(not isinstance(row[at], str) or text_tables_numeric(str(row[at])) for row in self.rows)
+            and all(not isinstance(row[at], str) or numeric(str(row[at])) for row in self.rows)
             for at in range(len(self.headers))
         )
-
-
-def text_tables_numeric(text: str) -> bool:
-    from pcapdiag.reports.layout import _numeric
-
-    return _numeric(text)
 
 
 @dataclass(frozen=True)
@@ -53,9 +49,9 @@ def who(pools: Sequence[PoolRow]) -> list[Who]:
     return [
         Who(
             pool.id,
-            text_tables._who(pool, False),
+            wording.who(pool, brief=False),
             tuple(
-                (role, text_tables._program(program))
+                (role, wording.identity(program))
                 for role, program in (("client", pool.client_program), ("server", pool.server_program))
                 if program is not None
             ),
@@ -118,9 +114,9 @@ def _inferred(pools: Sequence[PoolRow]) -> Table | None:
             (
                 id_,
                 item.owner,
-                text_tables._knob(item),
-                text_tables._value(item),
-                text_tables._bracket(item),
+                wording.knob(item),
+                wording.value_read(item),
+                wording.bracket(item),
                 plural(item.count, "connection"),
                 f"{item.basis.rstrip('.')}." + (f" {item.note[:1].upper()}{item.note[1:].rstrip('.')}." if item.note else ""),
             )
@@ -159,13 +155,8 @@ def _closes(pools: Sequence[PoolRow]) -> Table:
 
 
 def _states(pools: Sequence[PoolRow]) -> Table | None:
-    rows: list[tuple[str, str, dict[str, int]]] = []
-    for pool in pools:
-        for side, states in (("client", pool.client_states), ("server", pool.server_states)):
-            counts = {state: states.get(state, 0) for state in text_tables.NETSTAT}
-            counts["TIME_WAIT"] = pool.time_wait.get(side, counts["TIME_WAIT"])
-            rows.append((pool.id, side, counts))
-    shown = [state for state in text_tables.NETSTAT if any(counts[state] for _, _, counts in rows)]
+    rows = states_left(pools)
+    shown = [state for state in wording.NETSTAT if any(counts[state] for _, _, counts in rows)]
     if not shown:
         return None
     return Table(
@@ -175,16 +166,3 @@ def _states(pools: Sequence[PoolRow]) -> Table | None:
         note="Implied by the packets, not read from a kernel.",
     )
 
-
-def quality(capture: CaptureInfo) -> list[str]:
-    """What is wrong with the capture itself, a line each."""
-    q = capture.quality
-    lines = [
-        *q.damage,
-        *(f"{plural(count, noun)} {what}" for count, noun, what in text_tables._counted(q) if count),
-        *(f"{plural(count, 'packet')} not decoded: {reason}" for reason, count in q.undecoded.items() if count),
-        *q.notes,
-    ]
-    if not capture.compiled:
-        lines.append("read by the uncompiled packet path: the same results, slower")
-    return lines or ["nothing wrong with it"]

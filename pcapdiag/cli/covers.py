@@ -13,7 +13,7 @@ from pcapdiag.errors import UsageError
 if TYPE_CHECKING:
     from pcapdiag.model.cover import Cover
 
-WRITTEN = ("markdown",)  # formats that a person reads as a document
+WRITTEN = ("html", "markdown")  # formats that a person reads as a document
 LONGEST_NOTE = 1_000_000  # bytes
 
 

@@ -14,8 +14,10 @@ from pcapdiag.errors import UsageError
 @formats(
     "text",
     "json",
+    "html",
     "markdown",
-    help="markdown: for an incident's document or a pull request; json: for programs, the schema pcapdiag/1.",
+    help="html: a page with charts, in one file; markdown: for an incident's document or a pull request; "
+    "json: for programs, the schema pcapdiag/1.",
 )
 @covers
 @click.option("--with-connections", is_flag=True, help="Add each connection to the report.")
@@ -50,6 +52,7 @@ def diagnose(
       pcapdiag diagnose --server 10.0.0.7:8081 --since +30 buy.pcap
       pcapdiag diagnose --client okhttp --server nginx buy.pcap   # where the packets do not name them
       tcpdump -w - -i any tcp port 8081 | pcapdiag diagnose -
+      pcapdiag diagnose --format html -o report.html buy.pcap   # one file to send around, with charts
       pcapdiag diagnose --format markdown --title "Checkout, Friday" --note @timeline.md -o report.md buy.pcap
       pcapdiag diagnose --format json buy.pcap | jq '.findings[0].causes[0]'
       pcapdiag diagnose --fail-on medium nightly.pcap   # in CI: exit code 1
@@ -61,12 +64,20 @@ def diagnose(
         raise UsageError(
             f"--title and --note are for {' and '.join(WRITTEN)}; --format {format_} has no place for them"
         )
+    if format_ == "html":
+        running.check_page(to)
     cover = cover_of(title, note, "diagnose", files, filters)
-    report = running.analyze(files, filters, with_connections=with_connections)
+    report = running.analyze(
+        files, filters, with_connections=with_connections, with_figures=format_ == "html"
+    )
     if format_ == "json":
         from pcapdiag.reports import json
 
         rendered = json.diagnosis(report, with_connections=with_connections)
+    elif format_ == "html":
+        from pcapdiag.reports import html
+
+        rendered = html.diagnosis(report, cover)
     elif format_ == "markdown":
         from pcapdiag.reports import markdown
 

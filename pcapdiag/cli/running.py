@@ -33,11 +33,12 @@ def analyze(
     filters: Filters,
     *,
     with_connections: bool = False,
+    with_figures: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(files, filters, with_connections=with_connections)
+    options = _options(files, filters, with_connections=with_connections, with_figures=with_figures)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -72,6 +73,7 @@ def _options(
     filters: Filters,
     *,
     with_connections: bool = False,
+    with_figures: bool = False,
 ) -> Options:
     from pcapdiag.pipeline import Options
 
@@ -92,6 +94,7 @@ def _options(
         since_relative=since.after_start,
         until_relative=until.after_start,
         with_connections=with_connections,
+        with_figures=with_figures,
     )
 
 
@@ -187,6 +190,12 @@ def columns(width: int | None) -> int:
     import shutil  # with every compressor that Python has
 
     return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+
+
+def check_page(to: Output) -> None:
+    """Before the work is done: that an HTML page does not go to a terminal."""
+    if to.output is None and sys.stdout.isatty():
+        raise UsageError("--format html: a page is of no use on a terminal; give a file, as -o report.html")
 
 
 def write(pieces: Iterable[str], output: str | None) -> None:

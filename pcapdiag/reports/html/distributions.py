@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pcapdiag.reports.units import NS, duration, number
 
 NARROW = 40  # whole numbers that still get a bar each
-PER_DECADE = 10  # bins of a time that spans decades
+PER_DECADE = (10, 20, 50, 100)  # bins; the first that gives
+ENOUGH = 12  # bins in all
 FLOOR_NS = 1_000  # shorter times are all "at once": captures are no more exact
 
 
@@ -42,15 +44,14 @@ def whole_numbers(counts: Mapping[int, int]) -> list[Bin]:
 
 
 def decades(times_ns: Iterable[int], edges: Sequence[float] | None = None) -> list[Bin]:
-    """Bins of durations in seconds, ten to a decade, from the shortest to the longest; ``edges`` of others to share."""
+    """Bins of durations in seconds, equal on a logarithmic axis; ``edges``: those of a larger set that these are in."""
     times = [max(ns, FLOOR_NS) / NS for ns in times_ns]
     edges = edges if edges is not None else edges_of(times)
     if not edges:
         return []
     counts = [0] * (len(edges) - 1)
-    start = math.log10(edges[0])
     for value in times:
-        at = math.floor((math.log10(value) - start) * PER_DECADE + 1e-9)
+        at = bisect_right(edges, value * (1 + 1e-9)) - 1
         counts[min(max(at, 0), len(counts) - 1)] += 1
     return [
         Bin(low, high, count, f"{duration(low)} to {duration(high)}")
@@ -62,9 +63,10 @@ def edges_of(times_s: Sequence[float]) -> list[float]:
     """The edges that :func:`decades` puts around these times, in seconds."""
     if not times_s:
         return []
-    low = math.floor(math.log10(max(min(times_s), FLOOR_NS / NS)) * PER_DECADE + 1e-9)
-    high = math.floor(math.log10(max(max(times_s), FLOOR_NS / NS)) * PER_DECADE + 1e-9) + 1
-    return [10 ** (at / PER_DECADE) for at in range(low, high + 1)]
+    first, last = (math.log10(max(end, FLOOR_NS / NS)) for end in (min(times_s), max(times_s)))
+    per = next((per for per in PER_DECADE if (last - first) * per >= ENOUGH), PER_DECADE[0])
+    low, high = math.floor(first * per + 1e-9), math.floor(last * per + 1e-9) + 1
+    return [10 ** (at / per) for at in range(low, high + 1)]
 
 
 def _round(step: float) -> int:

@@ -10,7 +10,7 @@ from pcapdiag.model.report import CauseClaim, Evidence, Finding, Measure, NoSett
 from pcapdiag.model.words import Confidence, Severity
 from pcapdiag.reports import text_whatif, without_setting
 from pcapdiag.reports.html.frames import Filter, by_addresses, by_frames
-from pcapdiag.reports.text import PRODUCTS_SHOWN, guess_heading
+from pcapdiag.reports.text import GUESSES_SHOWN, PRODUCTS_SHOWN, guess_heading
 from pcapdiag.reports.units import number
 from pcapdiag.reports.wording import in_words, letter, measure, measure_name, pools_named, setting_now
 
@@ -37,6 +37,7 @@ class Guesses:
 
     head: str
     settings: tuple[Setting, ...]
+    more: tuple[Setting, ...]  # behind a click: the commonest products come first
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Cause:
     confidence: str
     tell_apart: str
     settings: tuple[Setting, ...]
+    also: tuple[Setting, ...]  # more of the same product that govern the same
     others: tuple[Setting, ...]  # the same in other products that fit as well
     guesses: tuple[Guesses, ...]
     no_setting: tuple[NoSetting, ...]
@@ -81,7 +83,7 @@ class FindingView:
     restates: bool  # its title is the verdict's summary
     causes: tuple[Cause, ...]
     measured: tuple[tuple[str, str], ...]
-    expected: str
+    expected: str  # of the remedy; what that rests on, where there are effects
     effects: tuple[Effect, ...]
     evidence: tuple[Proof, ...]
     fallback: str  # what to say where nothing else is known
@@ -110,6 +112,7 @@ def _view(
         for place, claim in enumerate(finding.causes)
     )
     told = bool(finding.action) or any(one.settings or one.guesses or one.no_setting or one.way for one in causes)
+    moved = effects(finding.predicted)
     return FindingView(
         anchor=f"finding-{at}",
         finding=finding,
@@ -117,8 +120,8 @@ def _view(
         restates=finding.title.rstrip(".") == report.verdict.summary.rstrip("."),
         causes=causes,
         measured=tuple((measure_name(key), measure(key, value)) for key, value in finding.measured.items()),
-        expected=text_whatif.predicted(finding.predicted),
-        effects=effects(finding.predicted),
+        expected=text_whatif.predicted(finding.predicted) if not moved else text_whatif.trust(finding.predicted),
+        effects=moved,
         evidence=tuple(_proof(one, ladders, bars) for one in finding.evidence),
         fallback="" if told else without_setting.NONE_KNOWN,
         unsure=finding.confidence is not Confidence.HIGH and len(causes) == 1,
@@ -135,15 +138,19 @@ def _cause(claim: CauseClaim, rival: str, pool: PoolRow | None) -> Cause:
         guessed = [advice for advice in claim.settings if not advice.recognised and advice.role == role]
         if guessed:
             head = guess_heading(guessed[0].inferred, role, programs)
-            guesses.append(Guesses(head, tuple(setting(advice) for advice in guessed)))
+            made = tuple(setting(advice) for advice in guessed)
+            guesses.append(Guesses(head, made[:GUESSES_SHOWN], made[GUESSES_SHOWN:]))
     anything = claim.settings or claim.no_setting
+    main = [advice for advice in known if advice.product in whole]
+    firsts = {(advice.product, advice.knob): advice for advice in reversed(main)}
     return Cause(
         letter=rival,
         words=in_words(claim.cause),
         code=str(claim.cause),
         confidence=str(claim.confidence),
         tell_apart=claim.tell_apart,
-        settings=tuple(setting(advice) for advice in known if advice.product in whole),
+        settings=tuple(setting(advice) for advice in main if advice is firsts[advice.product, advice.knob]),
+        also=tuple(setting(advice) for advice in main if advice is not firsts[advice.product, advice.knob]),
         others=tuple(setting(advice) for advice in known if advice.product not in whole),
         guesses=tuple(guesses),
         no_setting=claim.no_setting,

@@ -18,6 +18,7 @@ from pcapdiag.reports.wording import bracket, value_read
 LEVELS_FROM = 3  # connections; the levels of fewer are on the timeline
 SILENCES_FROM = 3
 FIRST_BYTES_FROM = 8  # requests; a distribution of fewer is a list
+AROUND = 1.3  # times a timer: what is drawn to both sides of it
 US = 1_000  # ns
 
 # What ended a silence; in the order of the lanes.
@@ -46,7 +47,7 @@ def charts(
 
 def levels(figure: PoolFigure, row: PoolRow, start: int, end: int) -> Chart | None:
     """Open, busy and idle connections over time, with the limits that the packets show."""
-    if row.connections < LEVELS_FROM or len(figure.open.at) < 2:
+    if row.connections < LEVELS_FROM or row.peak_connections < 2:
         return None
     limits: list[dict[str, object]] = []
     for one in row.inferred:
@@ -115,7 +116,12 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
     """How long connections were silent, by what ended it, with the brackets of the timers that the packets show."""
     if len(figure.silences) < SILENCES_FROM:
         return None
-    edges = distributions.edges_of([one.ns / NS for one in figure.silences])
+    timers = [one for one in row.inferred if one.knob is Knob.IDLE_TIMEOUT]
+    times = [one.ns / NS for one in figure.silences]
+    for ends in ([one.low, one.value, one.high] for one in timers):
+        known = [end for end in ends if end]
+        times += [min(known) / AROUND, max(known) * AROUND] if known else []
+    edges = distributions.edges_of(times)
     if len(edges) < 3:
         return None
     lanes: list[dict[str, object]] = []
@@ -127,7 +133,6 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
                 {"end": end, "name": words, "count": len(of), "bins": bins(distributions.decades(of, edges))}
             )
             cells.append((words, len(of), duration_ns(of[0]), duration_ns(of[len(of) // 2]), duration_ns(of[-1])))
-    timers = [one for one in row.inferred if one.knob is Knob.IDLE_TIMEOUT]
     says = "How long connections stayed silent, and what ended it." + "".join(f" {_timer(one)}" for one in timers)
     if figure.silence_count > len(figure.silences):
         says += f" An even sample of {figure.silence_count:,}."

@@ -120,7 +120,7 @@
     transitionDuration: 0, extraCssText: 'box-shadow:0 2px 8px rgba(0,0,0,.18)', textStyle: {color: colors.text}, ...more,
   });
   const timeAxis = (more = {}) => ({
-    type: 'value', min: 0, max: data.time.length, axisLine: {lineStyle: {color: colors.dim}}, splitLine: {show: false},
+    type: 'value', min: 0, max: data.time.length, position: 'bottom', axisLine: {onZero: false, lineStyle: {color: colors.dim}}, splitLine: {show: false},
     axisTick: {lineStyle: {color: colors.dim}}, axisLabel: text({formatter: axisTime, hideOverlap: true, showMaxLabel: false}), ...more,
   });
   const countAxis = (more = {}) => ({
@@ -129,7 +129,8 @@
   });
   const tip = (...lines) => make('div', {class: 'tip'}, ...lines.filter((line) => line !== null).map((line) =>
     line instanceof Node ? line : make('div', {}, line)));
-  const followed = [];  // charts whose time axis follows the timeline's
+  const view = {from: 0, to: 0};  // the timeline's window, microseconds
+  const followers = new Set();  // charts whose time axis is the timeline's
 
   function legend(plot, entries) {
     $(':scope > .legend', plot.parentElement)?.remove();
@@ -144,7 +145,7 @@
         for (const [key, value] of Object.entries(attributes)) part.setAttribute(key, value);
         sample.append(part);
       }
-      return make('li', {}, sample, name);
+      return make('li', {}, ...(shape.length ? [sample] : []), name);
     })));
   }
   const box = (fill, more = {}) => [['rect', {x: 0, y: 1, width: 16, height: 9, fill, ...more}]];
@@ -199,6 +200,8 @@
     let pool = -1, kind = 0, listed = null, picked = -1;
     let drawn = [], alive = [], step = 1, rows = [0, 1];
     let from = 0, to = length, low = 0, high = 100;  // the window: microseconds, percent of the rows
+    const happening = happens();
+    if (happening) [from, to] = happening;
 
     const choosePool = make('select', {'aria-label': 'Pool', onchange: (event) => { pool = +event.target.value; relist(); }},
       make('option', {value: -1}, 'all pools'), ...given.pools.map((one, at) => make('option', {value: at}, one.name)));
@@ -212,6 +215,19 @@
       button('All', 'Show the whole capture', () => setWindow(0, length, 0, 100)), status);
     if (!$(':scope > .tools', plot.parentElement)) plot.before(tools);
 
+    function happens() {  // where nearly all opens and closes lie, if that is a small part of the time
+      if (count < 10) return null;
+      const moments = [];
+      for (let i = 0; i < count; i++) {
+        moments.push(c.opened[i]);
+        if (c.closer[i] !== 2) moments.push(c.opened[i] + c.lasted[i]);
+      }
+      moments.sort((a, b) => a - b);
+      const cut = Math.floor(moments.length * 0.01);
+      const first = moments[cut], last = moments[moments.length - 1 - cut];
+      const margin = (last - first) * 0.06 + 1;
+      return last - first < length * 0.4 ? [Math.max(first - margin, 0), Math.min(last + margin, length)] : null;
+    }
     function relist() {
       listed = [];
       const wanted = kinds[kind][1];
@@ -248,6 +264,7 @@
       status.textContent = !alive.length ? 'none here'
         : many > room ? `1 of every ${thousands(ratio)} of ${plural(many, 'connection')}; zoom in for all`
           : many < count ? `${thousands(many)} of ${plural(count, 'connection')}` : `all ${plural(count, 'connection')}`;
+      if (from > 0 || to < length) status.textContent = `${lasting(to - from)} of ${lasting(length)}: ${status.textContent}`;
       return drawn.map((i, at) => [c.opened[i], first + (at + 0.5) * step, c.opened[i] + c.lasted[i]]);
     }
 
@@ -349,7 +366,7 @@
           return i === undefined ? '' : tip(make('b', {}, `Connection ${c.number[i]}`), given.pools[c.pool[i]].name,
             `opened ${since(c.opened[i])}, ${clock(c.opened[i])}`, ...about(i), frames(i), ...(evidence.get(i) || []).map((name) => `evidence of ${name}`));
         }}),
-        xAxis: timeAxis(),
+        xAxis: timeAxis({axisLabel: text({formatter: (us) => us === from && us > 0 ? '' : axisTime(us), hideOverlap: true, showMaxLabel: false})}),
         yAxis: {type: 'value', inverse: true, min: 0, max: many, show: false},
         dataZoom: [
           {type: 'inside', xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), zoomOnMouseWheel: focused, moveOnMouseMove: true, preventDefaultMouseMove: false},
@@ -366,7 +383,11 @@
     function draw() {
       chart = show(plot, height() + 68, option());
       live.set(plot, {chart, draw});
-      for (const one of followed) one(from, to);
+      view.from = from;
+      view.to = to;
+      for (const one of followers) {
+        if (live.has(one) && one.clientWidth) live.get(one).chart.dispatchAction({type: 'dataZoom', dataZoomIndex: 0, startValue: from, endValue: to});
+      }
       return chart;
     }
     function later() {
@@ -472,13 +493,6 @@
     }
     return points;
   };
-  function following(plot, chart, axes) {
-    followed.push((from, to) => {
-      if (live.get(plot)?.chart === chart && plot.clientWidth) chart.dispatchAction({type: 'dataZoom', dataZoomIndex: 0, startValue: from, endValue: to});
-    });
-    return {type: 'inside', xAxisIndex: axes, filterMode: 'none', disabled: true};
-  }
-  const still = (axes) => ({type: 'inside', xAxisIndex: axes, filterMode: 'none', zoomOnMouseWheel: false, moveOnMouseMove: false, moveOnMouseWheel: false});
   function axisTip(params, total) {
     const rows = params.filter((one) => one.value[1] !== 0 || params.length < 4).map((one) =>
       make('tr', {}, make('td', {}, one.seriesName), make('td', {class: 'n'}, thousands(one.value[1]))));
@@ -489,12 +503,13 @@
   function levels(plot, given) {
     const looks = {open: {color: colors.gray, dash: 'solid', width: 1.5}, busy: {color: colors.busy, dash: 'solid', width: 1.5}, idle: {color: colors.client, dash: [5, 3], width: 1.5}};
     legend(plot, [...given.series.map(([name]) => [name, name === 'busy' ? box(colors.busy, {opacity: 0.55}) : stroke(looks[name].color, name === 'idle' ? '5 3' : '')]),
-      ...(given.limits.length ? [['limit read from the packets', stroke(colors.text, '2 2')]] : [])]);
-    const top = Math.max(...given.series.map(([, , values]) => values.reduce((most, value) => Math.max(most, value), 0)), ...given.limits.map((limit) => limit.value));
+      ...(given.limits.length ? [['limit read from the packets', stroke(colors.text, '2 2')]] : []), ...($('#timeline') ? [["the time is the timeline's: zoom there", []]] : [])]);
+    const most = Math.max(...given.series.map(([, , values]) => values.reduce((high, value) => Math.max(high, value), 0)));
+    const limit = Math.max(0, ...given.limits.map((one) => one.value));
     const chart = show(plot, 220, {
       grid: {left: 52, right: 14, top: 14, bottom: 26},
       tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params)}),
-      xAxis: timeAxis(), yAxis: countAxis({max: Math.ceil(top * 1.08)}), dataZoom: [still([0])],
+      xAxis: timeAxis({axisLabel: text({formatter: (us) => us === view.from && us > 0 ? '' : axisTime(us), hideOverlap: true, showMaxLabel: false})}), yAxis: countAxis(most > limit ? {} : {max: Math.ceil(limit * 1.15), axisLabel: text({formatter: thousands, showMaxLabel: false})}), dataZoom: [{type: 'inside', xAxisIndex: [0], filterMode: 'none', startValue: view.from, endValue: view.to || data.time.length, zoomOnMouseWheel: false, moveOnMouseMove: false, moveOnMouseWheel: false}],
       series: given.series.map(([name, at, values]) => ({
         name, type: 'line', step: 'end', symbol: 'none', data: steps(at, values),
         lineStyle: {color: looks[name].color, width: looks[name].width, type: looks[name].dash}, itemStyle: {color: looks[name].color},
@@ -507,7 +522,7 @@
         } : undefined,
       })),
     });
-    if (!live.has(plot)) following(plot, chart, [0]);
+    followers.add(plot);
     return chart;
   }
 
@@ -533,8 +548,7 @@
       tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params)}),
       axisPointer: {link: [{xAxisIndex: 'all'}]},
       xAxis: given.ends.map((_, at) => timeAxis({gridIndex: at, axisLabel: text({formatter: axisTime, hideOverlap: true, show: at === given.ends.length - 1, showMaxLabel: false})})),
-      yAxis: given.ends.map((one, at) => countAxis({gridIndex: at, max: Math.max(tops[at], 1), splitNumber: 3, name: `at the ${one.end}`, nameGap: 6, nameTextStyle: text({align: 'left', color: colors.text}), nameLocation: 'end'})),
-      dataZoom: [still(given.ends.map((_, at) => at))],
+      yAxis: given.ends.map((one, at) => countAxis({gridIndex: at, splitNumber: 3, name: `at the ${one.end}`, nameGap: 6, nameTextStyle: text({align: 'left', color: colors.text}), nameLocation: 'end'})),
       series: given.ends.flatMap((one, at) => one.counts.map(([state, values]) => ({
         name: state, type: 'line', stack: one.end, xAxisIndex: at, yAxisIndex: at, step: 'end', symbol: 'none', emphasis: {disabled: true},
         data: Array.from(one.at, (time, i) => [time, values[i]]), itemStyle: {color: palette[state]},
@@ -542,7 +556,6 @@
         endLabel: values[values.length - 1] > tops[at] * 0.1 ? {show: true, formatter: `${state}`, color: colors.text, fontSize: 10, fontFamily: colors.font, verticalAlign: 'top', offset: [0, 2]} : undefined,
       }))),
     });
-    if (!live.has(plot)) following(plot, chart, given.ends.map((_, at) => at));
     return chart;
   }
 
@@ -552,7 +565,7 @@
   const inSeconds = (value) => lasting(value * 1e6);
   function decadeTicks(low, high) {
     const ticks = [];
-    const factors = high - low > 2.2 ? [1] : [1, 2, 5];
+    const factors = high - low > 2.2 ? [1] : high - low > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
     for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
       for (const factor of factors) {
         const at = power + Math.log10(factor);
@@ -564,7 +577,7 @@
   function logAxis(low, high) {
     const ticks = decadeTicks(low, high);
     return {
-      type: 'value', min: low, max: high, splitLine: {show: false}, axisLine: {lineStyle: {color: colors.dim}},
+      type: 'value', min: low, max: high, position: 'bottom', splitLine: {show: false}, axisLine: {onZero: false, lineStyle: {color: colors.dim}},
       axisTick: {customValues: ticks, lineStyle: {color: colors.dim}},
       axisLabel: text({customValues: ticks, hideOverlap: true, formatter: (value) => inSeconds(10 ** value)}),
     };
@@ -596,7 +609,7 @@
         renderItem: (params, api) => {
           const [x0, y] = api.coord([api.value(0), api.value(2)]);
           const [x1, base] = api.coord([api.value(1), 0]);
-          const wide = Math.min(x1 - x0 - 1, 60);
+          const wide = given.log ? x1 - x0 - 0.5 : Math.min(x1 - x0 - 1, 60);
           return {type: 'rect', shape: {x: (x0 + x1) / 2 - wide / 2, y: api.value(2) ? Math.min(y, base - 1.5) : base, width: Math.max(wide, 1), height: api.value(2) ? Math.max(base - y, 1.5) : 0}, style: {fill: colors.busy}};
         },
         markLine: given.marks.length ? markLines(given.marks, at) : undefined}],
@@ -607,7 +620,7 @@
     let step = 1;
     for (const one of [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5]) { step = one; if (span / one <= 12) break; }
     const ticks = [];
-    for (let at = span <= 12 ? first : Math.ceil(first / step) * step; at <= last; at += step) ticks.push(at);
+    for (let at = span <= 12 ? first : Math.ceil(first / step) * step; at <= last; at += step) ticks.push(at + 0);
     return ticks;
   }
 
@@ -630,7 +643,7 @@
       xAxis: logAxis(low, high),
       yAxis: {type: 'value', inverse: true, min: 0, max: lanes.length, interval: 1, axisLine: {show: false}, axisTick: {show: false},
         splitLine: {lineStyle: {color: colors.line}},
-        axisLabel: text({customValues: lanes.map((_, row) => row + 0.5), formatter: (value) => { const lane = lanes[Math.round(value - 0.5)]; return lane ? `${lane.name}\n${thousands(lane.count)}` : ''; }})},
+        axisLabel: text({lineHeight: 13, customValues: lanes.map((_, row) => row + 0.5), formatter: (value) => { const lane = lanes[Math.round(value - 0.5)]; return lane ? `${lane.name}\n${thousands(lane.count)}` : ''; }})},
       series: [{type: 'custom', data: bins.map(({row, bin, share}) => [log(bin[0]), log(bin[1]), row, share]), encode: {x: [0, 1], y: 2},
         renderItem: (params, api) => {
           const {lane, row, share} = bins[params.dataIndex];
@@ -662,7 +675,7 @@
         const most = Math.max(...given.closers.map((_, row) => given.kinds.reduce((sum, [, counts]) => sum + counts[row], 0)));
         return {name, type: 'bar', stack: 'all', barWidth: 20, data: values, emphasis: {disabled: true},
           itemStyle: {color: fills[at], decal: decals[at] ? {...decals[at], color: 'rgba(255,255,255,.45)'} : undefined, borderColor: colors.ground, borderWidth: 0.5},
-          label: {show: true, color: '#fff', textBorderColor: 'rgba(0,0,0,.55)', textBorderWidth: 2, fontSize: 11, fontFamily: colors.font, formatter: (one) => one.value > most * 0.06 ? thousands(one.value) : ''}};
+          label: {show: true, color: at === 0 || at === 1 ? '#fff' : '#111', fontSize: 11, fontFamily: colors.font, formatter: (one) => one.value > most * 0.06 ? thousands(one.value) : ''}};
       }),
     });
   }

@@ -6,7 +6,7 @@ import gc
 import ipaddress
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
+from pcapdiag.redacting import Names
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk, many
@@ -42,7 +43,8 @@ class Options:
     ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
     ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
-    the time are kept whole.  ``with_figures`` adds what charts are drawn from.
+    the time are kept whole.  ``with_figures`` adds what charts are drawn from;
+    ``redact`` gives addresses, hosts and files names that say nothing (:mod:`pcapdiag.redacting`).
     """
 
     client: str | None = None
@@ -56,6 +58,7 @@ class Options:
     client_product: str | None = None
     server_product: str | None = None
     with_figures: bool = False
+    redact: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
 def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
     """The Report on tables that were read from these paths."""
     selection = select(paths, tables, options)
+    if options.redact:
+        tables = redacted(tables, names_of(tables))
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
     desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
@@ -165,6 +170,22 @@ def select(paths: Sequence[str], tables: Tables, options: Options) -> Selection:
             f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
         )
     return selection
+
+
+def names_of(tables: Tables) -> Names:
+    """The names that a redacted report has for what these tables name."""
+    return Names(tables.connections, [path for _, path in tables.counters.file_starts])
+
+
+def redacted(tables: Tables, names: Names) -> Tables:
+    """The tables with the new names, filters having been applied to the old ones."""
+    counters = replace(
+        tables.counters,
+        file_starts=[(ahead, names.files[path]) for ahead, path in tables.counters.file_starts],
+        damage=[names.line(text) for text in tables.counters.damage],
+        notes=[names.line(text) for text in tables.counters.notes],
+    )
+    return replace(tables, connections=names.connections(), counters=counters)
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:

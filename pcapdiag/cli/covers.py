@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pcapdiag.cli.ends import is_address
 from pcapdiag.cli.options import NS, Command, Filters, When
 from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
     from pcapdiag.model.cover import Cover
+    from pcapdiag.model.report import Report
 
 WRITTEN = ("html", "markdown")  # formats that a person reads as a document
 LONGEST_NOTE = 1_000_000  # bytes
@@ -52,15 +54,15 @@ def read_note(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return text
 
 
-def cover_of(title: str, note: str, command: str, files: tuple[str, ...], filters: Filters) -> Cover:
+def cover_of(title: str, note: str, command: str) -> Cover:
     """What the options say, with the command that repeats the analysis, and the time of now."""
     from pcapdiag.model.cover import Cover
 
-    return Cover(title.strip(), note, time.time_ns(), again(command, files, filters))
+    return Cover(title.strip(), note, time.time_ns(), command)
 
 
-def again(command: str, files: tuple[str, ...], filters: Filters) -> str:
-    """The command line that reads the same packets the same way."""
+def again(command: str, files: tuple[str, ...], filters: Filters, redacted: Report | None = None) -> str:
+    """The command line that reads the same packets the same way, in the names of a redacted report."""
     import shlex
 
     from pcapdiag.reports.units import rfc3339
@@ -73,12 +75,14 @@ def again(command: str, files: tuple[str, ...], filters: Filters) -> str:
     words = ["pcapdiag", command]
     for name, values in (("--client", filters.client), ("--server", filters.server)):
         for value in (values,) if isinstance(values, str) else values or ():
-            words += [name, value]
+            words += [name, "ADDRESS" if redacted and is_address(value) else value]
     if filters.port is not None:
         words += ["--port", str(filters.port)]
     for name, moment in (("--since", filters.since), ("--until", filters.until)):
         if moment is not None:
             words += [name, written(moment)]
+    if redacted:
+        files = redacted.capture.files
     if any(file.startswith("-") and file != "-" for file in files):
         words.append("--")
     return shlex.join([*words, *files])

@@ -34,11 +34,14 @@ def analyze(
     *,
     with_connections: bool = False,
     with_figures: bool = False,
+    redact: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(files, filters, with_connections=with_connections, with_figures=with_figures)
+    options = _options(
+        files, filters, with_connections=with_connections, with_figures=with_figures, redact=redact
+    )
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -46,11 +49,13 @@ def analyze(
 def read(
     files: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> Capture:
     """The connections and exchanges of these files, not judged; progress likewise."""
     from pcapdiag.capture import read as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -59,11 +64,13 @@ def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> WhatIf:
     """The pools of these files under other settings; progress likewise."""
     from pcapdiag.replaying import whatif as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
 
@@ -74,6 +81,7 @@ def _options(
     *,
     with_connections: bool = False,
     with_figures: bool = False,
+    redact: bool = False,
 ) -> Options:
     from pcapdiag.pipeline import Options
 
@@ -95,6 +103,7 @@ def _options(
         until_relative=until.after_start,
         with_connections=with_connections,
         with_figures=with_figures,
+        redact=redact,
     )
 
 
@@ -110,13 +119,14 @@ def states(
     time_wait: int,
     fin_timeout: int,
     with_findings: bool,
+    redact: bool = False,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.counting import Sampling
     from pcapdiag.counting import states as run
     from pcapdiag.pools.state_timeline import Kernel
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     at = at or When()
     both = ("client", "server")
     sampling = Sampling(

@@ -19,6 +19,7 @@ from pcapdiag.cli.options import (
     formats,
     moment,
     output,
+    redaction,
 )
 from pcapdiag.errors import UsageError
 
@@ -83,6 +84,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     "csv",
     help="json: the schema pcapdiag-states/1; ndjson, csv: a line per moment, end and group.",
 )
+@redaction
 @output
 @as_filters
 def states(
@@ -96,6 +98,7 @@ def states(
     fin_timeout: int,
     plotted: bool,
     format_: str,
+    redact: bool,
     to: Output,
 ) -> None:
     """Count the connections in each TCP state over time, at each end, as ss or netstat would have.
@@ -129,6 +132,7 @@ def states(
         time_wait=time_wait,
         fin_timeout=fin_timeout,
         with_findings=format_ in ("text", "json"),
+        redact=redact,
     )
     pieces: Iterable[str]
     if format_ == "csv":

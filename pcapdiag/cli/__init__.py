@@ -14,10 +14,12 @@ import click
 from pcapdiag._version import __version__
 from pcapdiag.cli.columns import columns
 from pcapdiag.cli.compare import compare
+from pcapdiag.cli.connection import connection
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
 from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.extract import extract
 from pcapdiag.cli.findings import findings
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
@@ -56,6 +58,8 @@ def pcapdiag(context: click.Context) -> None:
       pcapdiag whatif buy.pcap                        # what other settings would come to
       pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
+      pcapdiag connection buy.pcap 17                 # one of them, packet by packet
+      pcapdiag extract --finding PD205 -o few.pcapng buy.pcap   # the packets that prove it
       pcapdiag states buy.pcap                        # what netstat would have shown, when
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
@@ -71,7 +75,9 @@ for _command in (
     compare,
     connections,
     exchanges,
+    connection,
     findings,
+    extract,
     states,
     columns,
     explain,

@@ -19,6 +19,7 @@ from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
     from pcapdiag.capture import Capture
+    from pcapdiag.model.evidence import ConnectionReport
     from pcapdiag.model.report import Report
     from pcapdiag.model.states import StateReport
     from pcapdiag.model.whatif import WhatIf
@@ -73,6 +74,50 @@ def whatif(
     options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
+
+
+def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
+    """One connection of these files; progress likewise."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import connection as run
+
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, number, progress if progress.wanted else None)
+
+
+def extract(
+    files: tuple[str, ...],
+    filters: Filters,
+    output: str | None,
+    found: tuple[str, ...],
+    numbers: tuple[int, ...],
+    *,
+    evidence_only: bool,
+    made_by: str,
+) -> tuple[int, int, int]:
+    """Write connections of these files; how many packets and connections, and of how many."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import extraction
+
+    options = _options(files, filters)
+    packets = 0
+
+    def write_to(file: BinaryIO) -> None:
+        nonlocal packets
+        packets = chosen.write(file, progress if progress.wanted else None)
+
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        chosen = extraction(
+            names,
+            found,
+            numbers,
+            options,
+            evidence_only=evidence_only,
+            made_by=made_by,
+            progress=progress if progress.wanted else None,
+        )
+        write_bytes(write_to, output)
+    return packets, len(chosen.chosen), chosen.of
 
 
 def _options(

@@ -174,6 +174,10 @@ class Page:
             parts.append(f"\x1b[{_STYLES[styles[letter]]}m{text}\x1b[0m" if letter in styles else text)
         self._lines.append(start + "".join(parts))
 
+    def line(self, text: str, style: str = "") -> None:
+        """A line of text that is visible already, never wrapped."""
+        self._put(text, style)
+
     def _put(self, line: str, style: str = "") -> None:
         line = line.rstrip()
         if self.color and style and line:

@@ -107,11 +107,16 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
         UsageError: an option makes no sense.
     """
     options = options or Options()
-    for product in (options.client_product, options.server_product):
-        if product is not None:
-            catalog.product(product)  # an unknown one is an error ahead of the work
+    checked(options)
     names = named(paths)
     return judged(names, read_tables(names, progress), options)
+
+
+def checked(options: Options) -> None:
+    """Raise a UsageError for a product that nobody knows, ahead of the work."""
+    for product in (options.client_product, options.server_product):
+        if product is not None:
+            catalog.product(product)
 
 
 def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from pcapdiag.errors import UsageError
 from pcapdiag.evidence.choosing import wanted
-from pcapdiag.evidence.citing import citations
+from pcapdiag.evidence.citing import citations, worth_a_ladder
 from pcapdiag.evidence.extracting import Extraction
 from pcapdiag.evidence.ladders import ladders_of
 from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, judged, read_tables
+from pcapdiag.pipeline import Options, Tables, checked, judged, read_tables
 from pcapdiag.rules.rule import Desk
 
 
@@ -54,6 +54,39 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
         pool_findings=tuple(one for one in report.findings if row.pool in one.pools and one not in cited),
         version=report.version,
     )
+
+
+def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
+    """Diagnose, with all that a document shows beside the words: charts, and the packets of what findings cite.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+
+    Raises:
+        CaptureError, UsageError: as :func:`pcapdiag.pipeline.analyze`.
+    """
+    paths = tuple(names)
+    checked(options)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, replace(options, with_figures=True))
+    figures = report.figures
+    if figures is not None:
+        if options.redact:  # packets speak in words that were not renamed
+            figures = replace(figures, ladders_left_out="the report is redacted, and packets name what it must not")
+        else:
+            ladders = ladders_of(
+                paths,
+                tables.connections,
+                worth_a_ladder(report.findings),
+                citations(report.findings),
+                Desk(tables.counters.file_starts).frame,
+                pools={bar.number: bar.pool for bar in figures.bars if bar.pool},
+                ends_at=end_of(tables),
+                progress=progress,
+            )
+            figures = replace(figures, ladders=ladders)
+    files = tuple(names.get(file, file) for file in report.capture.files)
+    return replace(report, capture=replace(report.capture, files=files), figures=figures)
 
 
 def end_of(tables: Tables) -> int:

@@ -71,9 +71,10 @@ def diagnose(
         )
     if format_ == "html":
         running.check_page(to)
-    report = running.analyze(
-        files, filters, with_connections=with_connections, with_figures=format_ == "html", redact=redact
-    )
+    if format_ in WRITTEN:
+        report = running.post_mortem(files, filters, redact=redact)
+    else:
+        report = running.analyze(files, filters, with_connections=with_connections, redact=redact)
     if format_ == "json":
         from pcapdiag.reports import json
 

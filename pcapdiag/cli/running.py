@@ -34,15 +34,12 @@ def analyze(
     filters: Filters,
     *,
     with_connections: bool = False,
-    with_figures: bool = False,
     redact: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(
-        files, filters, with_connections=with_connections, with_figures=with_figures, redact=redact
-    )
+    options = _options(files, filters, with_connections=with_connections, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -74,6 +71,16 @@ def whatif(
     options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
+
+
+def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = False) -> Report:
+    """The Report of these files with its figures, the packets of its evidence among them; progress likewise."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import post_mortem as run
+
+    options = _options(files, filters, redact=redact)
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, options, progress if progress.wanted else None)
 
 
 def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
@@ -125,7 +132,6 @@ def _options(
     filters: Filters,
     *,
     with_connections: bool = False,
-    with_figures: bool = False,
     redact: bool = False,
 ) -> Options:
     from pcapdiag.pipeline import Options
@@ -147,7 +153,6 @@ def _options(
         since_relative=since.after_start,
         until_relative=until.after_start,
         with_connections=with_connections,
-        with_figures=with_figures,
         redact=redact,
     )
 

@@ -6,11 +6,13 @@ Text from packets is escaped by the template engine, and a content security poli
 
 from __future__ import annotations
 
+from pcapdiag.model.comparison import Comparison
 from pcapdiag.model.cover import Cover
 from pcapdiag.model.report import Report
 from pcapdiag.model.words import Severity
-from pcapdiag.reports.html import charts, findings, ladders, page, tables
+from pcapdiag.reports.html import charts, comparing, findings, ladders, page, tables
 from pcapdiag.reports.html.packing import embedded
+from pcapdiag.reports.text_comparison import WORDS, side_read
 from pcapdiag.reports.units import clock, plural
 from pcapdiag.reports.wording import what_was_read, worth
 
@@ -58,6 +60,29 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         skipped=_skipped(report),
         packets=plural(capture.packets, "packet"),
         data=embedded(data),
+    )
+
+
+def comparison(compared: Comparison, cover: Cover | None = None) -> str:
+    """Two captures side by side, as a page in the same look."""
+    cover = cover or Cover()
+    word, tone = WORDS[compared.outcome]
+    only = (("Only before", compared.only_before), ("Only after", compared.only_after))
+    return page.rendered(
+        "comparison.html",
+        compared=compared,
+        version=compared.version,
+        title=cover.title or "Before and after",
+        note=paragraphs(cover.note),
+        cover=cover,
+        made=clock(cover.made_at) if cover.made_at is not None else "",
+        policy=page.policy((page.asset(page.SCRIPT),)),
+        verdict=(tone, word.capitalize()),
+        before=side_read(compared.before),
+        after=side_read(compared.after),
+        fates=comparing.fates(compared),
+        services=comparing.services(compared),
+        unmatched=[(name, comparing.unmatched(rows)) for name, rows in only if rows],
     )
 
 

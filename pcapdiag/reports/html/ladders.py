@@ -70,14 +70,15 @@ def _step(rung: Rung, start: int, silence: int) -> Step:
         numbers += f" seq {rung.sequence}" + (f":{rung.sequence + rung.length}" if rung.length else "")
     if rung.acknowledgment is not None:
         numbers += f" ack {rung.acknowledgment}"
+    told = [note for note in rung.notes if note.endswith("of silence")]  # told by the gap that is drawn for it
     return Step(
-        silence=f"{duration_ns(silence)} of silence" if silence else "",
+        silence=(told or [f"{duration_ns(silence)} of silence"])[0] if silence else "",
         time=f"{(rung.at - start) / 1e9:.6f}",
         side=rung.side,
         label=rung.text,
         bytes=f"{number(rung.length)} B" if rung.length else "",
         tcp=numbers,
-        notes=rung.notes,
+        notes=tuple(note for note in rung.notes if note not in told or not silence),
         frames=_frames(rung.frames),
         cited=rung.cited,
     )

@@ -107,11 +107,16 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
         UsageError: an option makes no sense.
     """
     options = options or Options()
-    for product in (options.client_product, options.server_product):
-        if product is not None:
-            catalog.product(product)  # an unknown one is an error ahead of the work
+    checked(options)
     names = named(paths)
     return judged(names, read_tables(names, progress), options)
+
+
+def checked(options: Options) -> None:
+    """Raise a UsageError for a product that nobody knows, ahead of the work."""
+    for product in (options.client_product, options.server_product):
+        if product is not None:
+            catalog.product(product)
 
 
 def judged(
@@ -122,9 +127,8 @@ def judged(
 ) -> Report:
     """The Report on tables that were read from these paths; ``look`` sees the pools before they are let go of."""
     selection = select(paths, tables, options)
-    names = names_of(tables) if options.redact else None
-    if names is not None:
-        tables = redacted(tables, names)
+    if options.redact:
+        tables = redacted(tables, names_of(tables))
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
     desk = Desk(

@@ -14,7 +14,7 @@ from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, judged, names_of, read_tables
+from pcapdiag.pipeline import Options, Tables, checked, judged, names_of, read_tables
 from pcapdiag.rules.rule import Desk
 
 
@@ -30,6 +30,7 @@ def post_mortem(names: Mapping[str, str], options: Options, progress: Progress |
         UsageError: an option makes no sense.
     """
     paths = tuple(names)
+    checked(options)
     tables = read_tables(paths, progress)
     report = judged(paths, tables, replace(options, with_figures=True))
     figures = report.figures

@@ -73,14 +73,12 @@ def whatif(
         return run(files, settings, options, progress if progress.wanted else None)
 
 
-def post_mortem(
-    files: tuple[str, ...], filters: Filters, *, with_connections: bool = False, redact: bool = False
-) -> Report:
-    """As :func:`analyze`, with charts and ladders; the files are read twice."""
+def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = False) -> Report:
+    """The Report of these files with its figures, the packets of its evidence among them; progress likewise."""
     from pcapdiag.evidence.spooling import rereadable
     from pcapdiag.proving import post_mortem as run
 
-    options = _options(files, filters, with_connections=with_connections, redact=redact)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress, rereadable(files) as names:
         return run(names, options, progress if progress.wanted else None)
 
@@ -252,6 +250,12 @@ def columns(width: int | None) -> int:
     import shutil  # with every compressor that Python has
 
     return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+
+
+def check_page(to: Output) -> None:
+    """Before the work is done: that an HTML page does not go to a terminal."""
+    if to.output is None and sys.stdout.isatty():
+        raise UsageError("--format html: a page is of no use on a terminal; give a file, as -o report.html")
 
 
 def write(pieces: Iterable[str], output: str | None) -> None:

@@ -14,11 +14,15 @@ import click
 from pcapdiag._version import __version__
 from pcapdiag.cli.columns import columns
 from pcapdiag.cli.compare import compare
+from pcapdiag.cli.connection import connection
 from pcapdiag.cli.connections import connections
 from pcapdiag.cli.diagnose import diagnose
 from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
+from pcapdiag.cli.extract import extract
 from pcapdiag.cli.findings import findings
+from pcapdiag.cli.interfaces import interfaces
+from pcapdiag.cli.live import live
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
 from pcapdiag.cli.states import states
@@ -56,6 +60,8 @@ def pcapdiag(context: click.Context) -> None:
       pcapdiag whatif buy.pcap                        # what other settings would come to
       pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
+      pcapdiag connection buy.pcap 17                 # one of them, packet by packet
+      pcapdiag extract --finding PD205 -o few.pcapng buy.pcap   # the packets that prove it
       pcapdiag states buy.pcap                        # what netstat would have shown, when
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
@@ -67,11 +73,15 @@ def pcapdiag(context: click.Context) -> None:
 
 for _command in (
     diagnose,
+    live,
+    interfaces,
     whatif,
     compare,
     connections,
     exchanges,
+    connection,
     findings,
+    extract,
     states,
     columns,
     explain,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pcapdiag.model.cover import Cover
     from pcapdiag.model.report import Report
 
-WRITTEN = ("markdown",)  # formats that a person reads as a document
+WRITTEN = ("html", "markdown")  # formats that a person reads as a document
 LONGEST_NOTE = 1_000_000  # bytes
 
 

@@ -14,8 +14,10 @@ from pcapdiag.errors import UsageError
 @formats(
     "text",
     "json",
+    "html",
     "markdown",
-    help="markdown: for an incident's document or a pull request; json: for programs, the schema pcapdiag/1.",
+    help="html: a page with charts, in one file; markdown: for an incident's document or a pull request; "
+    "json: for programs, the schema pcapdiag/1.",
 )
 @covers
 @click.option("--with-connections", is_flag=True, help="Add each connection to the report.")
@@ -54,6 +56,7 @@ def diagnose(
       pcapdiag diagnose --server 10.0.0.7:8081 --since +30 buy.pcap
       pcapdiag diagnose --client okhttp --server nginx buy.pcap   # where the packets do not name them
       tcpdump -w - -i any tcp port 8081 | pcapdiag diagnose -
+      pcapdiag diagnose --format html -o report.html buy.pcap   # one file to send around, with charts
       pcapdiag diagnose --format markdown --title "Checkout, Friday" --note @timeline.md -o report.md buy.pcap
       pcapdiag diagnose --format json buy.pcap | jq '.findings[0].causes[0]'
       pcapdiag diagnose --redact --format markdown -o to-share.md buy.pcap
@@ -66,11 +69,21 @@ def diagnose(
         raise UsageError(
             f"--title and --note are for {' and '.join(WRITTEN)}; --format {format_} has no place for them"
         )
-    report = running.analyze(files, filters, with_connections=with_connections, redact=redact)
+    if format_ == "html":
+        running.check_page(to)
+    if format_ in WRITTEN:
+        report = running.post_mortem(files, filters, redact=redact)
+    else:
+        report = running.analyze(files, filters, with_connections=with_connections, redact=redact)
     if format_ == "json":
         from pcapdiag.reports import json
 
         rendered = json.diagnosis(report, with_connections=with_connections)
+    elif format_ == "html":
+        from pcapdiag.reports import html
+
+        cover = cover_of(title, note, again("diagnose", files, filters, report if redact else None))
+        rendered = html.diagnosis(report, cover)
     elif format_ == "markdown":
         from pcapdiag.reports import markdown
 

@@ -19,6 +19,7 @@ from pcapdiag.errors import UsageError
 
 if TYPE_CHECKING:
     from pcapdiag.capture import Capture
+    from pcapdiag.model.evidence import ConnectionReport
     from pcapdiag.model.report import Report
     from pcapdiag.model.states import StateReport
     from pcapdiag.model.whatif import WhatIf
@@ -70,6 +71,60 @@ def whatif(
     options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
+
+
+def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = False) -> Report:
+    """The Report of these files with its figures, the packets of its evidence among them; progress likewise."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import post_mortem as run
+
+    options = _options(files, filters, redact=redact)
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, options, progress if progress.wanted else None)
+
+
+def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
+    """One connection of these files; progress likewise."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import connection as run
+
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        return run(names, number, progress if progress.wanted else None)
+
+
+def extract(
+    files: tuple[str, ...],
+    filters: Filters,
+    output: str | None,
+    found: tuple[str, ...],
+    numbers: tuple[int, ...],
+    *,
+    evidence_only: bool,
+    made_by: str,
+) -> tuple[int, int, int]:
+    """Write connections of these files; how many packets and connections, and of how many."""
+    from pcapdiag.evidence.spooling import rereadable
+    from pcapdiag.proving import extraction
+
+    options = _options(files, filters)
+    packets = 0
+
+    def write_to(file: BinaryIO) -> None:
+        nonlocal packets
+        packets = chosen.write(file, progress if progress.wanted else None)
+
+    with Progress(sys.stderr) as progress, rereadable(files) as names:
+        chosen = extraction(
+            names,
+            found,
+            numbers,
+            options,
+            evidence_only=evidence_only,
+            made_by=made_by,
+            progress=progress if progress.wanted else None,
+        )
+        write_bytes(write_to, output)
+    return packets, len(chosen.chosen), chosen.of
 
 
 def _options(
@@ -197,6 +252,12 @@ def columns(width: int | None) -> int:
     return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
 
 
+def check_page(to: Output) -> None:
+    """Before the work is done: that an HTML page does not go to a terminal."""
+    if to.output is None and sys.stdout.isatty():
+        raise UsageError("--format html: a page is of no use on a terminal; give a file, as -o report.html")
+
+
 def write(pieces: Iterable[str], output: str | None) -> None:
     """To a file, or to standard output; a reader that left (``| head``) is no error."""
     if output is not None and output != "-":
@@ -210,6 +271,17 @@ def write(pieces: Iterable[str], output: str | None) -> None:
         for piece in pieces:
             sys.stdout.write(piece)
         sys.stdout.flush()
+
+
+def write_lines(lines: Iterable[str]) -> bool:
+    """Lines to standard output at once; whether anybody reads them still."""
+    try:
+        sys.stdout.write("".join(line if line.endswith("\n") else line + "\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def write_bytes(write_to: Callable[[BinaryIO], None], output: str | None) -> None:

@@ -98,7 +98,7 @@ class Ladder:
     server: Endpoint
     pool: str | None
     rungs: tuple[Rung, ...]
-    left_out: int  # packets behind the last rung that is shown
+    left_out: int  # packets in none of the rungs: of very long connections the middle is not drawn
     shows: tuple[str, ...]  # what findings cite it for: "PD205: 4 requests, then closed by the client after 0.72 ms"
 
 

@@ -18,7 +18,6 @@ from pcapdiag.model.report import (
     Evidence,
     Finding,
     FirstByte,
-    FrameRef,
     Inferred,
     NoSetting,
     NotEvaluated,
@@ -44,7 +43,7 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
         "version": json_text(report.version),
         "capture": parts.capture(report.capture),
         "verdict": _verdict(report.verdict),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_object(finding) for finding in report.findings],
         "pools": [_pool(pool) for pool in report.pools],
     }
     if with_connections:
@@ -108,9 +107,9 @@ def connection(row: ConnectionRow) -> Object:
         "duplicates": row.duplicates,
         "alias_of": row.alias_of,
         "frames": {
-            "first": _frame(row.first_frame),
-            "last": _frame(row.last_frame),
-            "closing": None if row.closing_frame is None else _frame(row.closing_frame),
+            "first": parts.frame(row.first_frame),
+            "last": parts.frame(row.last_frame),
+            "closing": None if row.closing_frame is None else parts.frame(row.closing_frame),
         },
         "closed_at": None if row.closed_at is None else rfc3339(row.closed_at),
     }
@@ -205,7 +204,7 @@ def _inferred(item: Inferred) -> Object:
     }
 
 
-def _finding(finding: Finding) -> Object:
+def finding_object(finding: Finding) -> Object:
     return {
         "code": finding.code,
         "name": finding.name,
@@ -266,17 +265,13 @@ def _no_setting(one: NoSetting) -> Object:
 def _evidence(evidence: Evidence) -> Object:
     return {
         "connection": evidence.connection,
-        "frames": [_frame(frame) for frame in evidence.frames],
+        "frames": [parts.frame(frame) for frame in evidence.frames],
         "shows": json_text(evidence.shows),
     }
 
 
 def _not_evaluated(entry: NotEvaluated) -> Object:
     return {"code": entry.code, "name": entry.name, "reason": json_text(entry.reason)}
-
-
-def _frame(frame: FrameRef) -> int | Object:
-    return frame.number if frame.file is None else {"file": json_text(frame.file), "number": frame.number}
 
 
 def _counts(counts: Mapping[str, int], words: Sequence[str]) -> Object:

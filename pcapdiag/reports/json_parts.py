@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
-from pcapdiag.model.report import CaptureInfo, Endpoint, Quality
+from pcapdiag.model.report import CaptureInfo, Endpoint, FrameRef, Quality
 from pcapdiag.reports.escape import json_text
 from pcapdiag.reports.units import rfc3339, seconds
 
@@ -29,6 +29,7 @@ def _quality(quality: Quality) -> Object:
         "undecoded": {json_text(reason): count for reason, count in quality.undecoded.items()},
         "truncated_packets": quality.truncated_packets,
         "duplicate_packets": quality.duplicate_packets,
+        "dropped_packets": quality.dropped_packets,
         "gap_bytes": quality.gap_bytes,
         "midstream_connections": quality.midstream_connections,
         "one_sided_connections": quality.one_sided_connections,
@@ -41,6 +42,11 @@ def _quality(quality: Quality) -> Object:
 
 def endpoint(one: Endpoint) -> Object:
     return {"ip": one.ip, "port": one.port}
+
+
+def frame(one: FrameRef) -> int | Object:
+    """A packet as Wireshark numbers it; with its file once more than one was read."""
+    return one.number if one.file is None else {"file": json_text(one.file), "number": one.number}
 
 
 def text(value: str | None) -> str | None:

@@ -152,15 +152,19 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         if then != now:
             found.append(f"{then:,} in TIME_WAIT at the {end} instead of {now:,}")
     told = part + ", ".join(found) + "."
+    return f"{told} {trust(measures)}"
+
+
+def trust(measures: Mapping[str, Measure]) -> str:
+    """What a prediction rests on, in a sentence or two."""
+    told = ""
     default = measures.get("default_pool")
     if default is not None:
-        told += f" With {default}: {plural(_count(measures, 'connections_at_default_pool'), 'connection')}."
+        told = f"With {default}: {plural(_count(measures, 'connections_at_default_pool'), 'connection')}. "
     if measures.get("pool_tested"):
         off = percent(_rate(measures, "replay_off"))
-        told += f" (The replay at the present setting opens {_count(measures, 'replayed_now'):,}: {off}.)"
-    else:
-        told += " That takes one program to make all these calls."
-    return told
+        return f"{told}(The replay at the present setting opens {_count(measures, 'replayed_now'):,}: {off}.)"
+    return f"{told}That takes one program to make all these calls."
 
 
 def _count(measures: Mapping[str, Measure], key: str) -> int:

@@ -1,0 +1,180 @@
+"""The packets behind a diagnosis: a connection packet by packet, and captures of the evidence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pcapdiag.errors import UsageError
+from pcapdiag.evidence.choosing import wanted
+from pcapdiag.evidence.citing import citations, worth_a_ladder
+from pcapdiag.evidence.extracting import Extraction
+from pcapdiag.evidence.ladders import ladders_of
+from pcapdiag.model.evidence import ConnectionReport
+from pcapdiag.model.report import Finding, Report
+from pcapdiag.model.words import Cause
+from pcapdiag.packets.source import Progress
+from pcapdiag.pipeline import Options, Tables, checked, judged, names_of, read_tables
+from pcapdiag.rules.rule import Desk
+
+
+def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
+    """Diagnose captures, with what a report draws: charts, and a ladder of each connection that is the first to be cited.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        options: which connections.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense.
+    """
+    paths = tuple(names)
+    checked(options)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, replace(options, with_figures=True))
+    figures = report.figures
+    assert figures is not None  # asked for
+    aliases = names_of(tables) if options.redact else None
+    starts = tables.counters.file_starts
+    if aliases is not None:
+        starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+    ladders = ladders_of(
+        paths,
+        tables.connections,
+        worth_a_ladder(report.findings),
+        citations(report.findings),
+        Desk(starts).frame,
+        pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
+        ends_at=end_of(tables),
+        progress=progress,
+    )
+    if aliases is not None:
+        ladders = tuple(map(aliases.ladder, ladders))
+    return replace(
+        report,
+        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        figures=replace(figures, ladders=ladders),
+    )
+
+
+def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
+    """Tell of one connection, packet by packet.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        number: the connection's, as ``pcapdiag connections`` lists it.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: there is no such connection.
+    """
+    paths = tuple(names)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, Options(with_connections=True))
+    check_numbers([number], tables)
+    row = next(row for row in report.connections if row.number == number)
+    ladders = ladders_of(
+        paths,
+        tables.connections,
+        [number],
+        citations(report.findings),
+        Desk(tables.counters.file_starts).frame,
+        pools={number: row.pool} if row.pool else {},
+        ends_at=end_of(tables),
+        progress=progress,
+    )
+    cited = [one for one in report.findings if any(piece.connection == number for piece in one.evidence)]
+    return ConnectionReport(
+        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        row=row,
+        pool=next((pool for pool in report.pools if pool.id == row.pool), None),
+        ladder=ladders[0],
+        cited=tuple(cited),
+        pool_findings=tuple(one for one in report.findings if row.pool in one.pools and one not in cited),
+        version=report.version,
+    )
+
+
+def end_of(tables: Tables) -> int:
+    """When the capture ended; a clock may have stepped back."""
+    return max(tables.counters.last_at or 0, int(tables.connections.last_at.max()))
+
+
+def extraction(
+    names: Mapping[str, str],
+    found: Sequence[str],
+    numbers: Sequence[int],
+    options: Options,
+    *,
+    evidence_only: bool = False,
+    made_by: str = "pcapdiag extract",
+    progress: Progress | None = None,
+) -> Extraction:
+    """Choose connections to be written to a capture of their own.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        found: findings by code or name: all connections of their pools, so that the same follows from them alone.
+        numbers: connections by number.
+        options: which connections of the capture to diagnose.
+        evidence_only: of findings only the connections that they cite.
+        made_by: the command, for the file's comment.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: there is no such finding or connection.
+    """
+    paths = tuple(names)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, replace(options, with_connections=True))
+    findings = [one for word in found for one in named_finding(report, word)]
+    check_numbers(numbers, tables)
+    chosen = set(numbers)
+    chosen.update(one.connection for finding in findings for one in finding.evidence)
+    if not evidence_only:
+        pools = {pool for finding in findings for pool in judged_by(finding, report)}
+        chosen.update(row.number for row in report.connections if row.pool in pools)
+    if not chosen:
+        raise UsageError(f"{', '.join(found)} cites no connection; name some with --connection")
+    return Extraction(
+        paths=paths,
+        shown=names,
+        chosen=wanted(tables.connections, chosen),
+        cited=citations(findings or report.findings),
+        frame_of=Desk(tables.counters.file_starts).frame,
+        ends_at=end_of(tables) if findings and not evidence_only else None,
+        made_by=made_by,
+        of=len(tables.connections),
+    )
+
+
+def judged_by(finding: Finding, report: Report) -> set[str]:
+    """Pools that decide a finding: its own, and of a limit on connections those in which its client is the server."""
+    pools = set(finding.pools)
+    if any(claim.cause == Cause.MAX_CONNS_CAP for claim in finding.causes):
+        clients = {pool.client_ip for pool in report.pools if pool.id in pools}
+        pools.update(pool.id for pool in report.pools if pool.server.ip in clients)
+    return pools
+
+
+def named_finding(report: Report, word: str) -> list[Finding]:
+    """The findings of that code or name.
+
+    Raises:
+        UsageError: the report has none.
+    """
+    same = [one for one in report.findings if word.upper() == one.code or word.lower() == one.name]
+    if not same:
+        there = ", ".join(dict.fromkeys(f"{one.code} ({one.name})" for one in report.findings)) or "none"
+        raise UsageError(f"there is no finding {word} in this capture; it has {there}")
+    return same
+
+
+def check_numbers(numbers: Sequence[int], tables: Tables) -> None:
+    """Raise a UsageError when the capture has no such connection."""
+    count = len(tables.connections)
+    for number in numbers:
+        if not 1 <= number <= count:
+            has = "connection 1 alone" if count == 1 else f"connections 1 to {count:,}"
+            raise UsageError(f"there is no connection {number}: the capture has {has}; pcapdiag connections lists them")

@@ -71,6 +71,8 @@ def states(
     start, end, keep = selection.start, selection.end, selection.keep
     rows = np.flatnonzero(keep)
     connections = tables.connections.take(rows)
+    if int(connections.first_at.min()) < start:  # the clock stepped back: the first packet's time is not the earliest
+        start, end = int(connections.first_at.min()), int(connections.last_at.max())
     moments, step = state_moments(options, sampling, start, max(end, arrived(connections)))
     window = (int(moments[0]), int(moments[-1]))
     sides = [Side[name.upper()] for name in sampling.ends]
@@ -83,7 +85,9 @@ def states(
         grouping = state_rows.by_pool(connections, rows, pools)
     elif sampling.by != "total":
         grouping = state_rows.by_client(connections) if sampling.by == "client" else counting.services
-    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    desk = Desk(
+        tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
+    )
     over = counting.waits_over() if window[1] >= end else 0
     return StateReport(
         capture=capture_info(tables, selection.alias),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -119,16 +119,25 @@ def checked(options: Options) -> None:
             catalog.product(product)
 
 
-def judged(paths: Sequence[str], tables: Tables, options: Options) -> Report:
-    """The Report on tables that were read from these paths."""
+def judged(
+    paths: Sequence[str],
+    tables: Tables,
+    options: Options,
+    look: Callable[[Sequence[Pool], ConnectionTable], None] | None = None,
+) -> Report:
+    """The Report on tables that were read from these paths; ``look`` sees the pools before they are let go of."""
     selection = select(paths, tables, options)
     if options.redact:
         tables = redacted(tables, names_of(tables))
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
-    desk = Desk(tables.counters.file_starts, options.client_product, options.server_product)
+    desk = Desk(
+        tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
+    )
     pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
     del tables  # the exchanges are the pools' now
+    if look is not None:
+        look(pools, connections)
     judgement = judge(pools, all_rules(), desk)
     repeated = np.where(selection.chosen, selection.alias, 0)
     rows = report_rows.connection_rows(connections, pools, repeated, desk) if options.with_connections else ()
@@ -277,6 +286,7 @@ def capture_info(tables: Tables, alias: Column) -> CaptureInfo:
             undecoded=tables.undecoded,
             truncated_packets=counters.cut_packets,
             duplicate_packets=tables.duplicates,
+            dropped_packets=counters.dropped,
             gap_bytes=int(c.client_gap_bytes.sum() + c.server_gap_bytes.sum()),
             midstream_connections=int((c.opening == Opening.MIDSTREAM).sum()),
             one_sided_connections=int(one_sided.sum()),

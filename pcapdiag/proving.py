@@ -14,8 +14,48 @@ from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, checked, judged, read_tables
+from pcapdiag.pipeline import Options, Tables, checked, judged, names_of, read_tables
 from pcapdiag.rules.rule import Desk
+
+
+def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
+    """Diagnose captures, with what a report draws: charts, and a ladder of each connection that is the first to be cited.
+
+    Args:
+        names: paths that can be read twice, each with what to call it.
+        options: which connections.
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense.
+    """
+    paths = tuple(names)
+    checked(options)
+    tables = read_tables(paths, progress)
+    report = judged(paths, tables, replace(options, with_figures=True))
+    figures = report.figures
+    assert figures is not None  # asked for
+    aliases = names_of(tables) if options.redact else None
+    starts = tables.counters.file_starts
+    if aliases is not None:
+        starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+    ladders = ladders_of(
+        paths,
+        tables.connections,
+        worth_a_ladder(report.findings),
+        citations(report.findings),
+        Desk(starts).frame,
+        pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
+        ends_at=end_of(tables),
+        progress=progress,
+    )
+    if aliases is not None:
+        ladders = tuple(map(aliases.ladder, ladders))
+    return replace(
+        report,
+        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        figures=replace(figures, ladders=ladders),
+    )
 
 
 def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
@@ -54,39 +94,6 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
         pool_findings=tuple(one for one in report.findings if row.pool in one.pools and one not in cited),
         version=report.version,
     )
-
-
-def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
-    """Diagnose, with all that a document shows beside the words: charts, and the packets of what findings cite.
-
-    Args:
-        names: paths that can be read twice, each with what to call it.
-
-    Raises:
-        CaptureError, UsageError: as :func:`pcapdiag.pipeline.analyze`.
-    """
-    paths = tuple(names)
-    checked(options)
-    tables = read_tables(paths, progress)
-    report = judged(paths, tables, replace(options, with_figures=True))
-    figures = report.figures
-    if figures is not None:
-        if options.redact:  # packets speak in words that were not renamed
-            figures = replace(figures, ladders_left_out="the report is redacted, and packets name what it must not")
-        else:
-            ladders = ladders_of(
-                paths,
-                tables.connections,
-                worth_a_ladder(report.findings),
-                citations(report.findings),
-                Desk(tables.counters.file_starts).frame,
-                pools={bar.number: bar.pool for bar in figures.bars if bar.pool},
-                ends_at=end_of(tables),
-                progress=progress,
-            )
-            figures = replace(figures, ladders=ladders)
-    files = tuple(names.get(file, file) for file in report.capture.files)
-    return replace(report, capture=replace(report.capture, files=files), figures=figures)
 
 
 def end_of(tables: Tables) -> int:

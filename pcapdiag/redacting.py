@@ -35,7 +35,7 @@ OUTSIDE = re.compile(
     rf"(?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>(){{}}]+)"
     rf"|(?P<mail>[\w.+%-]+@[\w.-]+)"
     rf"|(?P<v6>(?<![\w:.])[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?)"
-    rf"|(?P<v4>(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\w.]))"
+    rf"|(?P<v4>(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!\w|\.\w))"
     rf"|(?P<name>{LABEL}(?:\.{LABEL})*)"
 )
 REQUEST = re.compile(r"([A-Z][A-Z_-]{1,19}) (\S+)( HTTP/[\d.]+)?(.*)", re.DOTALL)
@@ -78,15 +78,15 @@ class Names:
         columns = dict(c.columns)
 
         def rewrite(names: Sequence[str], alias: Callable[[int], bytes]) -> None:
+            # In the order of the old ones, and one for all columns: what is sorted or compared by them stays as it is.
+            there = np.unique(np.concatenate([columns[name] for name in names]))
+            fresh = np.zeros(len(there), dtype=np.int64)
+            for at, index in enumerate(there.tolist()):
+                if index:
+                    fresh[at] = len(strings)
+                    strings.append(alias(index))
             for name in names:
-                # In the order of the old ones: what is sorted or grouped by them stays as it is.
-                there, places = np.unique(columns[name], return_inverse=True)
-                fresh = np.zeros(len(there), dtype=columns[name].dtype)
-                for at, index in enumerate(there.tolist()):
-                    if index or name.endswith("_ip"):
-                        fresh[at] = len(strings)
-                        strings.append(alias(index))
-                columns[name] = fresh[places]
+                columns[name] = fresh[np.searchsorted(there, columns[name])].astype(columns[name].dtype)
 
         rewrite(("client_ip", "server_ip"), lambda index: self._address(c.strings[index]))
         rewrite(("host", "sni"), lambda index: self.host(c.text(index) or "").encode("latin-1", "replace"))

@@ -35,6 +35,7 @@ from lab.capture import Point, Tcpdump  # noqa: E402
 from lab.network import Host, Network, reserved  # noqa: E402
 from lab.process import Process  # noqa: E402
 from lab.programs import states_traffic  # noqa: E402
+from lab.socket_states import OF_SS  # noqa: E402
 
 from pcapdiag import pipeline  # noqa: E402
 from pcapdiag.model.words import Opening, Side, TcpState  # noqa: E402
@@ -47,17 +48,6 @@ KERNEL_NS = 2_000_000  # from a packet in tcpdump to the state in ss, and back; 
 JITTER_NS = 20_000_000  # of the lab's cable, a Python program that shares the processor with what it connects
 WHEEL = 1 / 8  # of its time a timer may be late
 TIMED = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED, TcpState.FIN_WAIT_2, TcpState.TIME_WAIT)
-NAMES = {
-    "SYN-SENT": "SYN_SENT",
-    "SYN-RECV": "SYN_RECEIVED",
-    "ESTAB": "ESTABLISHED",
-    "FIN-WAIT-1": "FIN_WAIT_1",
-    "FIN-WAIT-2": "FIN_WAIT_2",
-    "CLOSE-WAIT": "CLOSE_WAIT",
-    "CLOSING": "CLOSING",
-    "LAST-ACK": "LAST_ACK",
-    "TIME-WAIT": "TIME_WAIT",
-}
 
 
 @dataclass(frozen=True)
@@ -88,8 +78,8 @@ def samples(path: Path) -> list[Sample]:
         for shown in text.splitlines():
             state, _, _, local, peer = shown.split()[:5]
             ports = {int(end.rpartition(":")[2]) for end in (local, peer) if not end.endswith("*")}
-            if state in NAMES:
-                counts[min(ports & set(states_traffic.PORTS)), NAMES[state]] += 1
+            if state in OF_SS:
+                counts[min(ports & set(states_traffic.PORTS)), OF_SS[state]] += 1
         out.append(Sample(before, after, dict(counts)))
     return out
 
@@ -152,7 +142,7 @@ def compare(capture: Path, shown: list[Sample], end: Side, jitter: int) -> Tally
     tally = Tally()
     for port in states_traffic.PORTS:
         of_port = stays.of(c.server_port[stays.rows] == port)
-        for state in (TcpState[name] for name in NAMES.values()):
+        for state in (TcpState[name] for name in OF_SS.values()):
             ours = of_port.of(of_port.states == state)
             for one in shown:
                 if not first <= one.before <= one.after <= last:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import analyses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tables import Life, pool
+from tables import Life, Use, pool
 
 from pcapdiag.model.words import Knob, Side
 from pcapdiag.pools.pool import SECOND, Pool
+from pcapdiag.pools.slots import kept_slots
 from pcapdiag.replay.changing import changed, smallest, steps
 from pcapdiag.replay.demand import ANNOUNCED, ASKED, BROKEN, Demand, demand_of
 from pcapdiag.replay.engine import Outcome, Why, replay
@@ -339,6 +342,7 @@ def test_the_replay_of_the_present_reproduces_a_capture(name: str) -> None:
 
 
 NOT_REPRODUCED = {
+    "go-new-transport-few-kept": "announces the close while 6 or more of its connections are idle",
     "requests-session-per-6": "more than one pool",  # callers with sessions of their own
     "http-client-per-4-at-server": "more than one pool",
     "server-restart-graceful": "something else closes",
@@ -355,6 +359,37 @@ def test_nothing_is_trusted_where_something_beside_the_settings_opens_connection
     seen = present(one, client)
     assert not seen.trusted
     assert NOT_REPRODUCED[name] in seen.why_not
+
+
+def told_beside(limit: int, count: int = 40) -> list[Life]:
+    """A client for each request; the server keeps the first ``limit`` connections and tells the others to close."""
+    return [
+        Life(float(n), [Use(n + 0.1, n + 0.2, response_close=n >= limit)], n + 0.3 if n >= limit else None, "server")
+        for n in range(count)
+    ]
+
+
+def test_nothing_is_predicted_where_the_server_ends_what_it_has_no_room_to_keep() -> None:
+    one = pool(told_beside(10), end=45.0)
+    seen = present(one, None)
+    assert not seen.trusted
+    assert "while 10 or more of its connections are idle (30 responses), and not while fewer are (10)" in seen.why_not
+    assert bound(one) == 1
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param([replace(one, uses=[replace(one.all_uses()[0], response_close=True)], closed=n + 0.3)
+                      for n, one in enumerate(told_beside(10))], id="it ends every connection"),
+        pytest.param([replace(one, uses=[replace(one.all_uses()[0], response_close=n % 4 == 0)],
+                              closed=n + 0.3 if n % 4 == 0 else None)
+                      for n, one in enumerate(told_beside(10))], id="it ends every fourth, however many are idle"),
+        pytest.param(told_beside(2, 4), id="two of each are chance"),
+    ],
+)  # fmt: skip
+def test_closes_that_do_not_go_by_what_is_idle_are_no_matter_of_room(lives: list[Life]) -> None:
+    assert kept_slots(pool(lives, end=45.0)) is None
 
 
 def test_a_pool_open_before_the_capture_and_one_with_lost_packets_are_refused() -> None:

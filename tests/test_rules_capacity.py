@@ -399,6 +399,19 @@ def left(
     return lives
 
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
+
+
+def test_a_browser_that_dials_past_what_it_left_leaks_too() -> None:
+    later = [Life(6.0 + n, [(6.01 + n, 6.02 + n)], columns={"user_agent": BROWSER}) for n in range(3)]
+    assert expected("close-wait-leak", pool([*left(agent=BROWSER), *later], end=12)).severity == Severity.MEDIUM
+
+
+def test_of_a_client_that_was_not_captured_nobody_knows_what_it_left_open() -> None:
+    unseen = [replace(one, columns={"client_packets": 0}) for one in left()]
+    assert found("close-wait-leak", pool(unseen, end=10)) is None
+
+
 def test_fins_that_nobody_answers_leave_close_wait() -> None:
     one = pool(left(), end=10)
     finding = expected("close-wait-leak", one)
@@ -434,6 +447,7 @@ def test_a_client_that_closes_one_with_each_dial_only_looks_late() -> None:
     [
         pytest.param(pool(left(2), end=10), id="two of them"),
         pytest.param(pool(left(agent="python-requests/2.31.0"), end=10), id="a client known to look late"),
+        pytest.param(pool(left(agent=BROWSER), end=10), id="a browser, which looks from time to time"),
     ],
 )
 def test_close_wait_that_proves_nothing_is_information(one: Pool) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import numpy as np
 import pytest
 from analyses import NAMES, path_of, truth_of
+from lab.socket_states import OF_SS
 from notation import Script, Variant
 from wire import START
 
@@ -302,18 +306,7 @@ def test_the_way_ends_where_the_connection_table_says(name: str, end: Side) -> N
     assert all_steps.at(last)[arrived].tolist() == c.columns[f"{end.word}_state"][arrived].tolist()
 
 
-# ss's words, and the ends at which it saw what the packets at the capture point do not show.
-OF_SS = {
-    "SYN-SENT": "SYN_SENT",
-    "SYN-RECV": "SYN_RECEIVED",
-    "ESTAB": "ESTABLISHED",
-    "FIN-WAIT-1": "FIN_WAIT_1",
-    "FIN-WAIT-2": "FIN_WAIT_2",
-    "CLOSE-WAIT": "CLOSE_WAIT",
-    "CLOSING": "CLOSING",
-    "LAST-ACK": "LAST_ACK",
-    "TIME-WAIT": "TIME_WAIT",
-}
+# The ends at which it saw what the packets at the capture point do not show.
 UNSEEN = {
     (
         "aiohttp-new-connections-unanswered",

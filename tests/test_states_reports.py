@@ -99,6 +99,25 @@ def test_a_span_of_any_length_fits_its_rows(span: int, rows: int) -> None:
     assert span // step_for(span, rows) < rows
 
 
+def test_where_the_clock_stepped_back_the_time_begins_with_the_earliest_connection(tmp_path: Path) -> None:
+    script = """
+        > S
+        < S.
+        connection b port 40001
+        -3600 >b S
+        <b S.
+        +2 >b .
+    """
+    file = tmp_path / "stepped.pcap"
+    packets = packets_of(script)
+    file.write_bytes(capture(packets))
+    back = states([str(file)], Options(client="0.0.0.0/0:40001"), Sampling(ends=("client",)))
+    assert (back.last_at - back.first_at, back.moments[0]) == (2_001_000_000, packets[2].at)
+    assert back.total.ends[0].counts["ESTABLISHED"][-1] == 1
+    whole = states([str(file)], sampling=Sampling(ends=("client",)))
+    assert whole.moments[-1] - whole.moments[0] >= 3600 * SECOND
+
+
 def test_a_connection_of_before_the_capture_is_counted_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,8 +155,8 @@ def test_hosts_may_keep_fin_wait_2_for_less_than_a_minute(capsys: pytest.Capture
         (["--at", "+1", "--every", "1s"], "--at is one moment"),
         (["--at", "+1", "--plot"], "--plot draws"),
         (["--plot", "--format", "csv"], "--plot draws"),
-        (["--every", "0"], "is no step of time"),
-        (["--every", "10 parsecs"], "is no step of time"),
+        (["--every", "0"], "is no span of time"),
+        (["--every", "10 parsecs"], "is no span of time"),
         (["--at", "2001-01-01T00:00:00Z"], "is before the capture, which goes from 2026-11-20T14:18:18.883903000Z"),
         (["--since", "+3", "--until", "+2"], "before it begins"),
         (["--every", "1ms", "--until", "+86400"], "take a longer step"),

@@ -456,6 +456,61 @@ test_an_acknowledged_fin_without_an_answer_stays_in_close_wait = scenario(
 """
 )
 
+ONE_WAY = """
+    > S lost
+    < S.
+    > . lost
+    > P. GET / lost
+    < P. 200 (30)
+    > . lost
+"""
+
+test_of_a_side_that_was_never_captured_the_fin_is_known_from_the_ack_of_its_number = scenario(
+    ONE_WAY
+    + """
+    < F.
+    > F. lost
+    < .
+    expect closer server fin
+    expect fin_unseen client 1
+    expect client CLOSED server CLOSED
+"""
+)
+
+test_an_ack_of_more_than_a_fin_behind_the_close_is_of_bytes = scenario(
+    ONE_WAY
+    + """
+    < F.
+    > P. "more" lost
+    < .
+    expect fin_unseen client 0
+    expect client CLOSE_WAIT
+"""
+)
+
+test_one_byte_ahead_of_the_close_is_no_fin = scenario(
+    ONE_WAY
+    + """
+    > P. "q" lost
+    < .
+    +1 < F.
+    expect fin_unseen client 0
+    expect client CLOSE_WAIT
+"""
+)
+
+test_a_byte_behind_the_close_is_no_fin_when_more_follows = scenario(
+    ONE_WAY
+    + """
+    < F.
+    > P. "q" lost
+    < .
+    > P. "uit" lost
+    < .
+    expect fin_unseen client 0
+"""
+)
+
 test_a_fin_that_was_not_captured_is_no_byte_that_crossed_the_close = scenario(
     USED
     + """

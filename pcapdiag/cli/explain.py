@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.errors import UsageError
-
 
 @click.command(short_help="What a rule looks at, claims and never claims.")
 @click.argument("rule", metavar="CODE|NAME")
@@ -18,24 +16,12 @@ def explain(rule: str) -> None:
       pcapdiag explain idle-pool-too-small
     """
     from pcapdiag.cli import running
-    from pcapdiag.rules import all_rules
+    from pcapdiag.cli.rule_names import rule_named
 
-    wanted = rule.strip().lower().replace("_", "-")
-    found = all_rules()
-    for candidate in found:
-        if wanted in (candidate.code.lower(), candidate.name):
-            header = f"{candidate.code} {candidate.name} (severity {candidate.severity})"
-            page = wrapped(candidate.text, running.columns(None))
-            running.write([f"{header}\n{'=' * len(header)}\n\n{page}\n"], None)
-            return
-
-    import difflib
-
-    names = [name for candidate in found for name in (candidate.code.lower(), candidate.name)]
-    close = difflib.get_close_matches(wanted, names, n=3)
-    near = [name.upper() if name.startswith("pd") and name[2:].isdigit() else name for name in close]
-    hint = f"did you mean {' or '.join(near)}" if near else "pcapdiag rules lists them"
-    raise UsageError(f"no rule {rule!r}; {hint}")
+    found = rule_named(rule)
+    header = f"{found.code} {found.name} (severity {found.severity})"
+    page = wrapped(found.text, running.columns(None))
+    running.write([f"{header}\n{'=' * len(header)}\n\n{page}\n"], None)
 
 
 def wrapped(text: str, width: int) -> str:

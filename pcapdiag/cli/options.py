@@ -23,6 +23,23 @@ _ABSOLUTE = re.compile(
 )
 
 
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)?")
+_UNITS = {"ms": NS // 1000, "s": NS, "m": 60 * NS, "h": 3600 * NS, "d": 86_400 * NS}
+
+
+def timespan(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A time in nanoseconds: ``1s``, ``500ms``, ``1m``, or seconds."""
+    if value is None:
+        return None
+    match = _SPAN.fullmatch(value.removesuffix("in") if value.endswith("min") else value)
+    whole, _, fraction = (match[1] if match else "0").partition(".")
+    unit = _UNITS[(match[2] if match else None) or "s"]
+    span = int(whole) * unit + int(fraction.ljust(9, "0")) * unit // 10**9
+    if span < NS // 1000:  # a millisecond: below it the kernel lags the packets by as much
+        raise click.BadParameter(f"{value!r} is no span of time; expected 1s, 500ms, 1m or the like", ctx, param)
+    return span
+
+
 class When:
     """A moment: absolute, or counted from the capture's first packet; nanoseconds."""
 

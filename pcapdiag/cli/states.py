@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import click
 
 from pcapdiag.cli.options import (
-    NS,
     Filters,
     Output,
     When,
@@ -20,30 +18,15 @@ from pcapdiag.cli.options import (
     moment,
     output,
     redaction,
+    timespan,
 )
 from pcapdiag.errors import UsageError
-
-_EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?")
-_UNITS = {"ms": NS // 1000, "s": NS, "m": 60 * NS, "h": 3600 * NS}
-
-
-def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """A step of time in nanoseconds: ``1s``, ``500ms``, ``1m``, or seconds."""
-    if value is None:
-        return None
-    match = _EVERY.fullmatch(value)
-    whole, _, fraction = (match[1] if match else "0").partition(".")
-    unit = _UNITS[(match[2] if match else None) or "s"]
-    step = int(whole) * unit + int(fraction.ljust(9, "0")) * unit // 10**9
-    if step < NS // 1000:  # a millisecond: below it the kernel lags the packets by as much
-        raise click.BadParameter(f"{value!r} is no step of time; expected 1s, 500ms, 1m or the like", ctx, param)
-    return step
 
 
 @click.command(short_help="Connections in each TCP state over time.")
 @files
 @click.option("--at", metavar="TIME", callback=moment, help="One moment: 2026-11-20T13:28:30.5Z, or +3.5 (s).")
-@click.option("--every", metavar="STEP", callback=every_, help="A row each 1s, 500ms, 1m [default: about two dozen].")
+@click.option("--every", metavar="STEP", callback=timespan, help="A row each 1s, 500ms, 1m [default: about two dozen].")
 @click.option("--since", metavar="TIME", callback=moment, help="The first moment [default: the capture's start].")
 @click.option(
     "--until",
@@ -63,7 +46,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.option(
     "--time-wait",
     metavar="TIME",
-    callback=every_,
+    callback=timespan,
     default="60s",
     show_default=True,
     help="How long these hosts keep TIME_WAIT: 30s on macOS.",
@@ -71,7 +54,7 @@ def every_(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.option(
     "--fin-timeout",
     metavar="TIME",
-    callback=every_,
+    callback=timespan,
     default="60s",
     show_default=True,
     help="And FIN_WAIT_2 of a closed socket: net.ipv4.tcp_fin_timeout.",

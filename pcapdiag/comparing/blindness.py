@@ -26,7 +26,9 @@ def hidden(finding: Finding, shown_in: Report, showing: Use, report: Report, use
     if unread or (finding.name in IN_PACKETS and cut(report) > cut(shown_in)):
         why = f"the packets of {use.name} are cut short, and it is read in them"
         return Trial(False, why, "Capture with tcpdump -s 0.")
-    if finding.name in IN_SEGMENTS and quality.gap_bytes > shown_in.capture.quality.gap_bytes:
+    if finding.name in IN_SEGMENTS and (
+        quality.gap_bytes > shown_in.capture.quality.gap_bytes or dropped(report) > dropped(shown_in)
+    ):
         why = f"{use.name} lacks packets, and it shows in the times of single ones"
         return Trial(False, why, "Capture with tcpdump -B 16384.")
     return None
@@ -35,6 +37,12 @@ def hidden(finding: Finding, shown_in: Report, showing: Use, report: Report, use
 def blind(skipped: NotEvaluated) -> bool:
     """Whether a rule could not see.  That nothing was dialled, or nothing closed, is what many a fix brings about."""
     return skipped.reason not in (Need.STARTS.value, Need.CLOSES.value)
+
+
+def dropped(report: Report) -> float:
+    """Share of packets that the kernel had no room for."""
+    lost = report.capture.quality.dropped_packets
+    return lost / max(report.capture.packets + lost, 1)
 
 
 def cut(report: Report) -> float:

@@ -82,6 +82,8 @@ def quality(name: str, report: Report) -> Iterator[str]:
         yield f"{name} alone has no verdict: {report.verdict.summary.rstrip('.')}."
     if seen.damage:
         yield f"{name} is damaged: {seen.damage[0]}."
+    if seen.dropped_packets:
+        yield f"{name} lacks {plural(seen.dropped_packets, 'packet')} that the kernel dropped."
     if seen.gap_bytes:
         yield f"{name} lacks {seen.gap_bytes:,} bytes that were acknowledged: packets are missing in it."
     if seen.one_sided_connections > PART * report.connection_count:

@@ -191,6 +191,7 @@ class Reader:
                 undecoded=quality["undecoded"].counts(),
                 truncated_packets=quality["truncated_packets"].count(),
                 duplicate_packets=quality["duplicate_packets"].count(),
+                dropped_packets=quality["dropped_packets"].maybe(Node.count) or 0,  # older reports lack it
                 gap_bytes=quality["gap_bytes"].count(),
                 midstream_connections=quality["midstream_connections"].count(),
                 one_sided_connections=quality["one_sided_connections"].count(),

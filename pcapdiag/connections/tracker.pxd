@@ -99,7 +99,7 @@ cdef class Tracker(SegmentSink):
     @cython.locals(missing="long long", p=Pending, limit="long long", lost=bint)
     cdef int give_up(self, Connection c, Half half, bint everything) except -1
     @cython.locals(client=Half, server=Half)
-    cdef int retire(self, Connection c) except -1
+    cpdef int retire(self, Connection c) except -1
     @cython.locals(size=Py_ssize_t, at=Py_ssize_t, out="unsigned char[::1]")
     cdef bytes reverse_of(self, bytes key)
     @cython.locals(c=Connection)

@@ -426,6 +426,10 @@ class Tracker(SegmentSink):
         ):
             self.on_late_ack(half, other, s)
         if half.acknowledgment < 0 or ((ack - half.acknowledgment) & _M) < _HALF_SPACE:
+            if other.packets == 0 and ack != half.acknowledgment:
+                # Nothing of the other side is captured.  One number more, behind this side's FIN and with nothing to
+                # answer it, is the other's FIN; bytes would be more, or go on.
+                other.fin_unseen = half.fin_at != 0 and s.length == 0 and ((ack - half.acknowledgment) & _M) == 1
             half.acknowledgment = ack
         if (
             other.needless < other.resent

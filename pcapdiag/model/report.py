@@ -45,6 +45,7 @@ class Quality:
     undecoded: Mapping[str, int] = field(default_factory=dict)  # reason -> packets
     truncated_packets: int = 0  # cut by the snaplen
     duplicate_packets: int = 0  # the same packet captured again; left out
+    dropped_packets: int = 0  # by the kernel, for want of room, where the capture says so
     gap_bytes: int = 0  # acknowledged by the peer but never captured
     midstream_connections: int = 0
     one_sided_connections: int = 0

@@ -1,14 +1,14 @@
 cimport cython
 from pcapdiag.packets.reader cimport RecordReader
 
-cdef long long SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET
+cdef long long SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, ENHANCED_PACKET
 cdef long long SECOND
 
 cdef long long _u32(long long a, long long b, long long c, long long d) noexcept
 
 cdef class Interface:
     cdef public int number, linktype
-    cdef public long long snaplen, numerator, denominator, offset_ns, packets
+    cdef public long long snaplen, numerator, denominator, offset_ns, packets, dropped
 
 cdef class PcapngReader(RecordReader):
     cdef public bint little, in_section, dead

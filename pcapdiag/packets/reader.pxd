@@ -3,7 +3,7 @@ from pcapdiag.packets.sink cimport PacketSink
 cdef class RecordReader:
     cdef public PacketSink sink
     cdef public str path
-    cdef public long long frames, offset, first_at, last_at, steps_back, cut_packets, damaged_places
+    cdef public long long frames, offset, first_at, last_at, steps_back, cut_packets, damaged_places, dropped
     cdef public bytes carry
     cdef public list damage
     cdef public dict linktypes

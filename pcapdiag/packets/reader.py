@@ -26,6 +26,7 @@ class RecordReader:
         cut_packets: packets with fewer bytes captured than were on the wire (snaplen).
         damage: one line for each damaged place, a hundred at most.  damaged_places: all of them.
         linktypes: linktype number to packets.
+        dropped: packets that the kernel had no room for, where the file says so.
     """
 
     def __init__(self, sink: PacketSink, path: str, first_frame: int = 1) -> None:
@@ -41,6 +42,7 @@ class RecordReader:
         self.damage: list[str] = []
         self.damaged_places = 0
         self.linktypes: dict[int, int] = {}
+        self.dropped = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file; pass on every packet that is now complete."""

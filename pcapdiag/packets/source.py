@@ -57,10 +57,29 @@ class Counters:
     last_at: int | None = None
     steps_back: int = 0
     cut_packets: int = 0
+    dropped: int = 0  # by the kernel, where a file or the capture process says so
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     linktypes: dict[int, int] = field(default_factory=dict)
     file_starts: list[tuple[int, str]] = field(default_factory=list)  # (frames before the file, path)
+
+    @property
+    def dropped_share(self) -> float:
+        """Of the packets that there were."""
+        return self.dropped / max(self.packets + self.dropped, 1)
+
+    def add(self, reader: RecordReader) -> None:
+        """What one file, or a live capture, came to."""
+        self.packets = reader.frames
+        self.steps_back += reader.steps_back
+        self.cut_packets += reader.cut_packets
+        self.dropped += reader.dropped
+        self.damage.extend(reader.damage)
+        for linktype, packets in reader.linktypes.items():
+            self.linktypes[linktype] = self.linktypes.get(linktype, 0) + packets
+        if reader.first_at:
+            self.first_at = reader.first_at if self.first_at is None else min(self.first_at, reader.first_at)
+            self.last_at = reader.last_at if self.last_at is None else max(self.last_at, reader.last_at)
 
 
 Progress = Callable[[int, int | None], None]
@@ -99,23 +118,13 @@ def read_captures(paths: Sequence[str], sink: PacketSink, progress: Progress | N
                     try_this="check that tcpdump could write: tcpdump -w FILE, then stop it with Ctrl-C",
                 )
             reader.finish()
+        if reader.first_at and expected_last is not None and reader.first_at < expected_last:
+            counters.notes.append(
+                f"{path} overlaps the file ahead of it in time; they were read one after the other: "
+                "for one timeline merge them first (mergecap -w all.pcapng FILES)"
+            )
         counters.file_starts.append((counters.packets, path))
-        counters.packets = reader.frames
-        counters.steps_back += reader.steps_back
-        counters.cut_packets += reader.cut_packets
-        counters.damage.extend(reader.damage)
-        for linktype, packets in reader.linktypes.items():
-            counters.linktypes[linktype] = counters.linktypes.get(linktype, 0) + packets
-        if reader.first_at:
-            if expected_last is not None and reader.first_at < expected_last:
-                counters.notes.append(
-                    f"{path} overlaps the file ahead of it in time; they were read one after the other: "
-                    "for one timeline merge them first (mergecap -w all.pcapng FILES)"
-                )
-            if counters.first_at is None or reader.first_at < counters.first_at:
-                counters.first_at = reader.first_at
-            if counters.last_at is None or reader.last_at > counters.last_at:
-                counters.last_at = reader.last_at
+        counters.add(reader)
     return counters
 
 

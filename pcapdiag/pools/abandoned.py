@@ -176,4 +176,3 @@ def _lean(pool: Pool, rows: Column, held: Column) -> tuple[Lean, Column, str]:
             "the window that the client last advertised is short by most of the response: it is unread",
         )
     return Lean.UNDECIDED, rows[:0], ""
-

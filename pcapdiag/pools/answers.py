@@ -59,9 +59,7 @@ def stalled(pool: Pool) -> Column:
     shut = (c.client_zero_window > 0) & (c.client_window >= 0) & (c.client_window <= c.client_window_high // 16)
     held = unfinished & shut & (c.client_fin_at == 0) & (c.client_rst_at == 0)
     # The end of the program closes what it never read, all at one moment; a timeout closes each after the same wait.
-    given_up = np.flatnonzero(
-        unfinished & shut & ~held & (pool.closer == Side.CLIENT) & (c.client_shut_ns >= WATCH)
-    )
+    given_up = np.flatnonzero(unfinished & shut & ~held & (pool.closer == Side.CLIENT) & (c.client_shut_ns >= WATCH))
     if ended_together(pool, given_up):
         held[given_up] = True
     return np.flatnonzero(held)

@@ -43,7 +43,8 @@ def unanswered(pool: Pool, leaver: Side) -> Unanswered | None:
     """What one side left in CLOSE_WAIT; None where nothing was watched for a second.
 
     Only connections that carried requests and owe no response, whose FIN was acknowledged, and on which the side said
-    nothing more: who still sends has closed one direction on purpose.
+    nothing more: who still sends has closed one direction on purpose.  Of a side of which no packet was captured nobody
+    knows what it did not send.
     """
     c = pool.connections
     client = leaver == Side.CLIENT
@@ -54,7 +55,8 @@ def unanswered(pool: Pool, leaver: Side) -> Unanswered | None:
     reset = (c.client_rst_at > 0) | (c.server_rst_at > 0)
     closed = pool.used & (fin_at > 0) & (c.open_request == 0)
     acknowledged = (other_state == TcpState.FIN_WAIT_2) | (other_state == TcpState.CLOSED)
-    left = closed & (state == TcpState.CLOSE_WAIT) & acknowledged & ~reset & (last_data <= fin_at)
+    captured = (c.client_packets if client else c.server_packets) > 0
+    left = closed & captured & (state == TcpState.CLOSE_WAIT) & acknowledged & ~reset & (last_data <= fin_at)
     watched = left & (pool.end - fin_at >= WATCH)
     rows = np.flatnonzero(watched)
     if not len(rows):

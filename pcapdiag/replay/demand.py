@@ -25,6 +25,7 @@ from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import client_round_trip
 from pcapdiag.pools.pool import MILLISECOND, SECOND, Mask, Pool
 from pcapdiag.pools.ranks import quantile
+from pcapdiag.pools.slots import FAILED
 
 # A program reads a response that has arrived and puts its connection back within a fraction of a millisecond (Go 0.1 to
 # 0.6, Python 0.3 to 1.2 on an idle machine): for clients that never show it.
@@ -40,8 +41,6 @@ AT_ONCE = 3
 ASKED = 1  # the request asked for the close
 ANNOUNCED = 2  # its response announced it
 BROKEN = 3  # no answer came, or not all of it, or one that refuses the request and closes
-# Statuses from which on a server closes for what is wrong with the request or itself, not as it is configured.
-FAILED = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from pcapdiag.pools.capacity import (
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.pool import Fate, Pool, once_per_pool
 from pcapdiag.pools.replacing import replacement, told_by_count
+from pcapdiag.pools.slots import kept_slots
 from pcapdiag.pools.timers import LATE, LATE_SHARE, Timer, idle_timer
 from pcapdiag.replay.demand import Demand, demand_of
 from pcapdiag.replay.engine import Outcome, replay
@@ -131,8 +132,15 @@ def judged(pool: Pool, demand: Demand, policy: Policy, client_id: str | None) ->
     outcome = replay(demand, policy)
     excess = outcome.dials - demand.dials
     off = excess / max(demand.dials, 1)
+    slots = kept_slots(pool)
     why = ""
-    if abs(excess) > max(TOLERANCE * demand.dials, BY_ONE):
+    if slots is not None:
+        why = (
+            f"the server announces the close while {slots.limit:,} or more of its connections are idle ({slots.told:,} "
+            f"responses), and not while fewer are ({slots.kept:,}): what it would end under other settings is not in the "
+            "packets"
+        )
+    elif abs(excess) > max(TOLERANCE * demand.dials, BY_ONE):
         why = (
             "the replay opens more connections than were opened"
             if excess > 0

@@ -43,7 +43,7 @@ def diagnosis(report: Report, *, with_connections: bool = False) -> str:
         "version": json_text(report.version),
         "capture": parts.capture(report.capture),
         "verdict": _verdict(report.verdict),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_object(finding) for finding in report.findings],
         "pools": [_pool(pool) for pool in report.pools],
     }
     if with_connections:
@@ -204,7 +204,7 @@ def _inferred(item: Inferred) -> Object:
     }
 
 
-def _finding(finding: Finding) -> Object:
+def finding_object(finding: Finding) -> Object:
     return {
         "code": finding.code,
         "name": finding.name,

@@ -29,6 +29,7 @@ def _quality(quality: Quality) -> Object:
         "undecoded": {json_text(reason): count for reason, count in quality.undecoded.items()},
         "truncated_packets": quality.truncated_packets,
         "duplicate_packets": quality.duplicate_packets,
+        "dropped_packets": quality.dropped_packets,
         "gap_bytes": quality.gap_bytes,
         "midstream_connections": quality.midstream_connections,
         "one_sided_connections": quality.one_sided_connections,

@@ -13,6 +13,7 @@ from pcapdiag.model.report import (
     Evidence,
     Finding,
     NotEvaluated,
+    PoolRow,
     Program,
     Report,
     SettingAdvice,
@@ -70,6 +71,16 @@ def diagnosis(report: Report, *, width: int = 80, color: bool = False, verbose: 
     return page.text()
 
 
+def one_finding(report: Report, finding: Finding, *, width: int = 80, color: bool = False) -> str:
+    """One finding of the report as the whole report shows it: what to change, then the proof."""
+    page = Page(width, color=color)
+    pool = next((pool for pool in report.pools if pool.id in finding.pools), None)
+    _change(page, finding, "", "  ", {}, 1, pool, verbose=False)
+    page.heading("The proof")
+    _proof(page, finding, None, verbose=False)
+    return page.text()
+
+
 def _verdict(page: Page, report: Report, findings: Sequence[Finding]) -> None:
     healthy = report.verdict.healthy
     if healthy is None:
@@ -105,8 +116,7 @@ def _what_to_change(page: Page, report: Report, findings: Sequence[Finding], ver
             page.blank()
         mark = f"{at}. " if len(findings) > 1 else ""
         pool = next((pool for pool in report.pools if pool.id in finding.pools), None)
-        programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
-        _change(page, finding, report.verdict.summary, mark, told, at, programs, verbose)
+        _change(page, finding, report.verdict.summary, mark, told, at, pool, verbose)
 
 
 def _change(
@@ -116,13 +126,17 @@ def _change(
     mark: str,
     told: dict[SettingAdvice, int],
     at: int,
-    programs: Programs,
+    pool: PoolRow | None,
     verbose: bool,
 ) -> None:
+    programs: Programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
+    protocol = pool.protocol if pool else ""
     indent = len(mark) or 2
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(f"{letter(place)}) {in_words(claim.cause)}" for place, claim in enumerate(causes))
+        names = ", or ".join(
+            f"{letter(place)}) {in_words(claim.cause, protocol)}" for place, claim in enumerate(causes)
+        )
         page.para(f"Either {names}.", label=mark or "  ", style="strong")
         for claim in causes:
             if claim.tell_apart:
@@ -285,7 +299,7 @@ def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
         page.para(f"and {left:,} more {more} of evidence (-v, or --format json)", indent=indent)
     page.blank()
     if len(finding.causes) == 1 and finding.causes[0].tell_apart:
-        page.para(finding.causes[0].tell_apart, label="Told from look-alikes: ", indent=indent, hang=indent + 2)
+        page.para(finding.causes[0].tell_apart, label="To know more: ", indent=indent, hang=indent + 2)
     page.para(finding.would_refute, label="Would refute it: ", indent=indent, hang=indent + 2)
 
 

@@ -64,6 +64,14 @@ CAUSES = {
     Cause.CONNECT_TUNNEL: "connections are tunnels, long-lived on purpose",
 }
 
+# The same where the protocol is not HTTP, for those that speak of it.
+CAUSES_OTHERWISE = {
+    Cause.NEVER_REUSE_KEEPALIVE_DISABLED: "the client closes each connection after its work",
+    Cause.BODY_NOT_CLOSED: "results are not read to their end and closed",
+    Cause.BODY_NOT_DRAINED: "results are closed before they are read to the end",
+}
+OTHER_PROTOCOLS = ("redis", "mysql", "postgres", "opaque")
+
 # As netstat orders them by life; CLOSED and UNKNOWN are in no netstat.
 NETSTAT = (
     "SYN_SENT",
@@ -113,8 +121,10 @@ def also(finding: Finding) -> str:
     return f"{finding.title} ({finding.code} {finding.name}{source}, {pools_named(finding.pools)})"
 
 
-def in_words(cause: Cause) -> str:
-    """A cause to someone who does not know our word for it; a clause."""
+def in_words(cause: Cause, protocol: str = "") -> str:
+    """A cause to someone who does not know our word for it; a clause that suits the protocol."""
+    if protocol in OTHER_PROTOCOLS and cause in CAUSES_OTHERWISE:
+        return CAUSES_OTHERWISE[cause]
     return CAUSES.get(cause, str(cause))
 
 
@@ -177,6 +187,7 @@ def _counted(quality: Quality) -> tuple[tuple[int, str, str], ...]:
     return (
         (quality.truncated_packets, "packet", "cut short by the snaplen"),
         (quality.duplicate_packets, "packet", "captured twice and left out"),
+        (quality.dropped_packets, "packet", "dropped by the kernel, for want of room"),
         (quality.gap_bytes, "byte", "acknowledged but never captured"),
         (quality.midstream_connections, "connection", "already open when the capture began"),
         (quality.one_sided_connections, "connection", "captured in one direction only"),

@@ -73,7 +73,9 @@ class BodyNotDrained(Rule):
         c = pool.connections
         if pool.protocol == Protocol.HTTP2:
             # Control frames (PING, WINDOW_UPDATE, GOAWAY) cross the close of a connection that was read to its end.
-            return NotJudged("HTTP/2 frames are not told apart: bytes that meet the client's close may be control frames")
+            return NotJudged(
+                "HTTP/2 frames are not told apart: bytes that meet the client's close may be control frames"
+            )
         there = pool.last_exchange >= 0
         last = pool.last_exchange[there]
         answered = np.zeros(pool.size, dtype=bool)

@@ -39,6 +39,26 @@ def doubts(pool: Pool) -> tuple[Confidence, str]:
     return Confidence.HIGH, ""
 
 
+def doubts_of_drops(pool: Pool, dropped: float) -> tuple[Confidence, str]:
+    """Likewise, of what the kernel dropped: an ACK, a SYN or a FIN that is missing is no gap that anything shows.
+
+    Args:
+        dropped: share of all packets of the capture.  Which connections they were of nobody knows; taken to be spread
+            evenly, they tell how many of this pool's connections lack one.
+    """
+    if dropped <= 0.0:
+        return Confidence.HIGH, ""
+    c = pool.connections
+    packets = (c.client_packets + c.server_packets).astype(float)
+    if float((1.0 - (1.0 - dropped) ** packets).mean()) <= MANY_GAPS:
+        return Confidence.HIGH, ""
+    share = f"{100 * dropped:.2g}%"
+    return (
+        Confidence.MEDIUM,
+        f"The kernel dropped {share} of the packets, so connections may lack some that nothing shows.",
+    )
+
+
 def one_way(pool: Pool) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Connections of which one direction only was captured, though both talked."""
     c = pool.connections
@@ -47,7 +67,7 @@ def one_way(pool: Pool) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     )
 
 
-def better_capture(pools: Sequence[Pool]) -> str:
+def better_capture(pools: Sequence[Pool], dropped: float = 0.0) -> str:
     """How to capture so that more can be said: an imperative sentence for each thing that this capture lacks."""
     wants = []
     if not pools:
@@ -71,7 +91,7 @@ def better_capture(pools: Sequence[Pool]) -> str:
         wants.append("let it run for a minute or more of the usual traffic")
     if 5 * cut > rows:
         wants.append("keep whole packets (tcpdump -s 0)")
-    if holes > MANY_GAPS * rows:
+    if holes > MANY_GAPS * rows or any(doubts_of_drops(pool, dropped)[1] for pool in pools):
         wants.append("lose no packets (tcpdump -B 16384, fewer ports in the filter)")
     ports = sorted({int(pool.connections.server_port[0]) for pool in pools})
     if len(ports) == 1:

@@ -60,6 +60,7 @@ from pcapdiag.rules.rule import (
     life_frames,
     many,
     seconds,
+    speaks_http,
 )
 
 MIN_OVERFLOW = 3
@@ -208,8 +209,8 @@ class IdlePoolTooSmall(Rule):
             },
             causes=[CauseClaim(cause, Confidence.HIGH if rested else Confidence.MEDIUM, "", settings)],
             evidence=evidence,
-            would_refute=f"More than {many(kept, 'idle connection')} kept in this pool at the same time, "
-            "or a Connection: close on these responses.",
+            would_refute=f"More than {many(kept, 'idle connection')} kept in this pool at the same time"
+            + (", or a Connection: close on these responses." if speaks_http(pool) else "."),
             not_the_fix=desk.not_the_fix(pool, cause),
         )
 

@@ -32,7 +32,7 @@ from pcapdiag.model.report import CauseClaim, Finding
 from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Fate, Pool
-from pcapdiag.rules.rule import Desk, NotJudged, Rule, finding, life_frames, many, seconds
+from pcapdiag.rules.rule import Desk, NotJudged, Rule, finding, life_frames, many, seconds, speaks_http
 
 # Fewer spare connections are what any healthy pool keeps.
 MIN_SPARE = 8
@@ -41,6 +41,9 @@ SPARE_SHARE = 0.75
 MIN_IDLE = 15 * SECOND
 # The traffic in that time must be steady: a pool that waits for its next burst is doing its job.
 MIN_REQUESTS = 4
+
+# Of timers that are longer than most captures.
+EXAMPLES = " (90 s for Go's default, 75 s for nginx's)"
 
 
 class IdleTimeoutNone(Rule):
@@ -89,7 +92,7 @@ class IdleTimeoutNone(Rule):
                 CauseClaim(
                     cause,
                     Confidence.MEDIUM,
-                    "capture for longer than the longest timer in question (90 s for Go's default, 75 s for nginx's): a "
+                    f"capture for longer than the longest timer in question{EXAMPLES if speaks_http(pool) else ''}: a "
                     "close then shows it",
                     desk.advice(
                         pool,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pcapdiag.model.report import Finding, NoSetting, NotEvaluated, Verdict
 from pcapdiag.model.words import Cause, Severity
 from pcapdiag.pools.pool import Pool
-from pcapdiag.rules.evidence import doubts
+from pcapdiag.rules.evidence import doubts, doubts_of_drops
 from pcapdiag.rules.predicting import predicted
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule
 from pcapdiag.rules.verdict import verdict
@@ -51,7 +51,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
                 continue
             judged.add(rule.code)
             if outcome is not None:
-                found.append(doubted(candid(outcome, desk.lacking), pool))
+                found.append(doubted(candid(outcome, desk.lacking), pool, desk.dropped))
         for one in settle(found, explains):
             alike.setdefault(likeness(one), []).append(one)
     by_name = {pool.name: pool for pool in pools}
@@ -71,7 +71,7 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
         for rule in rules
         if rule.code in reasons and rule.code not in known
     )
-    return Judgement(tuple(findings), tuple(skipped) + missing, verdict(pools, findings))
+    return Judgement(tuple(findings), tuple(skipped) + missing, verdict(pools, findings, desk.dropped))
 
 
 def likeness(one: Finding) -> tuple[object, ...]:
@@ -96,9 +96,9 @@ def candid(one: Finding, lacking: Mapping[Cause, Sequence[NoSetting]]) -> Findin
     return replace(one, causes=tuple(causes))
 
 
-def doubted(one: Finding, pool: Pool) -> Finding:
-    """The finding with no more confidence than the pool's packets allow, and why."""
-    limit, why = doubts(pool)
+def doubted(one: Finding, pool: Pool, dropped: float = 0.0) -> Finding:
+    """The finding with no more confidence than the pool's packets allow, and those that were dropped, and why."""
+    limit, why = min(doubts(pool), doubts_of_drops(pool, dropped), key=lambda doubt: doubt[0].rank)
     if one.confidence.rank <= limit.rank:
         return one
     return replace(one, confidence=limit, claim=f"{one.claim} {why}")

@@ -52,6 +52,7 @@ from pcapdiag.rules.rule import (
     many,
     seconds,
     share,
+    speaks_http,
 )
 
 DECIDE = (
@@ -138,7 +139,12 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     else:
         causes = [unread, new] if unread_first else [new, unread]
     if unread_first:
-        title = f"Response bodies are never closed: {once} connections served one request"
+        never = (
+            "Response bodies are never closed"
+            if speaks_http(pool)
+            else "Results are never read to their end and closed"
+        )
+        title = f"{never}: {once} connections served one request"
         if not decided:
             title += ", then stayed idle"
     elif decided:
@@ -163,8 +169,12 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
         claim += f"On {many(len(seen.shown_by), 'connection')} {seen.reason}."
     else:
         claim += (
-            "Either a) a new client with a pool of its own is made for each request, or b) response bodies are not "
-            "closed: "
+            "Either a) a new client with a pool of its own is made for each request, or b) "
+            + (
+                "response bodies are not closed: "
+                if speaks_http(pool)
+                else "results are not read to their end and closed: "
+            )
             + (
                 "this client lets a server's FIN wait in either case, so the packets are the same."
                 if seen.unheeded

@@ -72,6 +72,7 @@ class Desk:
     Args:
         file_starts: for each file the frames ahead of it and its path, in reading order.
         client_product, server_product: ids of the programs at the ends, where the user says so.
+        dropped: share of the packets that the kernel dropped while it captured.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class Desk:
         file_starts: Iterable[tuple[int, str]] = ((0, ""),),
         client_product: str | None = None,
         server_product: str | None = None,
+        dropped: float = 0.0,
     ) -> None:
         self.file_starts = list(file_starts)
         self.client_product = client_product
         self.server_product = server_product
+        self.dropped = dropped
         # What :meth:`advice` was asked for and the program at that end does not have; judging empties it for each finding.
         self.lacking: dict[Cause, list[NoSetting]] = {}
 
@@ -181,7 +184,7 @@ class Desk:
         return system_at(pool, role)
 
     def not_the_fix(self, pool: Pool, cause: Cause) -> tuple[str, ...]:
-        return tuple(catalog.not_the_fix(cause, self.client_id(pool)))
+        return tuple(catalog.not_the_fix(cause, self.client_id(pool), "http" if speaks_http(pool) else spoken(pool)))
 
     # -- proof
 
@@ -207,6 +210,11 @@ def spoken(pool: Pool) -> str:
     hidden = pool.protocol is Protocol.OPAQUE and bool(pool.heads_hidden.any())
     http = hidden or pool.protocol in (Protocol.HTTP1, Protocol.TLS, Protocol.UNKNOWN)
     return "http" if http else pool.protocol.word
+
+
+def speaks_http(pool: Pool) -> bool:
+    """Whether it is HTTP, of any version, or may be: only then words of HTTP mean something to who runs the programs."""
+    return pool.protocol is Protocol.HTTP2 or spoken(pool) == "http"
 
 
 def life_frames(pool: Pool, row: int) -> list[int]:

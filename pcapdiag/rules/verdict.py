@@ -19,7 +19,7 @@ from pcapdiag.rules.rule import many
 MUCH_LOSS = 0.02
 
 
-def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
+def verdict(pools: Sequence[Pool], findings: Sequence[Finding], dropped: float = 0.0) -> Verdict:
     """Sick, healthy, or not enough to say; ``findings`` are sorted, worst first."""
     wrong = [one for one in findings if one.severity != Severity.INFO]
     if wrong:
@@ -33,12 +33,12 @@ def verdict(pools: Sequence[Pool], findings: Sequence[Finding]) -> Verdict:
     odd = oddities(pools, {one.causes[0].cause for one in noted})
     if requests < ENOUGH_REQUESTS or all(pool.tiny for pool in pools):
         seen = [f"{many(requests, 'request')} on {many(connections, 'connection')}", *odd]
-        return Verdict(None, f"not enough evidence, {'; '.join(seen)}. {better_capture(pools)}".rstrip())
+        return Verdict(None, f"not enough evidence, {'; '.join(seen)}. {better_capture(pools, dropped)}".rstrip())
     if odd:
         return Verdict(None, "connection reuse shows no fault, but " + "; ".join(odd))
     alone = unexplained(pools, findings)
     if alone:
-        return Verdict(None, f"{alone} {better_capture(pools)}".rstrip())
+        return Verdict(None, f"{alone} {better_capture(pools, dropped)}".rstrip())
     used = sum(int(pool.used.sum()) for pool in pools)
     exact = all((pool.connections.basis[pool.used] == 0).all() for pool in pools)
     summary = (

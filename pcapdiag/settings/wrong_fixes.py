@@ -14,17 +14,19 @@ class WrongFix:
     causes: tuple[Cause, ...]
     products: tuple[str, ...]  # clients it is about; () for all
     not_for: tuple[str, ...]  # clients that have an entry of their own saying the same
+    protocols: tuple[str, ...]  # what the connections speak where it is said; () for all
     source: str
     status: str
 
 
-def not_the_fix(cause: Cause, client_product: str | None) -> list[str]:
+def not_the_fix(cause: Cause, client_product: str | None, protocol: str = "http") -> list[str]:
     """What not to do about a cause, likeliest mistake first.
 
     Args:
         cause: the cause that is claimed.
         client_product: the client's product id; None when unknown, which leaves out what is about one
             product.
+        protocol: what the connections speak, as products name it (``http``, ``redis``, ``mysql``, ``postgres``).
     """
     return [
         fix.text
@@ -32,6 +34,7 @@ def not_the_fix(cause: Cause, client_product: str | None) -> list[str]:
         if cause in fix.causes
         and (not fix.products or client_product in fix.products)
         and client_product not in fix.not_for
+        and (not fix.protocols or protocol in fix.protocols)
     ]
 
 
@@ -48,6 +51,7 @@ def wrong_fixes() -> tuple[WrongFix, ...]:
                 causes=tuple(cause_of(word, table.where) for word in table.texts("causes")),
                 products=table.texts("products"),
                 not_for=table.texts("not_for"),
+                protocols=table.texts("protocols"),
                 source=table.text("source"),
                 status=status_of(table),
             )

@@ -20,6 +20,11 @@ def connection_1() -> str:
     return _text("pcapdiag-connection-1")
 
 
+def live_1() -> str:
+    """The text of the schema of ``pcapdiag-live/1``, a line of ``live --format ndjson``."""
+    return _text("pcapdiag-live-1")
+
+
 def states_1() -> str:
     """The text of the schema of ``pcapdiag-states/1``, the output of ``states``."""
     return _text("pcapdiag-states-1")

@@ -1,0 +1,246 @@
+"""A live capture at the command line: what is shown while it runs, what ends it, the report behind it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from pcapdiag.cli import running
+from pcapdiag.cli.options import Output
+from pcapdiag.errors import CaptureError, UsageError
+from pcapdiag.reports.escape import visible
+
+if TYPE_CHECKING:
+    from pcapdiag.live.session import Session, Wanted
+    from pcapdiag.live.watching import Watcher
+    from pcapdiag.model.live import LiveView
+    from pcapdiag.model.report import Report
+
+DONE, NOT_FOUND, BROKE_OFF = 0, 1, 2
+NS = 1_000_000_000
+STEP_S = 0.25  # a key, or the end of the duration, waits no longer
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How, until when, and where to.
+
+    ``format`` is "screen", "text", "ndjson" or None for what standard output is; times in nanoseconds.
+    """
+
+    format: str | None
+    status_every: int | None
+    once_found: str | None
+    duration: int | None
+    color: str
+    width: int | None
+
+
+def run(wanted: Wanted, shown: Shown) -> int:
+    """Capture until something ends it, then report.
+
+    Returns:
+        the exit code: 0, 1 where ``once_found`` has not formed, 2 where the capture broke off.
+    """
+    from pcapdiag.live.session import begin
+
+    format_ = shown.format or ("screen" if sys.stdout.isatty() and sys.stdin.isatty() else "ndjson")
+    if format_ == "screen" and not sys.stdout.isatty():
+        raise UsageError("--format screen needs a terminal; take ndjson or text")
+    if shown.status_every is not None and format_ != "ndjson":
+        raise UsageError("--status-every goes with --format ndjson")
+    with ExitStack() as stack:
+        asked_to_end = stack.enter_context(ending())
+        session = begin(wanted, rehearsed)
+        stack.callback(session.close)
+        if format_ != "screen":
+            for sentence in session.said:
+                tell(sentence)
+        if format_ == "screen":
+            reason = on_screen(session, shown, asked_to_end)
+        else:
+            reason = in_lines(session, shown, asked_to_end, format_ == "ndjson")
+        return finished(session, shown, format_, reason)
+
+
+def rehearsed(report: Report) -> None:
+    """All that is ever done with a report here."""
+    from rich.console import Console
+
+    from pcapdiag.cli import terminal
+    from pcapdiag.model.live import LiveView
+    from pcapdiag.reports import json_live, text
+    from pcapdiag.reports.live_screen import PAGES, Look, screen
+
+    terminal.rehearse()
+    text.diagnosis(report)
+    view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
+    list(json_live.changes(None, report, 1))
+    json_live.status(view)
+    json_live.end(view, "")
+    for page in PAGES:
+        with (console := Console(width=80, height=24)).capture():
+            console.print(screen(view, look=Look(page)))
+
+
+@contextmanager
+def ending() -> Iterator[list[str]]:
+    """Why somebody wants it to end; a second Ctrl-C ends the program at once."""
+    reasons: list[str] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if reasons and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        reasons.append("interrupted" if number == signal.SIGINT else "terminated")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield reasons
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Until:
+    """What ends a capture, beside the user."""
+
+    def __init__(self, shown: Shown, watcher: Watcher, asked: list[str]) -> None:
+        self.until = None if shown.duration is None else time.monotonic() + shown.duration / NS
+        self.once_found = shown.once_found
+        self.watcher = watcher
+        self.asked = asked
+
+    def reason(self, view: LiveView | None) -> str | None:
+        """Why it is over, None while it is not."""
+        if self.watcher.over:
+            return f"capture ended: {self.watcher.failure or 'its process stopped'}"
+        if view is not None and self.once_found is not None and found(view.report, self.once_found):
+            return "found"
+        if self.asked:
+            return self.asked[0]
+        if self.until is not None and time.monotonic() >= self.until:
+            return "duration"
+        return None
+
+    @property
+    def left(self) -> float:
+        """Seconds that a step may wait."""
+        return STEP_S if self.until is None else max(0.0, min(STEP_S, self.until - time.monotonic()))
+
+
+def found(report: Report | None, code: str) -> bool:
+    return report is not None and any(finding.code == code for finding in report.findings)
+
+
+def in_lines(session: Session, shown: Shown, asked: list[str], ndjson: bool) -> str:
+    """Without a terminal: lines of JSON, or nothing until the end."""
+    from pcapdiag.reports import json_live
+
+    watcher = session.watcher
+    until = Until(shown, watcher, asked)
+    before: Report | None = None
+    status_at = time.monotonic() + (shown.status_every or 0) / NS
+    while True:
+        view = watcher.step(until.left)
+        if ndjson and view is not None:
+            lines: list[str] = []
+            if view.report is not None and view.report is not before:
+                lines += json_live.changes(before, view.report, view.now)
+                before = view.report
+            if shown.status_every is not None and time.monotonic() >= status_at:
+                lines.append(json_live.status(view))
+                status_at += shown.status_every / NS
+            if lines and not running.write_lines(lines):
+                return "nobody reads"
+        reason = until.reason(view)
+        if reason is not None:
+            return reason
+
+
+def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
+    """In place on the terminal."""
+    from pcapdiag.cli.terminal import Terminal
+    from pcapdiag.reports.live_screen import Look, screen
+
+    watcher = session.watcher
+    until = Until(shown, watcher, asked)
+    look = Look()
+    drawn = watcher.view()
+    with Terminal() as terminal:
+        terminal.draw(screen(drawn, look=look))
+        while True:
+            view = watcher.step(until.left, [terminal] if terminal.fileno() >= 0 else [])
+            redraw = view is not None and not look.paused
+            if view is not None and not look.paused:
+                drawn = view
+            while (key := terminal.key()) is not None:
+                if key == "q":
+                    return "interrupted"
+                look, redraw = look.after(key, drawn, *terminal.size), True
+            if redraw:
+                terminal.draw(screen(drawn, look=look))
+            reason = until.reason(view)
+            if reason is not None:
+                return reason
+
+
+def finished(session: Session, shown: Shown, format_: str, reason: str) -> int:
+    """The report, and the exit code."""
+    watcher = session.watcher
+    broke_off = watcher.over and watcher.failure is not None
+    report: Report | None = None
+    try:
+        report = watcher.finish()
+    except CaptureError as error:
+        if not broke_off:
+            tell(str(error) if watcher.stream.packets else nothing_came(watcher))
+    before, view = watcher.sight.report, replace(watcher.view(), report=report)
+    if format_ == "ndjson":
+        from pcapdiag.reports import json_live
+
+        lines = [] if report is None else list(json_live.changes(before, report, view.now))
+        running.write_lines([*lines, json_live.end(view, reason)])
+    elif report is not None:
+        from pcapdiag.reports import text
+
+        to = Output(shown.color, shown.width, None)
+        rendered = text.diagnosis(report, width=running.columns(to.width), color=running.colored(to))
+        running.write([rendered], None)
+    for sentence in behind(view, report is not None):
+        tell(sentence)
+    if watcher.failure is not None:
+        print(f"pcapdiag: {visible(watcher.failure)}", file=sys.stderr)
+        return BROKE_OFF
+    if shown.once_found is not None:
+        return DONE if reason == "found" or found(report, shown.once_found) else NOT_FOUND
+    return DONE
+
+
+def nothing_came(watcher: Watcher) -> str:
+    matching = f" that matches {watcher.filter!r}" if watcher.filter else ""
+    return f"{watcher.interface}: no packet{matching} came; pcapdiag interfaces lists the others"
+
+
+def behind(view: LiveView, reported: bool) -> Iterator[str]:
+    """What else to know of a capture that is over."""
+    if view.dropped:
+        yield f"The kernel dropped {view.dropped:,} of {(view.received or view.packets):,} packets: try -B, or a filter."
+    if view.saving is not None:
+        if view.saving.failed:
+            yield f"Not all was kept: {view.saving.failed}."
+        files = view.saving.files
+        if files and reported:
+            more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+            yield f"Kept {view.saving.bytes / 1e6:,.1f} MB in {files[-1]}{more}: pcapdiag diagnose reads it."
+    if view.forgotten:
+        yield f"{view.forgotten:,} connections from before are not in the report (--history, --most-connections)."
+
+
+def tell(sentence: str) -> None:
+    print(visible(sentence), file=sys.stderr, flush=True)

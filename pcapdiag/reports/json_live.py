@@ -1,0 +1,167 @@
+"""Events of a live capture for programs: ``pcapdiag-live/1``, a line each, held by ``schema/pcapdiag-live-1.schema.json``.
+
+A finding is told when it forms, when it says something else, and when it is gone; what it says is what ``diagnose``
+would say of the same packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from pcapdiag.model.live import LivePool, LiveView, Owner, Saving
+from pcapdiag.model.report import Endpoint, Finding, PoolRow, Report
+from pcapdiag.reports import json_parts as parts
+from pcapdiag.reports.escape import json_dumps, json_text
+from pcapdiag.reports.json import finding_object
+from pcapdiag.reports.json_parts import Object
+from pcapdiag.reports.json_states import STATES
+from pcapdiag.reports.units import rfc3339, seconds
+
+SCHEMA = "pcapdiag-live/1"
+
+# A pool whatever its number: numbers go by size, and sizes change.
+Ends: TypeAlias = "tuple[str, Endpoint]"
+
+
+def changes(before: Report | None, after: Report | None, at: int) -> Iterator[str]:
+    """A line for each finding that is new, that changed, or that is gone, in this order of the later report.
+
+    Changed is a finding with another severity or confidence, other causes or another order of them, or other values to
+    set; numbers that merely grow are no change.  A finding is the same one when rule and one of its pools are the same.
+    """
+    left = [] if before is None else [(finding, _ends(finding, before)) for finding in before.findings]
+    for finding in () if after is None else after.findings:
+        ends = _ends(finding, after)
+        same = next((one for one in left if one[0].code == finding.code and _alike(one[1], ends)), None)
+        if same is not None:
+            left.remove(same)
+        if same is None or _told(same[0]) != _told(finding):
+            yield _line("finding", at, change="new" if same is None else "changed", **_described(finding, after))
+    for finding, _ in left:
+        yield _line("finding", at, change="gone", **_described(finding, before))
+
+
+def status(view: LiveView) -> str:
+    """How the capture goes, and what its pools do now."""
+    rows = {} if view.report is None else {row.id: row for row in view.report.pools}
+    return _line(
+        "status",
+        view.now,
+        elapsed_s=seconds(view.now - view.started_at),
+        **_totals(view),
+        packets_per_second=parts.number(view.packets_per_second),
+        forgotten=view.forgotten,
+        history_from=None if view.history_from is None else rfc3339(view.history_from),
+        saving=_saving(view.saving),
+        states={
+            end: {state: view.states.get(end, {}).get(state, 0) for state in STATES} for end in ("client", "server")
+        },
+        window_s=seconds(view.window_ns),
+        pools=[_live_pool(live, rows[live.pool]) for live in view.pools if live.pool in rows],
+    )
+
+
+def end(view: LiveView, reason: str) -> str:
+    """The last line: why the capture is over, and the verdict on all of it.
+
+    Args:
+        reason: "duration", "interrupted", "terminated", "found", or "capture ended: " and why.
+    """
+    report = view.report
+    verdict = None
+    if report is not None:
+        verdict = {"healthy": report.verdict.healthy, "summary": json_text(report.verdict.summary)}
+    return _line(
+        "end",
+        view.now,
+        reason=json_text(reason),
+        elapsed_s=seconds(view.now - view.started_at),
+        **_totals(view),
+        files=[json_text(file) for file in view.saving.files] if view.saving is not None else [],
+        findings=[] if report is None else [finding.code for finding in report.findings],
+        verdict=verdict,
+    )
+
+
+def _line(event: str, at: int, **values: object) -> str:
+    return json_dumps({"schema": SCHEMA, "event": event, "at": rfc3339(at), **values}) + "\n"
+
+
+def _totals(view: LiveView) -> Object:
+    return {
+        "packets": view.packets,
+        "received": view.received,
+        "dropped": view.dropped,
+        "connections": 0 if view.report is None else view.report.connection_count,
+    }
+
+
+def _ends(finding: Finding, report: Report | None) -> frozenset[Ends]:
+    return frozenset((row.client_ip, row.server) for row in _rows(finding, report))
+
+
+def _rows(finding: Finding, report: Report | None) -> Sequence[PoolRow]:
+    return [] if report is None else [row for row in report.pools if row.id in finding.pools]
+
+
+def _alike(one: frozenset[Ends], other: frozenset[Ends]) -> bool:
+    """Findings on the whole capture have no pools."""
+    return bool(one & other) or (not one and not other)
+
+
+def _told(finding: Finding) -> tuple[object, ...]:
+    """What of a finding is worth telling again when it changes."""
+    causes = [
+        (claim.cause, [(one.product, one.name, one.recommended) for one in claim.settings]) for claim in finding.causes
+    ]
+    return finding.severity, finding.confidence, causes
+
+
+def _described(finding: Finding, report: Report | None) -> Object:
+    return {"finding": finding_object(finding), "pools": [_pool(row) for row in _rows(finding, report)]}
+
+
+def _pool(row: PoolRow) -> Object:
+    client, server = row.client_program, row.server_program
+    return {
+        "id": row.id,
+        "client_ip": row.client_ip,
+        "server": parts.endpoint(row.server),
+        "host": parts.text(row.host),
+        "client_product": None if client is None else client.product,
+        "server_product": None if server is None else server.product,
+    }
+
+
+def _live_pool(live: LivePool, row: PoolRow) -> Object:
+    return {
+        **_pool(row),
+        "client_owners": [_owner(owner) for owner in live.client_owners],
+        "server_owners": [_owner(owner) for owner in live.server_owners],
+        "connections": row.connections,
+        "requests": row.requests,
+        "requests_per_connection": parts.number(row.mean_requests),
+        "closers": {end: row.closers.get(end, 0) for end in ("client", "server", "both", "none")},
+        "open": live.open,
+        "busy": live.busy,
+        "idle": live.idle,
+        "opens_per_second": parts.number(live.opens_per_second),
+        "closes_per_second": parts.number(live.closes_per_second),
+        "requests_per_second": parts.number(live.requests_per_second),
+    }
+
+
+def _owner(owner: Owner) -> Object:
+    return {"pid": owner.pid, "name": json_text(owner.name), "container": parts.text(owner.container)}
+
+
+def _saving(saving: Saving | None) -> Object | None:
+    if saving is None:
+        return None
+    return {
+        "files": [json_text(file) for file in saving.files],
+        "bytes": saving.bytes,
+        "removed": saving.removed,
+        "failed": json_text(saving.failed) or None,
+    }

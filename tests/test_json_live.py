@@ -1,0 +1,146 @@
+"""The events of a live capture: a line when a finding forms, says something else, or is gone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import live_views
+import mock_reports
+import pytest
+
+from pcapdiag.model.live import Owner, Saving
+from pcapdiag.model.words import Confidence, Severity
+from pcapdiag.reports import json_live
+from pcapdiag.reports.json import diagnosis
+from pcapdiag.reports.schema import live_1, pcapdiag_1, states_1
+
+SCHEMA = json.loads(live_1())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+PARTS = (1, 5, 10, 20, 40, 60, 80, 100)
+GROWING = ["go-ab-shared-default", "go-both-legs", "server-sweeps-idle", "raw-200-services", "node-server-stopped"]
+
+
+def lines(texts: Any) -> list[dict[str, Any]]:
+    out = []
+    for text in texts:
+        assert text.endswith("\n")
+        assert text[:-1].isascii()
+        assert text[:-1].isprintable()
+        one = json.loads(text)
+        VALIDATOR.validate(one)
+        out.append(one)
+    return out
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_the_changes_of_a_growing_capture_add_up_to_its_findings(name: str) -> None:
+    before, standing = None, {}
+    for percent in PARTS:
+        after = live_views.beginning(name, percent)
+        for one in lines(json_live.changes(before, after, 5)):
+            key = (one["finding"]["code"], one["pools"][0]["client_ip"], str(one["pools"][0]["server"]))
+            if one["change"] == "gone":
+                del standing[key]
+            else:
+                assert (one["change"] == "new") == (key not in standing)
+                standing[key] = one["finding"]
+        before = after
+    assert before is not None
+    said = {(one["code"], one["severity"], one["confidence"]) for one in standing.values()}
+    assert said == {(one.code, str(one.severity), str(one.confidence)) for one in before.findings}
+
+
+def test_a_finding_is_written_as_diagnose_writes_it() -> None:
+    report = live_views.beginning("go-ab-shared-default", 100)
+    assert report is not None
+    first, *_ = lines(json_live.changes(None, report, 5))
+    assert first["change"] == "new"
+    assert first["at"] == "1970-01-01T00:00:00.000000005Z"
+    assert first["finding"] == json.loads(diagnosis(report))["findings"][0]
+    assert first["pools"][0]["client_product"] == "go-net-http"
+
+
+def test_numbers_that_grow_and_pools_that_are_renumbered_are_no_change() -> None:
+    before = mock_reports.report()
+    finding = replace(before.findings[0], measured={"connections": 9_000}, title="other numbers", pools=("p7",))
+    after = replace(before, findings=(finding,), pools=(replace(before.pools[0], id="p7"),))
+    assert list(json_live.changes(before, after, 5)) == []
+    assert list(json_live.changes(before, before, 5)) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"severity": Severity.LOW},
+        {"confidence": Confidence.LOW},
+        {"causes": ()},
+        {"causes": (replace(mock_reports.finding().causes[0], settings=()),)},
+        {
+            "causes": (
+                replace(
+                    mock_reports.finding().causes[0],
+                    settings=(replace(mock_reports.IDLE_PER_HOST, recommended="200 or more"),),
+                ),
+            )
+        },
+    ],
+    ids=["severity", "confidence", "causes", "settings", "value"],
+)
+def test_what_a_reader_would_act_on_is_a_change(changed: dict[str, Any]) -> None:
+    before = mock_reports.report()
+    after = replace(before, findings=(replace(before.findings[0], **changed),))
+    (one,) = lines(json_live.changes(before, after, 5))
+    assert one["change"] == "changed"
+
+
+def test_the_same_pattern_at_another_service_is_another_finding() -> None:
+    before = mock_reports.report()
+    other = replace(before.pools[0], client_ip="10.9.9.9")
+    changes = [one["change"] for one in lines(json_live.changes(before, replace(before, pools=(other,)), 5))]
+    assert changes == ["new", "gone"]
+
+
+def test_findings_are_gone_when_all_is_forgotten() -> None:
+    (one,) = lines(json_live.changes(mock_reports.report(), None, 5))
+    assert one["change"] == "gone"
+    assert list(json_live.changes(None, None, 5)) == []
+
+
+@pytest.mark.parametrize("percent", PARTS)
+@pytest.mark.parametrize("name", GROWING)
+def test_status_and_end_keep_the_contract(name: str, percent: int) -> None:
+    view = live_views.view(name, percent, history_from=7, forgotten=3)
+    status, end = lines([json_live.status(view), json_live.end(view, "duration")])
+    assert len(status["pools"]) == len(view.pools)
+    assert status["states"]["client"]["ESTABLISHED"] == view.states.get("client", {}).get("ESTABLISHED", 0)
+    assert (end["packets"], end["files"]) == (view.packets, ["saved.pcapng"])
+    assert (end["verdict"] is None) == (view.report is None)
+
+
+def test_a_reason_out_of_the_list_breaks_the_contract() -> None:
+    view = live_views.view("go-both-legs", 5)
+    lines([json_live.end(view, "capture ended: lo went down")])
+    with pytest.raises(jsonschema.ValidationError):
+        lines([json_live.end(view, "bored")])
+
+
+def test_hostile_names_are_carried_whole_and_nothing_raw_is_printed() -> None:
+    hostile = mock_reports.HOSTILE
+    view = live_views.view("go-both-legs", 20, saving=Saving((hostile,), 1, 0, hostile))
+    pools = tuple(replace(pool, client_owners=(Owner(1, hostile, hostile),)) for pool in view.pools)
+    (status,) = lines([json_live.status(replace(view, pools=pools))])
+    assert "\x1b[2J" in status["pools"][0]["client_owners"][0]["name"]
+    assert "\x1b[2J" in status["saving"]["failed"]
+
+
+def test_the_schema_is_a_schema_and_shares_its_words_with_the_report() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    whole = json.loads(pcapdiag_1())["$defs"]
+    shared = SCHEMA["$defs"].keys() & whole.keys() - {"pool"}
+    assert "finding" in shared
+    for name in shared:
+        assert SCHEMA["$defs"][name] == whole[name]
+    assert SCHEMA["$defs"]["states"] == json.loads(states_1())["$defs"]["line"]["properties"]["states"]

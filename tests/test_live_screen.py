@@ -1,0 +1,214 @@
+"""The live screen: all of a moment in exactly the cells of a terminal, whatever is in the packets."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from dataclasses import replace
+
+import live_views
+import mock_reports
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from pcapdiag.model.live import LivePool, LiveView, Owner, Saving
+from pcapdiag.model.report import Endpoint
+from pcapdiag.reports.live_findings import formed
+from pcapdiag.reports.live_header import elapsed, rate, size
+from pcapdiag.reports.live_screen import Look, screen
+
+SIZES = [(60, 15), (70, 20), (80, 24), (100, 30), (132, 43), (200, 60), (250, 80), (1, 1), (20, 5)]
+PAGES = ["overview", "finding", "pools", "help"]
+NAMES = ["go-ab-shared-default", "go-both-legs", "raw-200-services", "go-new-transport", "go-nginx-healthy"]
+WIDE = "\u6f22\u5b57\u30c6\u30b9\u30c8" * 6 + "e\u0301\u0301" * 9 + "\U0001f600\u200d\ufe0f" * 5
+
+
+def drawn(view: LiveView, width: int, height: int, look: Look | None = None, *, color: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(), width=width, height=height, color_system="standard" if color else None, force_terminal=color
+    )
+    with console.capture() as captured:
+        console.print(screen(view, width, height, look=look), end="", no_wrap=True, overflow="crop", crop=True)
+    return captured.get()
+
+
+def fits(text: str, width: int, height: int) -> bool:
+    lines = text.split("\n")
+    return len(lines) == height and all(cell_len(line) <= width for line in lines)
+
+
+def hostile(view: LiveView, evil: str) -> LiveView:
+    """Every text that packets, processes and files can bring."""
+    assert view.report is not None
+    rows = tuple(
+        replace(row, host=evil, user_agent=evil, server_software=evil, server=Endpoint("fe80::1", 65_535))
+        for row in view.report.pools
+    )
+    findings = tuple(replace(one, title=one.title + evil) for one in view.report.findings)
+    return replace(
+        view,
+        interface=evil,
+        filter=evil,
+        saving=Saving((evil,), 5, 1, evil),
+        report=replace(view.report, pools=rows, findings=findings),
+        pools=tuple(replace(pool, client_owners=(Owner(1, evil, evil),), server_owners=()) for pool in view.pools),
+    )
+
+
+def three() -> LiveView:
+    report = mock_reports.several()
+    other = replace(report.findings[0], code="PD999", title="A third thing is wrong, which nobody would have expected.")
+    return live_views.view(
+        "go-both-legs", 100, report=replace(report, findings=(*report.findings[:2], other)), pools=()
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_screen_has_exactly_its_lines_and_none_is_wider(name: str, page: str) -> None:
+    for percent in (1, 10, 60, 100):
+        view = live_views.view(name, percent)
+        for width, height in SIZES:
+            assert fits(drawn(view, width, height, Look(page)), width, height)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("evil", [mock_reports.HOSTILE * 9, WIDE, "[bold]x[/bold][/]" * 9, "\n\n\t\x00"], ids=ascii)
+def test_hostile_text_neither_acts_nor_shifts_anything(evil: str, page: str) -> None:
+    view = hostile(live_views.view("go-both-legs", 60), evil)
+    for width, height in SIZES:
+        text = drawn(view, width, height, Look(page))
+        assert fits(text, width, height)
+        assert not any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in text.replace("\n", ""))
+
+
+def test_what_looks_like_markup_is_shown_as_it_is() -> None:
+    view = hostile(live_views.view("go-both-legs", 60), "[red]x[/red]")
+    assert "[red]x[/red]" in drawn(view, 200, 60)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 15), (200, 60)])
+def test_three_findings_have_their_titles_on_the_screen(width: int, height: int) -> None:
+    view = three()
+    assert view.report is not None
+    text = drawn(view, width, height)
+    for finding in formed(view.report):
+        assert finding.title[: width - 30] in text
+
+
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_the_answer_is_on_the_first_screen(name: str) -> None:
+    view = live_views.view(name, 100)
+    assert view.report is not None
+    flat = " ".join(drawn(view, 80, 24).split())
+    for finding in formed(view.report):
+        assert finding.title in flat
+        assert f"{finding.severity}/{finding.confidence} {finding.pools[0]}" in flat
+        assert finding.causes[0].settings[0].name in flat
+        assert f"-> {finding.causes[0].settings[0].recommended}" in flat
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 15), (200, 60)])
+def test_drops_are_loud(width: int, height: int) -> None:
+    view = live_views.view("go-both-legs", 100, dropped=1_203, received=4_505)
+    assert "1,203 DROPPED (26.7%)" in drawn(view, width, height)
+    assert "DROPPED" not in drawn(live_views.view("go-both-legs", 100), width, height)
+    assert "drops are told at the end" in drawn(live_views.view("go-both-legs", 100, dropped=None), width, height)
+
+
+def test_what_is_no_longer_saved_or_remembered_is_said() -> None:
+    saving = Saving(("a.pcapng", "b.pcapng"), 12_400_000, 3, "b.pcapng: no space left on device")
+    text = drawn(live_views.view("go-both-legs", 100, saving=saving, history_from=0, forgotten=1_204), 100, 24)
+    assert "saved 12.4 MB to b.pcapng, file 2, 3 removed" in text
+    assert "NOTHING MORE IS SAVED: b.pcapng: no space left on device" in text
+    assert "1,204 connections that ended before 00:00:00 UTC are forgotten" in text
+    assert "not saved (-w FILE)" in drawn(live_views.view("go-both-legs", 100, saving=None), 80, 24)
+
+
+def test_ahead_of_the_first_connection_it_says_what_it_waits_for() -> None:
+    nothing = live_views.view("go-both-legs", 100, report=None, pools=(), states={}, packets=0, interface="eth9")
+    assert "No packet on eth9 matches the filter yet" in drawn(nothing, 80, 24)
+    assert "none of them TCP" in drawn(replace(nothing, packets=5), 80, 24)
+
+
+def test_a_finding_that_is_not_sure_says_what_is_missing() -> None:
+    flat = " ".join(drawn(live_views.view("go-ab-shared-default", 40), 80, 24).split())
+    assert "still forming" in flat
+    assert "to be sure: let the load pause" in flat
+    assert "to be sure" not in drawn(live_views.view("go-ab-shared-default", 100), 80, 24)
+    assert "to tell: give the server a short idle timeout" in drawn(live_views.view("go-new-transport", 60), 80, 24)
+
+
+def test_pools_with_findings_come_first_then_those_with_the_most_going_on() -> None:
+    rows = tuple(replace(mock_reports.pool(), id=f"p{at}", client_ip=f"10.0.0.{at}") for at in range(1, 5))
+    report = replace(mock_reports.report(), pools=rows, findings=(replace(mock_reports.finding(), pools=("p3",)),))
+    pools = tuple(LivePool(f"p{at}", 1, 0, 1, 0.0, 0.0, float(at)) for at in range(1, 5))
+    text = drawn(live_views.view("go-both-legs", 100, report=report, pools=pools), 80, 30)
+    shown = [line.split()[0] for line in text.split("\n") if "10.0.0." in line]
+    assert shown == ["p3", "p4", "p2", "p1"]
+
+
+def test_scrolling_reaches_the_last_pool_and_stops_there() -> None:
+    view, size_ = live_views.view("raw-200-services", 100), (80, 24)
+    text = drawn(view, *size_)
+    assert "200 POOLS" in text
+    assert "more below" in text
+    end = Look().after("end", view, *size_)
+    assert "to 200 of 200" in drawn(view, *size_, end)
+    assert end.after("down", view, *size_) == end
+    assert end.after("home", view, *size_).scroll == 0
+    assert Look().after("down", view, *size_).after("pgdn", view, *size_).scroll > 10
+    few = live_views.view("go-both-legs", 100)
+    assert Look().after("down", few, *size_).scroll == 0
+
+
+def test_keys_lead_to_each_page_and_back() -> None:
+    view, size_ = live_views.view("go-both-legs", 100), (80, 24)
+    finding = Look().after("f", view, *size_)
+    assert "FINDING 1 OF 2" in drawn(view, *size_, finding)
+    assert "FINDING 2 OF 2" in drawn(view, *size_, finding.after("right", view, *size_))
+    assert "FINDING 2 OF 2" in drawn(view, *size_, Look().after("2", view, *size_))
+    assert Look().after("9", view, *size_) == Look()
+    assert "all connections from one client host" in drawn(view, *size_, Look().after("?", view, *size_))
+    assert finding.after("esc", view, *size_) == Look()
+    assert finding.after("f", view, *size_) == Look()
+    assert [Look().after("tab", view, *size_).page, finding.after("tab", view, *size_).page] == ["finding", "pools"]
+    assert "PAUSED" in drawn(view, *size_, Look().after("space", view, *size_))
+    assert Look().after("z", view, *size_) == Look()
+
+
+def test_a_finding_in_full_ends_with_its_proof() -> None:
+    view, size_ = live_views.view("go-both-legs", 100), (80, 24)
+    look = Look("finding").after("end", view, *size_)
+    assert "Would refute it:" in drawn(view, *size_, look)
+
+
+def test_color_only_repeats_words() -> None:
+    view = live_views.view("go-both-legs", 40, dropped=7)
+    colored = drawn(view, 80, 24, color=True)
+    assert "\x1b[" in colored
+    for part in colored.split("\x1b[")[1:]:
+        colored = colored.replace(f"\x1b[{part.split('m')[0]}m", "")
+    assert colored == drawn(view, 80, 24)
+
+
+def test_a_table_has_the_processes_where_there_is_room() -> None:
+    view = live_views.view("go-both-legs", 100)
+    assert "go[4121] -> nginx[812] in a1b2c3d4e5f6" in drawn(view, 200, 60)
+    assert "go[4121] -> 10.71.20.2:8081" in drawn(view, 80, 24)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.04, "0.1"), (3.14, "3.1"), (81.2, "81"), (9_120.0, "9,120"), (12_345.0, "12.3k"), (2.5e6, "2.5M")],
+)
+def test_a_rate_takes_five_characters_at_most(value: float, text: str) -> None:
+    assert rate(value) == text
+    assert len(text) <= 5
+
+
+def test_times_and_sizes_are_for_people() -> None:
+    ns = 1_000_000_000
+    assert [elapsed(at * ns) for at in (7, 760, 3_760, 270_760)] == ["0:07", "12:40", "1:02:40", "3 d 03:12:40"]
+    assert [size(at) for at in (812, 1_249, 12_400_000, 999_600)] == ["812 B", "1.2 kB", "12.4 MB", "1.0 MB"]

@@ -65,6 +65,9 @@ class Names:
         self._numbers = count(1)
         for text in there:
             self.host(text)
+        # What programs call themselves may name more; here, so that the names are the same whatever is asked for first.
+        for index in in_order(connections.user_agent, connections.server_software):
+            self.program(connections.text(index) or "")
         # Standard input has no name.
         named = [path for path in dict.fromkeys(files) if path != "-"]
         self.files = {"-": "-"} | {path: f"capture-{number}{suffix(path)}" for number, path in enumerate(named, 1)}

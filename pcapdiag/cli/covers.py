@@ -69,7 +69,7 @@ def again(command: str, files: tuple[str, ...], filters: Filters, redacted: Repo
 
     def written(when: When) -> str:
         if when.after_start is None:
-            return rfc3339(when.at or 0)
+            return rfc3339(when.at or 0).rstrip("0Z").rstrip(".") + "Z"
         return f"+{when.after_start // NS}.{when.after_start % NS:09d}".rstrip("0").rstrip(".")
 
     words = ["pcapdiag", command]

@@ -113,6 +113,18 @@ def test_an_interface_that_is_removed_ends_with_one_line(program: str, tmp_path:
     assert "cap0: the interface was removed" in error(done)
 
 
+@in_namespace
+def test_an_interface_that_goes_down_is_said_once_and_the_capture_goes_on(tmp_path: Path) -> None:
+    done = shell(
+        "ip link add cap0 type veth peer name cap1; ip link set cap0 up; ip link set cap1 up; "
+        f"(begun {tmp_path}/err; ip link set cap0 down) & "
+        f"$LIVE -i cap0 2> {tmp_path}/err; code=$?; cat {tmp_path}/err >&2; (exit $code)"
+    )
+    told = "cap0: the interface is down; ip link set cap0 up brings it back, and capturing goes on"
+    assert done.stderr.count(told) == 1, done.stderr
+    assert "capture ended" not in done.stderr
+
+
 @as_root
 @in_namespace
 def test_on_a_full_disk_the_capture_goes_on_and_all_of_it_is_judged(tmp_path: Path) -> None:

@@ -88,11 +88,11 @@ def rest(process: CaptureProcess, seconds: float = 10.0) -> bytes:
     raise AssertionError(f"the capture did not end within {seconds} s")
 
 
-def run(code: str, *arguments: str, namespace: bool = False) -> str:
-    """What a Python program of its own prints, in a network namespace of its own if wanted."""
+def run(code: str, *arguments: str, namespace: bool = False, mounts: bool = False) -> str:
+    """What a Python program of its own prints, in a network namespace (and one of mounts) of its own if wanted."""
     command = [sys.executable, "-c", code, *arguments]
     if namespace:
-        command = ["unshare", "-n", *command]
+        command = ["unshare", "-nm" if mounts else "-n", *command]
     path = os.pathsep.join([str(SOURCE), str(Path(__file__).parent)])
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ, PYTHONPATH=path)

@@ -131,7 +131,7 @@ def test_bulk_data_and_its_acks_are_one_rung_with_all_their_frames(tmp_path: Pat
     body = "\n".join(['< . "x"*1000', "> ."] * 40)
     drawn = scripted(tmp_path, OPENED + "> P. GET /a\n< P. 200 (0/40000)\n" + body + "\n< F.\n")
     run = drawn.rungs[5]
-    assert run.text == "40 segments of data, 40 ACKs between them, in 79.0 ms"
+    assert run.text == "40 segments of data, 40 ACKs, in 79.0 ms"
     assert (run.side, run.length, len(run.frames)) == ("server", 40_000, 80)
     assert lines(drawn)[6] == "< FIN | closes first, 2.00 ms after the response"
 

@@ -65,6 +65,14 @@ def test_each_packet_is_kept_as_it_came(tmp_path: Path, name: str, size: int) ->
     assert saver.bytes == (tmp_path / name).stat().st_size
 
 
+@pytest.mark.parametrize("name", ["kept.pcap", "kept.pcapng"])
+def test_a_capture_without_a_packet_is_a_file_without_a_packet(tmp_path: Path, name: str) -> None:
+    saver = Saver(str(tmp_path / name), None, None, None, counts=lambda: Counts(0, 0))
+    saver.write(HEADER, 0, START)
+    saver.close()
+    assert contents(tmp_path / name) == []
+
+
 def test_a_pcap_name_keeps_the_very_bytes(tmp_path: Path) -> None:
     path = tmp_path / "kept.pcap"
     saver = Saver(str(path), None, None, None)
@@ -177,9 +185,10 @@ def test_wireshark_reads_the_interface_the_filter_and_the_drops(tmp_path: Path) 
 
 
 def test_pcapng_of_the_capture_process_is_kept_and_each_file_begins_with_its_header(tmp_path: Path) -> None:
-    section = wire.pcapng(wire.Section([wire.Packet(bytes(60), START)]))
     saver = Saver(str(tmp_path / "kept.pcapng"), 65536, None, None)
-    saver.write(section, 1, START)
+    saver.write(wire.section_block(), 0, START)
+    saver.write(wire.interface_block(wire.Interface()), 0, START)
+    saver.write(wire.enhanced_block(wire.Packet(bytes(60), START), wire.Interface()), 1, START)
     block = struct.pack("<IIIIIII", 6, 32 + 60_000, 0, 0, 1, 60_000, 60_000) + bytes(60_000) + struct.pack("<I", 60_032)
     saver.write(block, 2, START)
     saver.write(block, 3, START)

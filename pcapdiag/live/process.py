@@ -26,6 +26,9 @@ from pcapdiag.live import complaints
 
 PIPE = 1 << 20  # bytes; what the kernel lets anyone have, and a tenth of a second of a busy interface
 START = 10.0  # s; a process that has not begun by then will not
+# s; the kernel hands a block of packets on when it is full or so old, and a program that is told to end does not wait for
+# the last one.  Whoever ends a capture just after a test wants to see how its connections ended.
+RETIRE = {"tcpdump": 1.1, "dumpcap": 0.4, "scapy": 0.0}
 ASK = 0.5  # s between two questions for counts
 PROGRAMS = ("tcpdump", "dumpcap", "scapy")
 GET_FLAGS = 0x8913  # SIOCGIFFLAGS of <linux/sockios.h>
@@ -79,6 +82,7 @@ class CaptureProcess:
         os.set_blocking(self._err, False)
         self._said = ""  # on standard error, the last 64 KiB
         self._stopped = False
+        self._stop_at = 0.0  # when to tell it to; 0 while there is nothing to tell
         self._ended = False
         self._asked_at = 0.0
         self._counts = Counts()
@@ -91,6 +95,9 @@ class CaptureProcess:
 
     def read(self) -> bytes | None:
         """At most 1 MiB of the capture; None: nothing there now; b"": it has ended."""
+        if self._stop_at and time.monotonic() >= self._stop_at:
+            self._stop_at = 0.0
+            self._signal(signal.SIGINT)
         try:
             data = os.read(self._out, PIPE)
         except BlockingIOError:
@@ -109,9 +116,11 @@ class CaptureProcess:
         return self._counts
 
     def stop(self) -> None:
-        """Ask it to end; what it still has is read until b""."""
+        """Have it end, with all that the kernel holds now; that is read until b"", which makes it happen."""
+        if self._stopped:
+            return
         self._stopped = True
-        self._signal(signal.SIGINT)
+        self._stop_at = time.monotonic() + RETIRE[self.program]
 
     def failure(self) -> str | None:
         """Once it has ended without being asked to: why, in one clear line; else None."""
@@ -134,6 +143,8 @@ class CaptureProcess:
         if self._child.stdout is not None:
             self._child.stdout.close()  # from here on its next write ends it, whoever it belongs to
         self._ended = True
+        if self._stop_at:
+            self._signal(signal.SIGINT)
         if self._reap(0.0 if self._stopped else 0.5) is None and self._reap(1.0) is None:
             self._signal(signal.SIGKILL)
             self._reap(1.0)

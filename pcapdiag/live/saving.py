@@ -76,6 +76,7 @@ class Saver:
         self._expression = expression
         self._counts = counts
         self._header = b""  # with which each file begins
+        self._heading = False  # whether there may be more of it
         self._order = ""  # of pcap records that are to become pcapng; "" where they stay as they are
         self._nanoseconds = False
         self._statistics = False  # whether the file has a place for the kernel's counts
@@ -107,6 +108,10 @@ class Saver:
         try:
             if not self._header:
                 data = self._begin(data)
+            elif self._heading:
+                data = self._more_header(data)
+            if not data:
+                return
             if self._began == 0:
                 self._began = at
             if self._order:
@@ -145,12 +150,20 @@ class Saver:
                 self._header = pcapng.header(linktype & 0xFFFF, snaplen, tick == 1, self._interface, self._expression)
             data = data[FILE_HEADER:]
         elif magic == MAGIC:
-            end = _blocks_ahead(data)
-            self._header, data = data[:end], data[end:]
+            self._heading = True
+            return self._more_header(data)
         else:
             raise OSError(0, f"the capture starts with {magic.hex(' ')}")
         self._put(self._header)
         return data
+
+    def _more_header(self, data: bytes) -> bytes:
+        """pcapng says first what interfaces there are; returns the blocks behind that."""
+        end = _blocks_ahead(data, self._header or data)
+        self._header += data[:end]
+        self._put(data[:end])
+        self._heading = end == len(data)
+        return data[end:]
 
     def _is_full(self, more: int, at: int) -> bool:
         if self._size <= len(self._header):
@@ -215,9 +228,9 @@ class Saver:
             self._file = -1
 
 
-def _blocks_ahead(data: bytes) -> int:
+def _blocks_ahead(data: bytes, section: bytes) -> int:
     """Where the section header and interface descriptions end, with which a pcapng stream begins."""
-    order = "<" if data[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
+    order = "<" if section[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
     pos = 0
     while pos + 12 <= len(data):
         kind, length = struct.unpack_from(order + "II", data, pos)

@@ -98,6 +98,9 @@ class Sniffer:
                 break
             if data:
                 write_all(out, data)
+        until = time.monotonic() + 1.0  # of a busy interface there is always more
+        while self.linux and time.monotonic() < until and (data := take()):
+            write_all(out, data)
         self.count()
         print("\n".join(self.lines()), file=sys.stderr, flush=True)
 

@@ -151,7 +151,9 @@ def _service(page: Page, service: ServiceRow, said: set[str], only: bool) -> Non
         page.para(">= at least so many, ~ estimated from turns of unread bytes", indent=2, style="dim")
     if service.readings:
         page.blank()
-        page.table(["setting, as the packets show it", "of the", "before", "after"], [*map(reading_row, service.readings)])
+        page.table(
+            ["setting, as the packets show it", "of the", "before", "after"], [*map(reading_row, service.readings)]
+        )
     caveats = [caveat for caveat in service.caveats if caveat not in said]
     if caveats:
         page.blank()

@@ -40,7 +40,7 @@ def timeline(report: Report, figures: Figures, start: int, end: int) -> Chart:
         "count": len(bars),
         "columns": _columns(bars, pools, start),
         "openings": _openings(bars),
-        "classes": list(CLASSES.values()),
+        "classes": [CLASSES.get(word, word) for word in _classes(bars)],
         "files": _files(bars),
         "pools": [
             {
@@ -61,7 +61,7 @@ def timeline(report: Report, figures: Figures, start: int, end: int) -> Chart:
 def _columns(bars: Sequence[Bar], pools: Sequence[str | None], start: int) -> dict[str, Column]:
     """A number of each bar in each column; times in microseconds, those of a bar from its opening."""
     place = {pool: at for at, pool in enumerate(pools)}
-    classes, openings, files = list(CLASSES), _openings(bars), _files(bars)
+    classes, openings, files = _classes(bars), _openings(bars), _files(bars)
     busy: list[int] = []
     for bar in bars:  # each time from the one before it: small numbers
         last = bar.opened_at
@@ -84,6 +84,10 @@ def _columns(bars: Sequence[Bar], pools: Sequence[str | None], start: int) -> di
         "last": packed([bar.last_frame.number for bar in bars]),
         "file": packed([files.index(bar.first_frame.file or "") for bar in bars] if len(files) > 1 else []),
     }
+
+
+def _classes(bars: Sequence[Bar]) -> list[str]:
+    return list(dict.fromkeys(bar.close_class for bar in bars))
 
 
 def _openings(bars: Sequence[Bar]) -> list[str]:
@@ -111,7 +115,7 @@ def _bars(report: Report, bars: Sequence[Bar], start: int) -> Table:
                 duration_ns(sum(bar.busy[1::2]) - sum(bar.busy[::2])),
                 bar.requests,
                 "-" if bar.closer == "none" else bar.closer,
-                CLASSES[bar.close_class],
+                CLASSES.get(bar.close_class, bar.close_class),
                 f"{bar.first_frame.number:,} to {bar.last_frame.number:,}",
             )
             for bar in shown

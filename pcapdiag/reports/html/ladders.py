@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pcapdiag.model.figures import Ladder, Rung
 from pcapdiag.model.report import FrameRef
@@ -44,7 +45,7 @@ class LadderView:
 
 def view(ladder: Ladder) -> LadderView:
     rungs = ladder.rungs
-    waits = [after.at - before.at for before, after in zip(rungs, rungs[1:], strict=False)]
+    waits = [after.at - before.at for before, after in pairwise(rungs)]
     least = max(SILENT_NS, STANDS_OUT * sorted(waits)[len(waits) // 2]) if waits else SILENT_NS
     start = rungs[0].at if rungs else 0
     silences = [0, *waits]

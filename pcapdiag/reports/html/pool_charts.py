@@ -129,9 +129,7 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
     for end, words in ENDS.items():
         of = sorted(one.ns for one in figure.silences if one.end == end)
         if of:
-            lanes.append(
-                {"end": end, "name": words, "count": len(of), "bins": bins(distributions.decades(of, edges))}
-            )
+            lanes.append({"end": end, "name": words, "count": len(of), "bins": bins(distributions.decades(of, edges))})
             cells.append((words, len(of), duration_ns(of[0]), duration_ns(of[len(of) // 2]), duration_ns(of[-1])))
     says = "How long connections stayed silent, and what ended it." + "".join(f" {_timer(one)}" for one in timers)
     if figure.silence_count > len(figure.silences):
@@ -165,7 +163,7 @@ def closes(row: PoolRow, bars: Sequence[Bar], facts: list[str]) -> Chart | None:
         if row.connections > 1:
             facts += [
                 f"All {row.connections:,} connections: {CLOSES.get(closer, closer)}"
-                + ("." if closer == "none" else f", {CLASSES[kind]}.")
+                + ("." if closer == "none" else f", {CLASSES.get(kind, kind)}.")
                 for closer, kind in crossed
             ]
         return None

@@ -30,8 +30,7 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold nothing but numbers, with or without a unit."""
         return tuple(
-            bool(self.rows)
-            and all(not isinstance(row[at], str) or numeric(str(row[at])) for row in self.rows)
+            bool(self.rows) and all(not isinstance(row[at], str) or numeric(str(row[at])) for row in self.rows)
             for at in range(len(self.headers))
         )
 
@@ -118,7 +117,8 @@ def _inferred(pools: Sequence[PoolRow]) -> Table | None:
                 wording.value_read(item),
                 wording.bracket(item),
                 plural(item.count, "connection"),
-                f"{item.basis.rstrip('.')}." + (f" {item.note[:1].upper()}{item.note[1:].rstrip('.')}." if item.note else ""),
+                f"{item.basis.rstrip('.')}."
+                + (f" {item.note[:1].upper()}{item.note[1:].rstrip('.')}." if item.note else ""),
             )
             for id_, item in found
         ),
@@ -165,4 +165,3 @@ def _states(pools: Sequence[PoolRow]) -> Table | None:
         caption="At the end, as netstat would show it",
         note="Implied by the packets, not read from a kernel.",
     )
-

@@ -216,14 +216,13 @@
     if (!$(':scope > .tools', plot.parentElement)) plot.before(tools);
 
     function happens() {  // where nearly all opens and closes lie, if that is a small part of the time
-      if (count < 10) return null;
       const moments = [];
       for (let i = 0; i < count; i++) {
         moments.push(c.opened[i]);
         if (c.closer[i] !== 2) moments.push(c.opened[i] + c.lasted[i]);
       }
       moments.sort((a, b) => a - b);
-      const cut = Math.floor(moments.length * 0.01);
+      const cut = Math.floor(moments.length * 0.01);  // a straggler or two in a hundred do not count
       const first = moments[cut], last = moments[moments.length - 1 - cut];
       const margin = (last - first) * 0.06 + 1;
       return last - first < length * 0.4 ? [Math.max(first - margin, 0), Math.min(last + margin, length)] : null;
@@ -360,7 +359,7 @@
       const many = series.length ? alive.length : 1;
       const whole = low <= 0 && high >= 100 && many * LEAST_ROW <= height();
       return {
-        grid: {left: 58, right: whole ? 14 : 34, top: 6, bottom: 62},
+        grid: {left: 58, right: whole ? 14 : 34, top: 6, bottom: printing ? 26 : 62},
         tooltip: tooltip({trigger: 'item', formatter: (params) => {
           const i = drawn[params.dataIndex];
           return i === undefined ? '' : tip(make('b', {}, `Connection ${c.number[i]}`), given.pools[c.pool[i]].name,
@@ -370,9 +369,9 @@
         yAxis: {type: 'value', inverse: true, min: 0, max: many, show: false},
         dataZoom: [
           {type: 'inside', xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), zoomOnMouseWheel: focused, moveOnMouseMove: true, preventDefaultMouseMove: false},
-          {type: 'slider', xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), height: 18, bottom: 8, showDetail: false, brushSelect: false,
+          {type: 'slider', show: !printing, xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), height: 18, bottom: 8, showDetail: false, brushSelect: false,
             borderColor: colors.line, backgroundColor: colors.raised, fillerColor: 'rgba(86,180,233,.22)', handleStyle: {color: colors.ground, borderColor: colors.dim}, moveHandleSize: 0, showDataShadow: false},
-          ...(whole ? [] : [{type: 'slider', yAxisIndex: 0, filterMode: 'none', start: low, end: high, width: 14, right: 6, showDetail: false, brushSelect: false,
+          ...(whole ? [] : [{type: 'slider', show: !printing, yAxisIndex: 0, filterMode: 'none', start: low, end: high, width: 14, right: 6, showDetail: false, brushSelect: false,
             borderColor: colors.line, backgroundColor: colors.raised, fillerColor: 'rgba(86,180,233,.22)', handleStyle: {color: colors.ground, borderColor: colors.dim}, moveHandleSize: 0, showDataShadow: false}]),
         ],
         series: [{type: 'custom', renderItem: bar, data: series, clip: false, encode: {x: [0, 2], y: 1}, cursor: 'pointer', progressive: 0}],
@@ -381,7 +380,7 @@
 
     let focused = false, chart = null, waiting = false;
     function draw() {
-      chart = show(plot, height() + 68, option());
+      chart = show(plot, height() + (printing ? 32 : 68), option());
       live.set(plot, {chart, draw});
       view.from = from;
       view.to = to;

@@ -12,9 +12,9 @@ from pcapdiag.model.report import CauseClaim, Finding, FrameRef, Report, Setting
 from pcapdiag.model.words import Confidence, Severity
 from pcapdiag.reports import markdown_tables, text_whatif, without_setting
 from pcapdiag.reports.layout import display_filter
-from pcapdiag.reports.markdown_ladders import ladder
 from pcapdiag.reports.markdown_page import Document, Md, code, link, md
 from pcapdiag.reports.text import EVIDENCE_SHOWN, GUESSES_SHOWN, Programs, guess_heading
+from pcapdiag.reports.text_connection import ladder
 from pcapdiag.reports.units import clock, plural
 from pcapdiag.reports.wording import (
     also,
@@ -51,7 +51,7 @@ def diagnosis(report: Report, cover: Cover | None = None, *, verbose: bool = Fal
             _proof(out, finding, verbose)
             first = next((proof.connection for proof in finding.evidence if proof.connection in ladders), None)
             if first is not None:
-                out.folded(f"Connection {first}, packet by packet", ladder(ladders[first]))
+                out.folded(f"Connection {first}, packet by packet", ladder(ladders[first], report.findings, verbose=verbose))
         if report.figures is not None and report.figures.ladders_left_out:
             out.para(f"No connection is shown packet by packet: {report.figures.ladders_left_out}.")
     markdown_tables.tables(out, report, verbose=verbose)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 from itertools import islice
@@ -272,7 +272,7 @@ def judged(report: Report) -> object:
                 pool.inferred,
                 pool.closers,
                 # The reason may quote a host.
-                [one and replace(one, reason="") for one in (pool.client_program, pool.server_program)],
+                [one and dataclasses.replace(one, reason="") for one in (pool.client_program, pool.server_program)],
             )
             for pool in report.pools
         ],
@@ -427,9 +427,27 @@ def test_a_path_is_the_same_in_every_rung() -> None:
 
 def test_files_keep_what_they_end_with() -> None:
     told = names(files=("a/b.pcapng.gz", "-", "a/b", "c.CAP"))
-    assert list(told.files.values()) == ["-", "capture-1.pcapng.gz", "capture-2.pcap", "capture-3.cap"]
-    assert told.line("a/b.pcapng.gz ends inside") == "capture-1.pcapng.gz ends inside"
-    assert told.line("a/b: 3 more") == "capture-2.pcap: 3 more"
+    assert told.files == {
+        "a/b.pcapng.gz": "capture-1.pcapng.gz",
+        "a/b": "capture-2.pcap",
+        "c.CAP": "capture-3.cap",
+        "-": "-",
+        "standard input": "standard input",
+    }
+
+
+def test_what_is_said_of_a_file_is_said_of_its_new_name(folder: Path) -> None:
+    tables = pipeline.read_tables([str(folder / "scan.pcap")])
+    counters = dataclasses.replace(
+        tables.counters,
+        file_starts=[(0, "a/b.pcapng"), (1, "a/b")],
+        damage=["a/b.pcapng ends inside", "a/b: 3 more", "elsewhere"],
+    )
+    called = pipeline.files_called(
+        dataclasses.replace(tables, counters=counters), {"a/b": "x", "a/b.pcapng": "y"}
+    ).counters
+    assert called.damage == ["y ends inside", "x: 3 more", "elsewhere"]
+    assert called.file_starts == [(0, "y"), (1, "x")]
 
 
 def test_programs_are_still_recognised() -> None:

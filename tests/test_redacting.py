@@ -28,8 +28,8 @@ from pcapdiag.model.report import Endpoint, FrameRef, Report
 from pcapdiag.model.tables import ConnectionTable
 from pcapdiag.pipeline import Options
 from pcapdiag.redacting import Names, spare
+from pcapdiag.reports import html, json_states, markdown, text
 from pcapdiag.reports import json as json_report
-from pcapdiag.reports import json_states, markdown, text
 
 MS = 1_000_000
 
@@ -157,6 +157,8 @@ def outputs(path: str) -> Iterator[tuple[str, str]]:
     yield "json", json_report.diagnosis(report, with_connections=True)
     yield "text", text.diagnosis(report, verbose=True, width=200)
     yield "markdown", markdown.diagnosis(report, verbose=True)
+    own = r"<script>.*?</script>|<style>.*?</style>"  # the same in every page
+    yield "html", re.sub(own, "", html.diagnosis(report), flags=re.DOTALL)
     yield "findings", "".join(csv(findings_table(report)))
     yield "figures", repr(report.figures)
     capture = pcapdiag.read(path, Options(redact=True))

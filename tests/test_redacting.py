@@ -158,6 +158,8 @@ def outputs(path: str) -> Iterator[tuple[str, str]]:
     yield "json", json_report.diagnosis(report, with_connections=True)
     yield "text", text.diagnosis(report, verbose=True, width=200)
     yield "markdown", markdown.diagnosis(report, verbose=True)
+    own = r"<script>.*?</script>|<style>.*?</style>"  # the same in every page
+    yield "html", re.sub(own, "", html.diagnosis(report), flags=re.DOTALL)
     yield "findings", "".join(csv(findings_table(report)))
     yield "figures", repr(report.figures)
     capture = pcapdiag.read(path, Options(redact=True))

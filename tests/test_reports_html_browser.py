@@ -289,6 +289,23 @@ def test_charts_say_in_words_what_they_show(browser: Any, pages: dict[int, Path]
             assert len(plot.get_attribute("aria-label") or "") > 40
 
 
+def test_the_charts_of_another_pool_are_drawn_when_it_is_chosen(browser: Any, tmp_path: Path) -> None:
+    whole = figured(30)
+    assert whole.figures is not None
+    other = replace(whole.pools[0], id="p2", host="other.internal")
+    figures = replace(whole.figures, pools=(*whole.figures.pools, replace(whole.figures.pools[0], pool="p2")))
+    path = tmp_path / "pools.html"
+    path.write_text(html.diagnosis(replace(whole, pools=(*whole.pools, other), figures=figures)), encoding="utf-8")
+    with chromium.opened(browser, path) as opened:
+        opened.settled()
+        page = opened.page
+        assert page.locator("#levels-p2 svg").count() == 0
+        page.locator("#pool-choice").select_option("p2")
+        page.locator("#levels-p2 svg").wait_for()
+        assert page.locator("#levels-p1").is_hidden()
+        quiet(opened)
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, pages: dict[int, Path]) -> None:
     with chromium.opened(browser, pages[1_000], viewport={"width": 390, "height": 844}) as opened:
         opened.settled()

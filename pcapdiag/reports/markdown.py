@@ -89,13 +89,17 @@ def _what_to_change(out: Document, report: Report, findings: Sequence[Finding], 
         programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
         if len(findings) > 1:
             out.heading(3, md("{}. {}", str(at), finding.title))
-        _change(out, finding, told, programs, verbose)
+        _change(out, finding, told, programs, pool.protocol if pool else "", verbose)
 
 
-def _change(out: Document, finding: Finding, told: set[SettingAdvice], programs: Programs, verbose: bool) -> None:
+def _change(
+    out: Document, finding: Finding, told: set[SettingAdvice], programs: Programs, protocol: str, verbose: bool
+) -> None:
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(f"{letter(place)}) {in_words(claim.cause)}" for place, claim in enumerate(causes))
+        names = ", or ".join(
+            f"{letter(place)}) {in_words(claim.cause, protocol)}" for place, claim in enumerate(causes)
+        )
         out.para(md("**Either {}.**", names))
         for claim in causes:
             if claim.tell_apart:
@@ -184,7 +188,7 @@ def _proof(out: Document, finding: Finding, verbose: bool) -> None:
     if left:
         out.para(f"and {left:,} more {'piece' if left == 1 else 'pieces'} of evidence (-v, or --format json)")
     if len(finding.causes) == 1 and finding.causes[0].tell_apart:
-        out.para(md("**Told from look-alikes:** {}", finding.causes[0].tell_apart))
+        out.para(md("**To know more:** {}", finding.causes[0].tell_apart))
     if finding.would_refute:
         out.para(md("**Would refute it:** {}", finding.would_refute))
 

@@ -34,7 +34,7 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         "time": charts.time_axis(report),
         "charts": {chart.id: {"kind": chart.kind, "title": chart.title, **chart.data} for chart in drawn.all},
     }
-    scripts = (page.asset(page.CHARTS), page.asset(page.SCRIPT))
+    names = (page.CHARTS, page.SCRIPT) if drawn.timeline else (page.SCRIPT,)
     capture = report.capture
     healthy = report.verdict.healthy
     return page.rendered(
@@ -45,7 +45,7 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         note=paragraphs(cover.note),
         cover=cover,
         made=clock(cover.made_at) if cover.made_at is not None else "",
-        policy=page.policy(scripts),
+        policy=page.policy(tuple(map(page.asset, names))),
         verdict=("unsure", "No verdict") if healthy is None else ("good", "Healthy") if healthy else ("bad", "Problem"),
         read=what_was_read(report),
         findings=findings.views(report, bars),
@@ -54,8 +54,8 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         charts=drawn,
         ladders=[ladders.view(ladder) for ladder in figures.ladders] if figures else [],
         ladders_left_out=figures.ladders_left_out if figures else "",
-        who=tables.who(report.pools),
-        tables=tables.tables(report),
+        pools=[(tables.who(part), tables.tables(part)) for part in tables.shown(report) if part],
+        pools_left_out=max(len(report.pools) - tables.POOLS_SHOWN, 0),
         quality=worth(capture),
         skipped=_skipped(report),
         packets=plural(capture.packets, "packet"),

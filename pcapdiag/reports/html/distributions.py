@@ -12,7 +12,8 @@ from pcapdiag.reports.units import NS, duration, number
 
 NARROW = 40  # whole numbers that still get a bar each
 PER_DECADE = (10, 20, 50, 100)  # bins; the first that gives
-ENOUGH = 12  # bins in all
+ENOUGH = 12  # bins in all; of few times fewer
+FEWEST = 4
 FLOOR_NS = 1_000  # shorter times are all "at once": captures are no more exact
 
 
@@ -64,7 +65,8 @@ def edges_of(times_s: Sequence[float]) -> list[float]:
     if not times_s:
         return []
     first, last = (math.log10(max(end, FLOOR_NS / NS)) for end in (min(times_s), max(times_s)))
-    per = next((per for per in PER_DECADE if (last - first) * per >= ENOUGH), PER_DECADE[0])
+    enough = min(ENOUGH, max(FEWEST, len(times_s) // 3))
+    per = next((per for per in PER_DECADE if (last - first) * per >= enough), PER_DECADE[0])
     low, high = math.floor(first * per + 1e-9), math.floor(last * per + 1e-9) + 1
     return [10 ** (at / per) for at in range(low, high + 1)]
 

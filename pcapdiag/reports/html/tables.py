@@ -9,10 +9,10 @@ from typing import TypeAlias
 from pcapdiag.model.report import PoolRow, Report
 from pcapdiag.reports import wording
 from pcapdiag.reports.layout import numeric
-from pcapdiag.reports.text_tables import states_left
+from pcapdiag.reports.text_tables import chosen, states_left
 from pcapdiag.reports.units import counted, duration_ns, plural, share
 
-POOLS_SHOWN = 200  # a page scrolls, but not forever
+POOLS_SHOWN = 200  # in all: a page scrolls, but not forever
 
 Cell: TypeAlias = "str | int | float | None"
 
@@ -45,6 +45,7 @@ class Who:
 
 
 def who(pools: Sequence[PoolRow]) -> list[Who]:
+    """Who is at the ends of these pools."""
     return [
         Who(
             pool.id,
@@ -55,12 +56,19 @@ def who(pools: Sequence[PoolRow]) -> list[Who]:
                 if program is not None
             ),
         )
-        for pool in pools[:POOLS_SHOWN]
+        for pool in pools
     ]
 
 
-def tables(report: Report) -> list[Table]:
-    pools = report.pools[:POOLS_SHOWN]
+def shown(report: Report) -> tuple[list[PoolRow], list[PoolRow]]:
+    """The pools of the page, those with findings above info and the largest, and more of them behind a click."""
+    first = chosen(report, verbose=False)
+    ids = {pool.id for pool in first}
+    return first, [pool for pool in report.pools if pool.id not in ids][: POOLS_SHOWN - len(first)]
+
+
+def tables(pools: Sequence[PoolRow]) -> list[Table]:
+    """The tables of these pools."""
     if not pools:
         return []
     return [table for table in (_pools(pools), _inferred(pools), _closes(pools), _states(pools)) if table is not None]

@@ -187,7 +187,8 @@
     const length = data.time.length;
     const longest = c.lasted.reduce((most, value) => Math.max(most, value), 0);
 
-    // Filters
+    const failed = (i) => ['refused', 'unanswered'].includes(given.openings[c.opening[i]]);
+
     const kinds = [['all connections', () => true]];
     for (const name of Object.keys(given.cited)) kinds.push([`evidence of ${name}`, (i) => evidence.get(i)?.includes(name)]);
     for (const [code, what] of [[0, 'closed by the client first'], [1, 'closed by the server first'], [2, 'not closed']]) {
@@ -303,8 +304,7 @@
       if (path) parts.push({type: 'path', shape: {pathData: path}, style: {fill: colors.busy}});
       const xe = x(ends);
       const size = Math.max(Math.min(thick * 0.55, 5), 2);
-      const word = given.openings[c.opening[i]];
-      if (word === 'refused' || word === 'unanswered') {
+      if (failed(i)) {
         parts.push({type: 'path', shape: {pathData: `M${xe - size} ${middle - size}L${xe + size} ${middle + size}M${xe - size} ${middle + size}L${xe + size} ${middle - size}`}, style: {stroke: colors.bad, lineWidth: 1.5, fill: 'none'}});
       } else if (c.closer[i] === 0) {  // the client's: a triangle that points to it
         parts.push({type: 'path', shape: {pathData: `M${xe - size} ${middle}L${xe + size} ${middle - size}V${middle + size}z`}, style: {fill: colors.client}});
@@ -471,10 +471,13 @@
     function describe() {
       const entries = [];
       if (c.ready.some((value) => value > 0)) entries.push(['handshake', box(colors.dial)]);
-      entries.push(['busy', box(colors.busy)], ['idle', [['rect', {x: 0, y: 3.5, width: 16, height: 4, fill: colors.idle}]]]);
-      if (c.closer.includes(0)) entries.push(['the client closed first', [['path', {d: 'M3 5.5L12 1V10z', fill: colors.client}]]]);
-      if (c.closer.includes(1)) entries.push(['the server closed first', [['rect', {x: 4, y: 1.5, width: 8, height: 8, fill: colors.server}]]]);
-      if (given.openings.some((word) => word === 'refused' || word === 'unanswered')) entries.push(['no connection', [['path', {d: 'M4 1.5L12 9.5M4 9.5L12 1.5', stroke: colors.bad, 'stroke-width': 1.6}]]]);
+      if (c.busy.length) entries.push(['busy', box(colors.busy)]);
+      entries.push(['idle', [['rect', {x: 0, y: 3.5, width: 16, height: 4, fill: colors.idle}]]]);
+      const closers = new Set();
+      for (let i = 0; i < count; i++) if (!failed(i)) closers.add(c.closer[i]);
+      if (closers.has(0)) entries.push(['the client closed first', [['path', {d: 'M3 5.5L12 1V10z', fill: colors.client}]]]);
+      if (closers.has(1)) entries.push(['the server closed first', [['rect', {x: 4, y: 1.5, width: 8, height: 8, fill: colors.server}]]]);
+      if (given.openings.includes('refused') || given.openings.includes('unanswered')) entries.push(['no connection', [['path', {d: 'M4 1.5L12 9.5M4 9.5L12 1.5', stroke: colors.bad, 'stroke-width': 1.6}]]]);
       if (evidence.size) entries.push(['a finding cites it', [['path', {d: 'M8 0.5L13 5.5L8 10.5L3 5.5z', fill: colors.text}]]]);
       legend(plot, entries);
     }
@@ -562,14 +565,18 @@
 
   const log = (seconds) => Math.log10(Math.max(seconds, 1e-9));
   const inSeconds = (value) => lasting(value * 1e6);
-  function decadeTicks(low, high) {
-    const ticks = [];
-    const factors = high - low > 2.2 ? [1] : high - low > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
-    for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
-      for (const factor of factors) {
-        const at = power + Math.log10(factor);
-        if (at >= low - 1e-9 && at <= high + 1e-9) ticks.push(at);
+  function decadeTicks(low, high) {  // the coarsest round numbers of which there are enough
+    const series = (step) => Array.from({length: Math.round(9 / step)}, (_, at) => 1 + at * step);
+    let ticks = [];
+    for (const factors of [[1], [1, 2, 5], series(1), series(0.5), series(0.2), series(0.1), series(0.05), series(0.02)]) {
+      ticks = [];
+      for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
+        for (const factor of factors) {
+          const at = power + Math.log10(factor);
+          if (at >= low - 1e-9 && at <= high + 1e-9) ticks.push(at);
+        }
       }
+      if (ticks.length >= 4) break;
     }
     return ticks;
   }
@@ -581,12 +588,13 @@
       axisLabel: text({customValues: ticks, hideOverlap: true, formatter: (value) => inSeconds(10 ** value)}),
     };
   }
-  function markLines(marks, at) {
+  function markLines(marks, at, low, high, position = 'end') {
+    const side = (value) => { const share = (value - low) / (high - low); return share > 0.75 ? 'right' : share < 0.2 ? 'left' : 'center'; };
     return {
       symbol: 'none', silent: true, animation: false, lineStyle: {color: colors.text, type: [2, 2], width: 1.2},
       data: marks.filter((mark) => mark.value !== null).map((mark, place) => ({name: mark.name, xAxis: at(mark.value),
-        label: {distance: [0, 3 + 13 * (marks.length - 1 - place)]}})),
-      label: {position: 'end', color: colors.text, fontSize: 11, fontFamily: colors.font, formatter: (line) => line.name},
+        label: {align: side(at(mark.value)), distance: [0, 3 + 13 * (marks.length - 1 - place)]}})),
+      label: {position, color: colors.text, fontSize: 11, fontFamily: colors.font, formatter: (line) => line.name},
     };
   }
   function histogram(plot, given) {
@@ -611,7 +619,7 @@
           const wide = given.log ? x1 - x0 - 0.5 : Math.min(x1 - x0 - 1, 60);
           return {type: 'rect', shape: {x: (x0 + x1) / 2 - wide / 2, y: api.value(2) ? Math.min(y, base - 1.5) : base, width: Math.max(wide, 1), height: api.value(2) ? Math.max(base - y, 1.5) : 0}, style: {fill: colors.busy}};
         },
-        markLine: given.marks.length ? markLines(given.marks, at) : undefined}],
+        markLine: given.marks.length ? markLines(given.marks, at, low, high) : undefined}],
     });
   }
   function wholeTicks(low, high) {
@@ -652,7 +660,7 @@
           return {type: 'rect', shape: {x: x0 + 0.5, y: base - height, width: Math.max(x1 - x0 - 1, 1.5), height}, style: {fill: fills[lane.end]}};
         },
         markArea: bracket.length ? {silent: true, itemStyle: {color: colors.dial, opacity: 0.22}, data: bracket.map((mark) => [{xAxis: log(mark.low)}, {xAxis: log(mark.high)}])} : undefined,
-        markLine: given.marks.length ? markLines(given.marks.map((mark) => ({...mark, value: mark.value ?? mark.high ?? mark.low})), log) : undefined}],
+        markLine: given.marks.length ? markLines(given.marks.map((mark) => ({...mark, value: mark.value ?? mark.high ?? mark.low})), log, low, high, 'start') : undefined}],
     });
   }
 

@@ -10,6 +10,7 @@ from pcapdiag.evidence.choosing import wanted
 from pcapdiag.evidence.citing import citations, worth_a_ladder
 from pcapdiag.evidence.extracting import Extraction
 from pcapdiag.evidence.ladders import ladders_of
+from pcapdiag.evidence.spooling import rereadable
 from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
@@ -18,37 +19,42 @@ from pcapdiag.pipeline import Options, Tables, checked, files_called, judged, na
 from pcapdiag.rules.rule import Desk
 
 
-def post_mortem(names: Mapping[str, str], options: Options, progress: Progress | None = None) -> Report:
-    """Diagnose captures, with what a report draws: charts, and a ladder of each connection that is the first to be cited.
+def post_mortem(paths: Paths, options: Options | None = None, progress: Progress | None = None) -> Report:
+    """Diagnose captures, taken as one, with what a report draws: charts, and a ladder of each connection first cited.
+
+    The files are read twice; standard input is kept in a temporary file for that.
 
     Args:
-        names: paths that can be read twice, each with what to call it.
-        options: which connections.
+        paths: a path, or several; ``-`` is standard input.
+        options: which connections; all by default.
+        progress: called with the bytes read and the bytes in all (None where unknown).
 
     Raises:
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
         UsageError: an option makes no sense.
     """
-    paths = tuple(names)
+    options = replace(options or Options(), with_figures=True)
     checked(options)
-    tables = files_called(read_tables(paths, progress), names)
-    report = judged(paths, tables, replace(options, with_figures=True))
-    figures = report.figures
-    assert figures is not None  # asked for
-    aliases = names_of(tables) if options.redact else None
-    starts = tables.counters.file_starts
-    if aliases is not None:
-        starts = [(ahead, aliases.files[path]) for ahead, path in starts]
-    ladders = ladders_of(
-        paths,
-        tables.connections,
-        worth_a_ladder(report.findings),
-        citations(report.findings),
-        Desk(starts).frame,
-        pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
-        ends_at=end_of(tables),
-        progress=progress,
-    )
+    with rereadable(named(paths)) as names:
+        again = tuple(names)
+        tables = files_called(read_tables(again, progress), names)
+        report = judged(again, tables, options)
+        figures = report.figures
+        assert figures is not None  # asked for
+        aliases = names_of(tables) if options.redact else None
+        starts = tables.counters.file_starts
+        if aliases is not None:
+            starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+        ladders = ladders_of(
+            again,
+            tables.connections,
+            worth_a_ladder(report.findings),
+            citations(report.findings),
+            Desk(starts).frame,
+            pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
+            ends_at=end_of(tables),
+            progress=progress,
+        )
     if aliases is not None:
         ladders = tuple(map(aliases.ladder, ladders))
     return replace(report, figures=replace(figures, ladders=ladders))

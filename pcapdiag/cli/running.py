@@ -75,12 +75,11 @@ def whatif(
 
 def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = False) -> Report:
     """The Report of these files with its figures, the packets of its evidence among them; progress likewise."""
-    from pcapdiag.evidence.spooling import rereadable
     from pcapdiag.proving import post_mortem as run
 
     options = _options(files, filters, redact=redact)
-    with Progress(sys.stderr) as progress, rereadable(files) as names:
-        return run(names, options, progress if progress.wanted else None)
+    with Progress(sys.stderr) as progress:
+        return run(files, options, progress if progress.wanted else None)
 
 
 def connection(files: tuple[str, ...], number: int) -> ConnectionReport:

@@ -347,7 +347,7 @@
       const v = of.client.includes(':') ? 'ipv6' : 'ip';
       const filter = `frame.number in {${c.first[i]}..${c.last[i]}}` + (of.client ? ` && ${v}.addr == ${of.client}` + (of.server !== of.client ? ` && ${v}.addr == ${of.server}` : '') + (of.port === null ? '' : ` && tcp.port == ${of.port}`) : '');
       panel.append(
-        make('p', {}, make('b', {}, `Connection ${c.number[i]}`), ` ${of.name}, opened ${since(c.opened[i])} (${clock(c.opened[i])}): ${about(i).join('; ')}. ${frames(i)}. `,
+        make('p', {}, make('b', {}, `Connection ${c.number[i]}`), ` ${of.name}, opened ${since(c.opened[i])} (${clock(c.opened[i])}): ${about(i).join('; ')}. F${frames(i).slice(1)}. `,
           ...(evidence.get(i) || []).map((name) => make('span', {}, `Evidence of ${name}. `)),
           ...(ladders.has(c.number[i]) ? [make('a', {href: `#ladder-${c.number[i]}`}, 'Packet by packet')] : [])),
         make('div', {class: 'filter'}, make('span', {class: 'shows'}, 'its time, its ends'), make('code', {tabindex: 0}, filter),
@@ -495,11 +495,19 @@
     }
     return points;
   };
-  function axisTip(params, total) {
-    const rows = params.filter((one) => one.value[1] !== 0 || params.length < 4).map((one) =>
-      make('tr', {}, make('td', {}, one.seriesName), make('td', {class: 'n'}, thousands(one.value[1]))));
-    const at = params[0].axisValue;
-    return tip(make('b', {}, `${since(at)}`), clock(at), make('table', {}, ...rows), total || null);
+  function holds(at, values, time) {  // of a step function
+    let low = 0, high = at.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (at[middle] <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low ? values[low - 1] : 0;
+  }
+  function axisTip(time, rows) {  // rows: name, times, values
+    const cells = rows.map(([name, at, values]) => [name, holds(at, values, time)]).filter(([, value]) => value !== 0 || rows.length < 4);
+    return tip(make('b', {}, since(time)), clock(time), make('table', {}, ...cells.map(([name, value]) =>
+      make('tr', {}, make('td', {}, name), make('td', {class: 'n'}, thousands(value))))));
   }
 
   function levels(plot, given) {
@@ -510,7 +518,7 @@
     const limit = Math.max(0, ...given.limits.map((one) => one.value));
     const chart = show(plot, 220, {
       grid: {left: 52, right: 14, top: 14, bottom: 26},
-      tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params)}),
+      tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params[0].axisValue, given.series)}),
       xAxis: timeAxis({axisLabel: text({formatter: (us) => us === view.from && us > 0 ? '' : axisTime(us), hideOverlap: true, showMaxLabel: false})}), yAxis: countAxis(most > limit ? {} : {max: Math.ceil(limit * 1.15), axisLabel: text({formatter: thousands, showMaxLabel: false})}), dataZoom: [{type: 'inside', xAxisIndex: [0], filterMode: 'none', startValue: view.from, endValue: view.to || data.time.length, zoomOnMouseWheel: false, moveOnMouseMove: false, moveOnMouseWheel: false}],
       series: given.series.map(([name, at, values]) => ({
         name, type: 'line', step: 'end', symbol: 'none', data: steps(at, values),
@@ -547,7 +555,8 @@
     });
     const chart = show(plot, given.ends.length * (tall + gap) + 22, {
       grid: given.ends.map((_, at) => ({left: 52, right: 110, top: 18 + at * (tall + gap), height: tall})),
-      tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params)}),
+      tooltip: tooltip({trigger: 'axis', axisPointer: {lineStyle: {color: colors.dim}}, formatter: (params) => axisTip(params[0].axisValue, given.ends.flatMap((one) =>
+        one.counts.map(([state, values]) => [`${one.end}: ${state}`, one.at, values])))}),
       axisPointer: {link: [{xAxisIndex: 'all'}]},
       xAxis: given.ends.map((_, at) => timeAxis({gridIndex: at, axisLabel: text({formatter: axisTime, hideOverlap: true, show: at === given.ends.length - 1, showMaxLabel: false})})),
       yAxis: given.ends.map((one, at) => countAxis({gridIndex: at, splitNumber: 3, name: `at the ${one.end}`, nameGap: 6, nameTextStyle: text({align: 'left', color: colors.text}), nameLocation: 'end'})),

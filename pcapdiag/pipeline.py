@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -193,13 +193,25 @@ def names_of(tables: Tables) -> Names:
 
 def redacted(tables: Tables, names: Names) -> Tables:
     """The tables with the new names, filters having been applied to the old ones."""
+    return replace(files_called(tables, names.files), connections=names.connections())
+
+
+def files_called(tables: Tables, names: Mapping[str, str]) -> Tables:
+    """The tables with other names for the files that they were read from."""
+    longest_first = sorted(names, key=len, reverse=True)
+
+    def line(text: str) -> str:
+        """What is said of a file begins with its path."""
+        path = next((path for path in longest_first if text.startswith(path)), "")
+        return names[path] + text[len(path) :] if path else text
+
     counters = replace(
         tables.counters,
-        file_starts=[(ahead, names.files[path]) for ahead, path in tables.counters.file_starts],
-        damage=[names.line(text) for text in tables.counters.damage],
-        notes=[names.line(text) for text in tables.counters.notes],
+        file_starts=[(ahead, names[path]) for ahead, path in tables.counters.file_starts],
+        damage=[line(text) for text in tables.counters.damage],
+        notes=[line(text) for text in tables.counters.notes],
     )
-    return replace(tables, connections=names.connections(), counters=counters)
+    return replace(tables, counters=counters)
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:

@@ -14,7 +14,7 @@ from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, checked, judged, names_of, read_tables
+from pcapdiag.pipeline import Options, Tables, checked, files_called, judged, names_of, read_tables
 from pcapdiag.rules.rule import Desk
 
 
@@ -31,7 +31,7 @@ def post_mortem(names: Mapping[str, str], options: Options, progress: Progress |
     """
     paths = tuple(names)
     checked(options)
-    tables = read_tables(paths, progress)
+    tables = files_called(read_tables(paths, progress), names)
     report = judged(paths, tables, replace(options, with_figures=True))
     figures = report.figures
     assert figures is not None  # asked for
@@ -51,11 +51,7 @@ def post_mortem(names: Mapping[str, str], options: Options, progress: Progress |
     )
     if aliases is not None:
         ladders = tuple(map(aliases.ladder, ladders))
-    return replace(
-        report,
-        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
-        figures=replace(figures, ladders=ladders),
-    )
+    return replace(report, figures=replace(figures, ladders=ladders))
 
 
 def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
@@ -70,7 +66,7 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
         UsageError: there is no such connection.
     """
     paths = tuple(names)
-    tables = read_tables(paths, progress)
+    tables = files_called(read_tables(paths, progress), names)
     report = judged(paths, tables, Options(with_connections=True))
     check_numbers([number], tables)
     row = next(row for row in report.connections if row.number == number)
@@ -86,7 +82,7 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
     )
     cited = [one for one in report.findings if any(piece.connection == number for piece in one.evidence)]
     return ConnectionReport(
-        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        capture=report.capture,
         row=row,
         pool=next((pool for pool in report.pools if pool.id == row.pool), None),
         ladder=ladders[0],

@@ -25,6 +25,7 @@ from pcapdiag.model.tables import Column, ConnectionTable
 # 240.0.0.0/4 is nobody's, for captures of spoofed floods.
 V4 = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "240.0.0.0/4")
 V6 = ("2001:db8::/32",)
+UNNAMED = ("-", "standard input")
 
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 HOST = re.compile(rf"({LABEL}(?:\.{LABEL})*)\.?(:\d{{1,5}})?")
@@ -68,9 +69,9 @@ class Names:
         # What programs call themselves may name more; here, so that the names are the same whatever is asked for first.
         for index in in_order(connections.user_agent, connections.server_software):
             self.program(connections.text(index) or "")
-        # Standard input has no name.
-        named = [path for path in dict.fromkeys(files) if path != "-"]
-        self.files = {"-": "-"} | {path: f"capture-{number}{suffix(path)}" for number, path in enumerate(named, 1)}
+        named = [path for path in dict.fromkeys(files) if path not in UNNAMED]
+        self.files = {path: path for path in UNNAMED}
+        self.files |= {path: f"capture-{number}{suffix(path)}" for number, path in enumerate(named, 1)}
 
     # -- tables
 
@@ -98,13 +99,6 @@ class Names:
             lambda index: self.program(c.text(index) or "").encode("latin-1", "replace"),
         )
         return ConnectionTable(columns, strings)
-
-    def line(self, text: str) -> str:
-        """A line on a file, which begins with its path."""
-        for path in sorted(self.files, key=len, reverse=True):
-            if path != "-" and text.startswith(path):
-                return self.files[path] + text[len(path) :]
-        return text
 
     # -- names
 

@@ -24,6 +24,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -150,7 +151,7 @@ def measured(rate: int, options: argparse.Namespace, work: Path) -> tuple[dict[s
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     replaying = players.ru_utime + players.ru_stime - own.ru_utime - own.ru_stime
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - replaying
-    seconds = next((float(line.split()[5]) for line in played.stdout.splitlines() if "sent in" in line), took)
+    seconds = next((float(one) for one in re.findall(r"in ([\d.]+) seconds", played.stdout)), took)
     return json.loads(out.splitlines()[-1]), used, seconds
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,18 @@ def test_the_document_goes_to_a_file(capsys: pytest.CaptureFixture[str], tmp_pat
     target = tmp_path / "report.md"
     assert page(capsys, "-o", str(target)) == ""
     assert target.read_text(encoding="utf-8").startswith("# What these TCP connections show\n")
+
+
+@pytest.mark.parametrize("options", [[], ["--redact"]])
+def test_standard_input_is_called_that_though_it_is_kept_in_a_file(options: list[str]) -> None:
+    cut = Path(CAPTURE).read_bytes()[:-7]
+    run = subprocess.run(
+        [sys.executable, "-m", "pcapdiag", "diagnose", "--format", "markdown", *options, "-"],
+        input=cut,
+        capture_output=True,
+        check=True,
+    )
+    text = run.stdout.decode()
+    assert "**The capture is damaged:** standard input ends inside a record" in text
+    assert tempfile.gettempdir() not in text
+    assert "\npcapdiag diagnose -\n" in text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from live_capture import LINUX, SOURCE, as_root, run
+from live_capture import LINUX, SOURCE, as_root, can_capture, run
 
 from pcapdiag.errors import UsageError
 from pcapdiag.live import names, opening, privileges, rehearsal
@@ -148,8 +149,17 @@ def test_the_rehearsals_report_is_on_a_client_that_never_reuses_a_connection() -
 
 
 @pytest.fixture
-def warden(tmp_path: Path) -> Warden:
-    made = Warden(str(tmp_path / "kept.pcapng"), User(os.getuid() or 65534, os.getgid() or 65534, "me"), os.getpid())
+def process() -> int:
+    """Some process, in place of the one that captures."""
+    child = subprocess.Popen(["sleep", "60"])
+    yield child.pid  # type: ignore[misc]
+    child.kill()
+    child.wait()
+
+
+@pytest.fixture
+def warden(tmp_path: Path, process: int) -> Warden:
+    made = Warden(str(tmp_path / "kept.pcapng"), User(os.getuid() or 65534, os.getgid() or 65534, "me"), process)
     yield made  # type: ignore[misc]
     made.close()
 
@@ -213,15 +223,15 @@ class TestWarden:
         assert warden.owners([("127.0.0.1", 1)]) == {}
         warden.signal(10)
 
-    def test_it_ends_when_the_other_process_does(self, tmp_path: Path) -> None:
-        made = Warden(str(tmp_path / "kept.pcapng"), User(65534, 65534, "nobody"), os.getpid())
+    def test_it_ends_when_the_other_process_does(self, tmp_path: Path, process: int) -> None:
+        made = Warden(str(tmp_path / "kept.pcapng"), User(65534, 65534, "nobody"), process)
         made.close()
         with pytest.raises(ProcessLookupError):
             os.kill(made.pid, 0)
 
-    def test_it_holds_no_file_but_its_socket(self, tmp_path: Path) -> None:
+    def test_it_holds_no_file_but_its_socket(self, tmp_path: Path, process: int) -> None:
         read, write = os.pipe()
-        made = Warden(str(tmp_path / "kept.pcapng"), User(65534, 65534, "nobody"), os.getpid())
+        made = Warden(str(tmp_path / "kept.pcapng"), User(65534, 65534, "nobody"), process)
         made.owners([])  # it has begun
         os.close(write)
         try:
@@ -238,6 +248,41 @@ class TestWarden:
             listening.listen()
             end = listening.getsockname()
             assert warden.owners([end])[end].pid == os.getpid()
+
+
+@as_root
+@can_capture
+def test_a_capture_ends_when_the_process_that_reads_it_is_killed() -> None:
+    out = run(
+        """
+import os, signal, time
+from live_capture import begin
+from pcapdiag.live.privileges import drop, user_to_become
+from pcapdiag.live.warden import Warden
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    process = begin("lo", "tcp port 1", None)
+    user = user_to_become("nobody")
+    Warden(None, user, process.pid)
+    drop(user)
+    os.write(write, str(process.pid).encode())
+    time.sleep(60)
+pid = int(os.read(read, 100))
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+for _ in range(50):
+    time.sleep(0.1)
+    try:
+        state = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        state = "gone"
+    if state in ("gone", "Z"):
+        break
+print("runs" if state not in ("gone", "Z") else "ended")
+"""
+    )
+    assert out == "ended\n"
 
 
 @as_root

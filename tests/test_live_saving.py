@@ -243,8 +243,9 @@ def test_a_rotation_that_makes_no_sense_is_one_line(
 
 
 @as_root
+@pytest.mark.parametrize("at_once", [1, 10, 60])
 @pytest.mark.parametrize("name", ["kept.pcap", "kept.pcapng"])
-def test_on_a_full_disk_what_fitted_is_whole_and_the_capture_goes_on(tmp_path: Path, name: str) -> None:
+def test_on_a_full_disk_what_fitted_is_whole_and_the_capture_goes_on(tmp_path: Path, name: str, at_once: int) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -254,13 +255,16 @@ def test_on_a_full_disk_what_fitted_is_whole_and_the_capture_goes_on(tmp_path: P
         pytest.skip("may not mount")
     try:
         saver = Saver(str(disk / name), None, None, None, counts=lambda: Counts(50, 0))
-        for number in range(50):
-            saver.write((HEADER if number == 0 else b"") + record(number, 2000), number + 1, START)
+        records = [record(number, 2000) for number in range(60)]
+        for first in range(0, 60, at_once):
+            header = HEADER if first == 0 else b""
+            saver.write(header + b"".join(records[first : first + at_once]), first + at_once, START)
         saver.close()
         kept = contents(disk / name)
         assert saver.failed == f"{disk / name}: the disk is full; the first {len(kept)} packets are kept"
         assert kept == expected(*range(len(kept)), size=2000)
-        assert 25 <= len(kept) < 33
+        assert 30 <= len(kept) < 33
+        assert saver.bytes == (disk / name).stat().st_size
     finally:
         subprocess.run(["umount", disk], check=True)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from notation import scenario
+import pytest
+from notation import Variant, play, scenario
 
 test_a_handshake_tells_the_round_trip_and_both_ends_are_established = scenario("""
     > S
@@ -368,3 +369,17 @@ test_the_roles_may_turn_round_when_a_4_tuple_is_used_again = scenario("""
     expect 1: port client 40000 server 80
     expect 2: port client 80 server 40000
 """)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize(
+    ("back", "count"), [("connection c port 40000 isn 9 10\n+0.1 >c S", 3), ("+0.1 >a again", 2), ("+0.1 <a .", 2)]
+)
+def test_the_first_connection_may_be_heard_of_again_whichever_address_is_higher(
+    back: str, count: int, swap: bool
+) -> None:
+    # Its number, 1, is kept as -1 where the client's address is the higher, which C functions take for an error.
+    closed = "> S\n< S.\n> .\n> F.\n< F.\n> .\n"
+    its_row_is_written = "connection b port 40001\n+2 >b S\n"
+    told = play(closed + its_row_is_written + back, Variant(swap_addresses=swap))
+    assert len(told.connections) == count

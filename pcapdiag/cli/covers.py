@@ -81,7 +81,7 @@ def again(command: str, files: tuple[str, ...], filters: Filters, redacted: Repo
     for name, moment in (("--since", filters.since), ("--until", filters.until)):
         if moment is not None:
             words += [name, written(moment)]
-    if redacted:
+    if redacted and "-" not in files:
         files = redacted.capture.files
     if any(file.startswith("-") and file != "-" for file in files):
         words.append("--")

@@ -110,7 +110,7 @@ cdef class Tracker(SegmentSink):
     cdef int sweep(self, long long at) except -1
     @cython.locals(from_client=bint, number=int, lesser=bytes)
     cdef bint belongs_to_the_past(self, Segment s, bytes key, bytes reverse) except -1
-    cdef int past(self, bytes key) except -1
+    cdef int past(self, bytes key) except? -1
     @cython.locals(half=Half)
     cpdef finish(self)
 

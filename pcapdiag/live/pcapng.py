@@ -12,6 +12,7 @@ from pcapdiag._version import __version__
 
 _ORDER = "<" if sys.byteorder == "little" else ">"
 SECTION, INTERFACE, STATISTICS, PACKET = 0x0A0D0D0A, 1, 5, 6
+PACKETS = (2, 3, PACKET)  # kinds of block with a packet in them
 _BLOCK = struct.Struct(_ORDER + "II")
 _RECORD = {order: struct.Struct(order + "IIII") for order in "<>"}
 _FRONT = struct.Struct(_ORDER + "IIIIIII")

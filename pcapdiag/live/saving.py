@@ -122,7 +122,7 @@ class Saver:
                 self._put(self._header)
                 self._began = at
             self._until = at
-            self._put(data)
+            self._put(data, records=True)
             self._frames = frames
             if self._statistics and at - self._written_at >= REPEAT:
                 self._written_at = at
@@ -185,18 +185,23 @@ class Saver:
             self._remover(old)
             self.removed += 1
 
-    def _put(self, data: bytes) -> None:
-        """All of it, or nothing: what does not fit is taken back to the end of the last record."""
+    def _put(self, data: bytes, *, records: bool = False) -> None:
+        """All of it; where that does not fit, of records those that do, of anything else nothing."""
         view = memoryview(data)
+        kept = len(data)
         try:
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError:
-            if len(view) < len(data):
-                os.ftruncate(self._file, self._size)
+            kept = 0
+            if records:
+                kept, packets = _fitting(data, len(data) - len(view), self._header)
+                self._frames += packets
+            os.ftruncate(self._file, self._size + kept)
             raise
-        self._size += len(data)
-        self.bytes += len(data)
+        finally:
+            self._size += kept
+            self.bytes += kept
 
     def _note_counts(self, only_new: bool) -> None:
         now = self._counts()
@@ -226,6 +231,25 @@ class Saver:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _fitting(records: bytes, room: int, header: bytes) -> tuple[int, int]:
+    """How many of the first bytes are whole records, and how many packets those are."""
+    is_pcapng = header[:4] == MAGIC
+    if is_pcapng:
+        order, ahead = ("<" if header[8:12] == b"\x4d\x3c\x2b\x1a" else ">"), 12
+    else:
+        order, _, ahead = MAGICS[header[:4]]
+    pos = packets = 0
+    while pos + ahead <= room:
+        kind, length = struct.unpack_from(order + "II", records, pos)
+        if not is_pcapng:
+            length = ahead + struct.unpack_from(order + "I", records, pos + 8)[0]
+        if length < ahead or pos + length > room:
+            break
+        pos += length
+        packets += not is_pcapng or kind in pcapng.PACKETS
+    return pos, packets
 
 
 def _blocks_ahead(data: bytes, section: bytes) -> int:

@@ -144,6 +144,7 @@ class Watcher:
             report=report,
             pools=tuple(pools),
             states=self.sight.states,
+            trouble="" if self.over else self.process.trouble() or "",
         )
 
     def finish(self) -> Report:

@@ -22,5 +22,5 @@ cdef class PcapngReader(RecordReader):
     @cython.locals(at="long long", interface=Interface, interfaces=list)
     cpdef int emit(self, bytes data, Py_ssize_t start, Py_ssize_t captured, Py_ssize_t original,
                    long long number, long long high, long long low) except -1
-    cpdef long long slow_time(self, Interface interface, long long high, long long low) except -1
+    cpdef long long slow_time(self, Interface interface, long long high, long long low) except? -1
     cpdef long long section(self, bytes data, Py_ssize_t pos) except -1

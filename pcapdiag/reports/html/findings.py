@@ -145,7 +145,7 @@ def _cause(claim: CauseClaim, rival: str, pool: PoolRow | None) -> Cause:
     firsts = {(advice.product, advice.knob): advice for advice in reversed(main)}
     return Cause(
         letter=rival,
-        words=in_words(claim.cause),
+        words=in_words(claim.cause, pool.protocol if pool else ""),
         code=str(claim.cause),
         confidence=str(claim.confidence),
         tell_apart=claim.tell_apart,

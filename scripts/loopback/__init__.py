@@ -1,0 +1,1 @@
+"""What prove_live.py runs, watches and compares."""

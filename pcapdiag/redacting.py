@@ -33,12 +33,13 @@ BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\](:\d{1,5})?")
 SUFFIX = re.compile(r"\.(pcap|pcapng|cap)(\.gz)?$", re.IGNORECASE)
 # What names something outside, in text that programs wrote.
 OUTSIDE = re.compile(
-    rf"(?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>(){{}}]+)"
-    rf"|(?P<mail>[\w.+%-]+@[\w.-]+)"
+    rf"(?P<url>[A-Za-z][A-Za-z0-9+.-]{{0,20}}://[^\s\"'<>(){{}}]+)"
+    rf"|(?P<mail>(?<![\w.+%-])[\w.+%-]++@[\w.-]+)"
     rf"|(?P<v6>(?<![\w:.])[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?)"
     rf"|(?P<v4>(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!\w|\.\w))"
     rf"|(?P<name>{LABEL}(?:\.{LABEL})*)"
 )
+ADDRESS = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 REQUEST = re.compile(r"([A-Z][A-Z_-]{1,19}) (\S+)( HTTP/[\d.]+)?(.*)", re.DOTALL)
 # Dotted names that are programs: Node.js, ASP.NET.
 PROGRAM = re.compile(r"(?:.*\.js|asp\.net|vb\.net)", re.IGNORECASE)
@@ -56,6 +57,7 @@ class Names:
         self._table = connections
         self._addresses: dict[bytes, bytes] = {}
         self._hosts: dict[str, str] = {}
+        self._programs: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         own = {connections.strings[index] for index in in_order(connections.client_ip, connections.server_ip)}
         self._free = {4: spare(V4, own), 16: spare(V6, own)}
@@ -139,7 +141,9 @@ class Names:
 
     def program(self, text: str) -> str:
         """What a program calls itself: names and versions stay; addresses, hosts, URLs and mail go."""
-        return OUTSIDE.sub(self._outside, text)
+        if text not in self._programs:
+            self._programs[text] = OUTSIDE.sub(self._outside, text)
+        return self._programs[text]
 
     def _outside(self, match: re.Match[str]) -> str:
         text = match[0]
@@ -218,6 +222,8 @@ def suffix(path: str) -> str:
 
 
 def is_address(text: str) -> bool:
+    if not ADDRESS.fullmatch(text):  # a hundred thousand hosts are no addresses
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import struct
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from ipaddress import ip_address
@@ -482,3 +483,14 @@ def test_the_command_to_repeat_names_nothing_either(folder: Path, capsys: pytest
     assert page.startswith("# Mine 10.0.0.1\n")  # its author's own words stay
     assert "10.0.0." not in page.removeprefix("# Mine 10.0.0.1\n")
     assert "pcapdiag diagnose --client ADDRESS --port 8081 --since +0.5 capture-1.pcapng" in page
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "-", ".", "a+", "x@", "1:", "a://", "a-", "%", "1.", "[", "a.b-"], ids=lambda text: f"many {text}"
+)
+def test_a_text_made_to_take_long_takes_no_time(text: str) -> None:
+    told = names()
+    start = time.perf_counter()
+    told.program(text * 50_000)
+    told.host(text * 50_000)
+    assert time.perf_counter() - start < 2

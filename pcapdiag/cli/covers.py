@@ -26,7 +26,7 @@ def covers(command: Command) -> Command:
         metavar="TEXT|@FILE",
         default="",
         callback=read_note,
-        help="The author's words below it, in Markdown; @FILE reads them from a file.",
+        help="The author's words below it: Markdown, in html plain paragraphs. @FILE reads them from a file.",
     )
     title = click.option("--title", metavar="TEXT", default="", help="Heading of the document.")
     return title(note(command))

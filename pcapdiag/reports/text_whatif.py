@@ -139,8 +139,7 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         return f"no number, since {why}.{bound}"
     if "connections" not in measures:
         return ""
-    replayed, whole = _count(measures, "replayed_requests"), _count(measures, "requests")
-    part = f"in the first {replayed:,} of {whole:,} requests " if replayed < whole else ""
+    part = replayed(measures)
     found = [
         f"{plural(_count(measures, 'connections'), 'connection')} instead of {_count(measures, 'connections_now'):,}"
     ]
@@ -151,8 +150,14 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         then, now = _count(measures, f"time_wait_{end}"), _count(measures, f"time_wait_{end}_now")
         if then != now:
             found.append(f"{then:,} in TIME_WAIT at the {end} instead of {now:,}")
-    told = part + ", ".join(found) + "."
+    told = (f"{part} " if part else "") + ", ".join(found) + "."
     return f"{told} {trust(measures)}"
+
+
+def replayed(measures: Mapping[str, Measure]) -> str:
+    """Of which requests a prediction tells; "" where of all."""
+    count, whole = _count(measures, "replayed_requests"), _count(measures, "requests")
+    return f"in the first {count:,} of {whole:,} requests" if count < whole else ""
 
 
 def trust(measures: Mapping[str, Measure]) -> str:

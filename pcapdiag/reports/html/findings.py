@@ -85,6 +85,7 @@ class FindingView:
     measured: tuple[tuple[str, str], ...]
     expected: str  # of the remedy; what that rests on, where there are effects
     effects: tuple[Effect, ...]
+    effects_of: str  # requests that were replayed, where not all were
     evidence: tuple[Proof, ...]
     fallback: str  # what to say where nothing else is known
     unsure: bool
@@ -122,6 +123,7 @@ def _view(
         measured=tuple((measure_name(key), measure(key, value)) for key, value in finding.measured.items()),
         expected=text_whatif.predicted(finding.predicted) if not moved else text_whatif.trust(finding.predicted),
         effects=moved,
+        effects_of=text_whatif.replayed(finding.predicted) if moved else "",
         evidence=tuple(_proof(one, ladders, bars) for one in finding.evidence),
         fallback="" if told else without_setting.NONE_KNOWN,
         unsure=finding.confidence is not Confidence.HIGH and len(causes) == 1,

@@ -17,7 +17,7 @@ from pathlib import Path
 VERSIONS = {"echarts": "6.1.0", "zrender": "6.1.0", "esbuild": "0.28.2"}
 ASSETS = Path(__file__).parent.parent / "pcapdiag" / "reports" / "html" / "assets"
 
-# SVG, since it prints sharp and report.js draws no more than some thousand marks at a time.
+# SVG, since it prints sharp and a chart has no more than some thousand marks at a time.
 ENTRY = """
 import { use, init } from 'echarts/core';
 import { BarChart, CustomChart, LineChart } from 'echarts/charts';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -16,9 +17,6 @@ from mock_figures import figured, ladder
 
 from pcapdiag.model.cover import Cover
 from pcapdiag.reports import html
-
-# One browser, one process: each worker would start its own.
-pytestmark = pytest.mark.xdist_group("chromium")
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)></script>{{7*7}}'
 READY_S = 3.0
@@ -111,6 +109,20 @@ def test_zooming_in_draws_all_connections_of_a_moment_and_the_levels_follow(
         assert page.locator("#levels-p1 svg").inner_html() != before
         page.get_by_role("button", name="Show the whole capture").click()
         until(page, f"() => {COUNT}.includes('every')")
+        quiet(opened)
+
+
+def test_pointing_at_a_moment_tells_all_levels_of_it(browser: Any, pages: dict[int, Path]) -> None:
+    with chromium.opened(browser, pages[1_000]) as opened:
+        opened.settled()
+        page = opened.page
+        page.locator("#levels-p1").scroll_into_view_if_needed()
+        page.locator("#levels-p1").hover(position={"x": 500, "y": 100})
+        page.locator("#levels-p1 .tip").wait_for()
+        said = dict(re.findall(r"(open|busy|idle)\s+(\d+)", page.locator("#levels-p1 .tip").inner_text()))
+        assert int(said["open"]) == int(said["busy"]) + int(said["idle"])
+        page.locator("#states").hover(position={"x": 500, "y": 100})
+        assert "client: TIME_WAIT" in page.locator("#states .tip").inner_text()
         quiet(opened)
 
 

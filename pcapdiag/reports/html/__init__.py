@@ -34,7 +34,7 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         "time": charts.time_axis(report),
         "charts": {chart.id: {"kind": chart.kind, "title": chart.title, **chart.data} for chart in drawn.all},
     }
-    names = (page.CHARTS, page.SCRIPT) if drawn.timeline else (page.SCRIPT,)
+    scripts = (page.asset(page.CHARTS), page.script()) if drawn.timeline else (page.script(),)
     capture = report.capture
     healthy = report.verdict.healthy
     return page.rendered(
@@ -45,7 +45,7 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         note=paragraphs(cover.note),
         cover=cover,
         made=clock(cover.made_at) if cover.made_at is not None else "",
-        policy=page.policy(tuple(map(page.asset, names))),
+        policy=page.policy(scripts),
         verdict=("unsure", "No verdict") if healthy is None else ("good", "Healthy") if healthy else ("bad", "Problem"),
         read=what_was_read(report),
         findings=findings.views(report, bars),
@@ -76,7 +76,7 @@ def comparison(compared: Comparison, cover: Cover | None = None) -> str:
         note=paragraphs(cover.note),
         cover=cover,
         made=clock(cover.made_at) if cover.made_at is not None else "",
-        policy=page.policy((page.asset(page.SCRIPT),)),
+        policy=page.policy((page.script(),)),
         verdict=(tone, word.capitalize()),
         before=side_read(compared.before),
         after=side_read(compared.after),

@@ -26,10 +26,10 @@ class Chart:
     """One chart.
 
     Attributes:
-        id: of its element; report.js draws into it.
+        id: of its element, which the script draws into.
         kind: which drawing.
         says: what is to be seen, for everybody, and for a reader without the picture.
-        data: for report.js.
+        data: for the script.
         wide: takes the whole width of the page.
     """
 

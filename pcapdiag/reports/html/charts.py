@@ -1,4 +1,4 @@
-"""Which charts a report has: what each says in words, the table behind it, and its data for ``assets/report.js``.
+"""Which charts a report has: what each says in words, the table behind it, and its data for the script in ``assets/``.
 
 A chart that would tell nothing (one bar, a flat line) is left out; what it would have said is a sentence.
 """

@@ -1,7 +1,7 @@
 """Numbers made small for a page: varints of differences, deflated, in base64.
 
 Fifty thousand connections are half a million numbers; as JSON they would be ten times the page.
-``assets/report.js`` unpacks them.
+``assets/data.js`` unpacks them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 CHARTS = "echarts.min.js"
-SCRIPT = "report.js"
+# Parts of one script, in this order; each uses what those ahead of it define.
+SCRIPT = ("page.js", "data.js", "drawing.js", "timeline.js", "levels.js", "distributions.js", "report.js")
 
 
 def rendered(template: str, **context: object) -> str:
@@ -27,6 +28,12 @@ def rendered(template: str, **context: object) -> str:
 @cache
 def asset(name: str) -> str:
     return (resources.files("pcapdiag.reports.html") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def script() -> str:
+    """Our own script, whole."""
+    return "'use strict';\n(() => {\n" + "\n".join(map(asset, SCRIPT)) + "})();\n"
 
 
 def policy(scripts: tuple[str, ...]) -> str:
@@ -68,5 +75,9 @@ def _environment() -> Environment:
     )
     environment.filters |= {"snippet": snippet, "cell": cell}
     # Our own files, word for word: their hashes are in the policy.
-    environment.globals |= {"asset": lambda name: Markup(asset(name)), "trusted": Markup}
+    environment.globals |= {
+        "asset": lambda name: Markup(asset(name)),
+        "script": lambda: Markup(script()),
+        "trusted": Markup,
+    }
     return environment

@@ -15,7 +15,17 @@ from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, checked, files_called, judged, names_of, read_tables
+from pcapdiag.pipeline import (
+    Options,
+    Paths,
+    Tables,
+    checked,
+    files_called,
+    judged,
+    named,
+    names_of,
+    read_tables,
+)
 from pcapdiag.rules.rule import Desk
 
 

@@ -4,6 +4,7 @@
 ``pcapdiag.read(path)`` returns the connections and exchanges as tables, without judging them.
 ``pcapdiag.compare(before, after)`` returns a :class:`pcapdiag.model.comparison.Comparison` of two of them.
 ``pcapdiag.states([path, ...])`` returns a :class:`pcapdiag.model.states.StateReport`: sockets by TCP state over time.
+``pcapdiag.post_mortem(path)`` returns a Report with charts and packet ladders, for :mod:`pcapdiag.reports.html` to draw.
 ``pcapdiag.whatif(path, {"MaxIdleConnsPerHost": 50})`` returns a :class:`pcapdiag.model.whatif.WhatIf`.
 ``docs/PYTHON.md`` shows both at work.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pcapdiag.interchange.sheet import Sheet
     from pcapdiag.model.report import Report
     from pcapdiag.pipeline import Options, analyze
+    from pcapdiag.proving import post_mortem
     from pcapdiag.replaying import whatif
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "analyze",
     "compare",
     "findings",
+    "post_mortem",
     "read",
     "states",
     "whatif",
@@ -55,6 +58,7 @@ _MODULES = {
     "analyze": "pcapdiag.pipeline",
     "compare": "pcapdiag.comparing",
     "findings": "pcapdiag.interchange.findings",
+    "post_mortem": "pcapdiag.proving",
     "read": "pcapdiag.capture",
     "states": "pcapdiag.counting",
     "whatif": "pcapdiag.replaying",

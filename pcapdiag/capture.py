@@ -46,34 +46,35 @@ class Capture:
         self._tables = tables
         self._options = options
         self._selection = pipeline.select(paths, tables, options)
+        self._shown = pipeline.redacted(tables, pipeline.names_of(tables)) if options.redact else tables
 
     def __repr__(self) -> str:
         return f"<capture {', '.join(self.paths)}: {int(self._selection.keep.sum()):,} connections>"
 
     @cached_property
     def info(self) -> CaptureInfo:
-        return pipeline.capture_info(self._tables, self._selection.alias)
+        return pipeline.capture_info(self._shown, self._selection.alias)
 
     @cached_property
     def connections(self) -> Sheet:
         """All connections that pass the filters, repeated ones (``alias_of``) too."""
         return sheet_columns.connection_sheet(
-            self._tables.connections,
+            self._shown.connections,
             np.flatnonzero(self._selection.chosen),
             self._selection.alias,
             self._membership,
-            self._tables.counters.file_starts,
+            self._shown.counters.file_starts,
         )
 
     @cached_property
     def exchanges(self) -> Sheet:
         """The exchanges of these connections, without those of repeated ones."""
         return sheet_columns.exchange_sheet(
-            self._tables.connections,
-            self._tables.exchanges,
+            self._shown.connections,
+            self._shown.exchanges,
             self._selection.keep,
             self._membership,
-            self._tables.counters.file_starts,
+            self._shown.counters.file_starts,
         )
 
     def analyze(self) -> Report:
@@ -82,7 +83,7 @@ class Capture:
 
     @cached_property
     def _membership(self) -> Membership:
-        tables, selection = self._tables, self._selection
+        tables, selection = self._shown, self._selection
         pools = partition(tables.connections, tables.exchanges, selection.keep, selection.start, selection.end)
         repeated = np.flatnonzero(selection.chosen & (selection.alias > 0))
         return Membership(tables.connections, tables.exchanges, pools, repeated, selection.end)

@@ -13,7 +13,7 @@ from pcapdiag.model.states import StateReport
 from pcapdiag.model.tables import Column
 from pcapdiag.model.words import Side
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Paths, capture_info, named, read_tables, select
+from pcapdiag.pipeline import Options, Paths, capture_info, named, names_of, read_tables, redacted, select
 from pcapdiag.pools.partition import partition
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import LINUX, Kernel, arrived
@@ -66,6 +66,8 @@ def states(
     tables = read_tables(names, progress)
     anytime = replace(options, since=None, until=None, since_relative=None, until_relative=None)
     selection = select(names, tables, anytime)
+    if options.redact:
+        tables = redacted(tables, names_of(tables))
     start, end, keep = selection.start, selection.end, selection.keep
     rows = np.flatnonzero(keep)
     connections = tables.connections.take(rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ from pcapdiag.packets.source import Counters, Progress, read_captures
 from pcapdiag.pools.partition import aliases, partition
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import SELF_ENDING, steps_of
+from pcapdiag.redacting import Names
 from pcapdiag.rules import all_rules
 from pcapdiag.rules.judging import judge
 from pcapdiag.rules.rule import Desk, many
@@ -42,7 +43,8 @@ class Options:
     ``client`` and ``server`` are an address, a network (CIDR) or an address and port; ``client_product`` and
     ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
-    the time are kept whole.  ``with_figures`` adds what charts are drawn from.
+    the time are kept whole.  ``with_figures`` adds what charts are drawn from;
+    ``redact`` gives addresses, hosts and files names that say nothing (:mod:`pcapdiag.redacting`).
     """
 
     client: str | None = None
@@ -56,6 +58,7 @@ class Options:
     client_product: str | None = None
     server_product: str | None = None
     with_figures: bool = False
+    redact: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,16 @@ def analyze(paths: Paths, options: Options | None = None, progress: Progress | N
         UsageError: an option makes no sense.
     """
     options = options or Options()
-    for product in (options.client_product, options.server_product):
-        if product is not None:
-            catalog.product(product)  # an unknown one is an error ahead of the work
+    checked(options)
     names = named(paths)
     return judged(names, read_tables(names, progress), options)
+
+
+def checked(options: Options) -> None:
+    """Raise a UsageError for a product that nobody knows, ahead of the work."""
+    for product in (options.client_product, options.server_product):
+        if product is not None:
+            catalog.product(product)
 
 
 def judged(
@@ -119,6 +127,8 @@ def judged(
 ) -> Report:
     """The Report on tables that were read from these paths; ``look`` sees the pools before they are let go of."""
     selection = select(paths, tables, options)
+    if options.redact:
+        tables = redacted(tables, names_of(tables))
     connections, keep = tables.connections, selection.keep
     capture = capture_info(tables, selection.alias)
     desk = Desk(
@@ -174,6 +184,34 @@ def select(paths: Sequence[str], tables: Tables, options: Options) -> Selection:
             f"none of the {len(connections):,} connections passes the filters; pcapdiag connections lists them"
         )
     return selection
+
+
+def names_of(tables: Tables) -> Names:
+    """The names that a redacted report has for what these tables name."""
+    return Names(tables.connections, [path for _, path in tables.counters.file_starts])
+
+
+def redacted(tables: Tables, names: Names) -> Tables:
+    """The tables with the new names, filters having been applied to the old ones."""
+    return replace(files_called(tables, names.files), connections=names.connections())
+
+
+def files_called(tables: Tables, names: Mapping[str, str]) -> Tables:
+    """The tables with other names for the files that they were read from."""
+    longest_first = sorted(names, key=len, reverse=True)
+
+    def line(text: str) -> str:
+        """What is said of a file begins with its path."""
+        path = next((path for path in longest_first if text.startswith(path)), "")
+        return names[path] + text[len(path) :] if path else text
+
+    counters = replace(
+        tables.counters,
+        file_starts=[(ahead, names[path]) for ahead, path in tables.counters.file_starts],
+        damage=[line(text) for text in tables.counters.damage],
+        notes=[line(text) for text in tables.counters.notes],
+    )
+    return replace(tables, counters=counters)
 
 
 def taken_out(pools: list[Pool]) -> Iterator[Pool]:

@@ -7,15 +7,67 @@ from dataclasses import replace
 
 from pcapdiag.errors import UsageError
 from pcapdiag.evidence.choosing import wanted
-from pcapdiag.evidence.citing import citations
+from pcapdiag.evidence.citing import citations, worth_a_ladder
 from pcapdiag.evidence.extracting import Extraction
 from pcapdiag.evidence.ladders import ladders_of
+from pcapdiag.evidence.spooling import rereadable
 from pcapdiag.model.evidence import ConnectionReport
 from pcapdiag.model.report import Finding, Report
 from pcapdiag.model.words import Cause
 from pcapdiag.packets.source import Progress
-from pcapdiag.pipeline import Options, Tables, judged, read_tables
+from pcapdiag.pipeline import (
+    Options,
+    Paths,
+    Tables,
+    checked,
+    files_called,
+    judged,
+    named,
+    names_of,
+    read_tables,
+)
 from pcapdiag.rules.rule import Desk
+
+
+def post_mortem(paths: Paths, options: Options | None = None, progress: Progress | None = None) -> Report:
+    """Diagnose captures, taken as one, with what a report draws: charts, and a ladder of each connection first cited.
+
+    The files are read twice; standard input is kept in a temporary file for that.
+
+    Args:
+        paths: a path, or several; ``-`` is standard input.
+        options: which connections; all by default.
+        progress: called with the bytes read and the bytes in all (None where unknown).
+
+    Raises:
+        CaptureError: a file cannot be read, or holds nothing that can be analysed.
+        UsageError: an option makes no sense.
+    """
+    options = replace(options or Options(), with_figures=True)
+    checked(options)
+    with rereadable(named(paths)) as names:
+        again = tuple(names)
+        tables = files_called(read_tables(again, progress), names)
+        report = judged(again, tables, options)
+        figures = report.figures
+        assert figures is not None  # asked for
+        aliases = names_of(tables) if options.redact else None
+        starts = tables.counters.file_starts
+        if aliases is not None:
+            starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+        ladders = ladders_of(
+            again,
+            tables.connections,
+            worth_a_ladder(report.findings),
+            citations(report.findings),
+            Desk(starts).frame,
+            pools={bar.number: bar.pool for bar in figures.bars if bar.pool is not None},
+            ends_at=end_of(tables),
+            progress=progress,
+        )
+    if aliases is not None:
+        ladders = tuple(map(aliases.ladder, ladders))
+    return replace(report, figures=replace(figures, ladders=ladders))
 
 
 def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
@@ -30,7 +82,7 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
         UsageError: there is no such connection.
     """
     paths = tuple(names)
-    tables = read_tables(paths, progress)
+    tables = files_called(read_tables(paths, progress), names)
     report = judged(paths, tables, Options(with_connections=True))
     check_numbers([number], tables)
     row = next(row for row in report.connections if row.number == number)
@@ -46,7 +98,7 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
     )
     cited = [one for one in report.findings if any(piece.connection == number for piece in one.evidence)]
     return ConnectionReport(
-        capture=replace(report.capture, files=tuple(names.get(file, file) for file in report.capture.files)),
+        capture=report.capture,
         row=row,
         pool=next((pool for pool in report.pools if pool.id == row.pool), None),
         ladder=ladders[0],

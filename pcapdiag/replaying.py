@@ -39,6 +39,8 @@ def whatif(
     names = pipeline.named(paths)
     tables = pipeline.read_tables(names, progress)
     selection = pipeline.select(names, tables, options)
+    if options.redact:
+        tables = pipeline.redacted(tables, pipeline.names_of(tables))
     pools = partition(tables.connections, tables.exchanges, selection.keep, selection.start, selection.end)
     starts = tables.counters.file_starts
     desk = Desk(starts, options.client_product, options.server_product)

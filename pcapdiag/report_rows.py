@@ -250,6 +250,8 @@ def timer_row(timer: Timer, role: str, who: Recognised, protocol: str) -> Inferr
     if timer.lazy:
         own = catalog.default_below(Knob.IDLE_TIMEOUT, role, high, who)
         note = "closes on the way to the next dial: an upper bound" + (f"; {own}" if own else "")
+    elif timer.whole_seconds:
+        note = "Redis counts whole seconds and looks at each client once a second: it closes up to 2 s late"
     elif timer.sweeping:
         note = (note + "; " if note else "") + "closes come some time after the timeout"
     return Inferred(

@@ -2,7 +2,8 @@
 
     python scripts/ladder.py CAPTURE CONNECTION       the number that ``pcapdiag connections CAPTURE`` gives it
 
-Packets are decoded by dpkt, not by pcapdiag, so a drawing is a second opinion of what was on the wire.  What is shown
+Packets are decoded by dpkt, not by pcapdiag as for ``pcapdiag connection``, so a drawing is a second opinion of what was
+on the wire.  The pages of the rules have these drawings, of eighteen lines at the most.  What is shown
 of a head is its first line without query string or user name, and the few headers in ``SHOWN``: no other text of a
 packet, so neither credentials nor cookies.
 """

@@ -24,6 +24,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -61,6 +62,7 @@ def arguments() -> argparse.Namespace:
     load.add_argument("--work", type=Path, help="where the recording is kept between runs")
     soak = commands.add_parser("soak", help="memory over time")
     soak.add_argument("--minutes", type=float, default=60)
+    soak.add_argument("--history", default="5m", help="for pcapdiag live (default 5m)")
     soak.add_argument("--csv", type=Path, help="write the samples there")
     return parser.parse_args()
 
@@ -149,7 +151,7 @@ def measured(rate: int, options: argparse.Namespace, work: Path) -> tuple[dict[s
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     replaying = players.ru_utime + players.ru_stime - own.ru_utime - own.ru_stime
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - replaying
-    seconds = next((float(line.split()[5]) for line in played.stdout.splitlines() if "sent in" in line), took)
+    seconds = next((float(one) for one in re.findall(r"in ([\d.]+) seconds", played.stdout)), took)
     return json.loads(out.splitlines()[-1]), used, seconds
 
 
@@ -240,10 +242,10 @@ def soak(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="pcapdiag-soak-") as folder, namespace(SERVER) as inside:
         work = Path(folder)
         work.chmod(0o755)
-        command = live(inside, "--history", "5m", "--status-every", "10s", "-w", str(work / "kept.pcapng"))
+        command = live(inside, "--history", options.history, "--status-every", "10s", "-w", str(work / "kept.pcapng"))
         command += ["--rotate-size", "20M", "--keep-files", "4"]
         with nginx(inside, work, "3600s"):
-            watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            watching = subprocess.Popen(command, stdout=subprocess.PIPE)
             assert watching.stdout is not None
             in_namespace(stop)
             until = time.monotonic() + options.minutes * 60
@@ -266,6 +268,8 @@ def soak(options: argparse.Namespace) -> int:
                     )
                 if time.monotonic() > until:
                     break
+            else:
+                raise LabError("pcapdiag live ended before its time")
             stop.set()
             used = cpu(watching.pid)
             watching.send_signal(signal.SIGINT)
@@ -281,9 +285,7 @@ def soak(options: argparse.Namespace) -> int:
                 for minute, own, whole, event in rows
             )
         )
-    print(
-        f"end: {end['packets']:,} packets, {end['dropped']} dropped; {kept:.0f} MB kept; {used:.1%} of a core"
-    )
+    print(f"end: {end['packets']:,} packets, {end['dropped']} dropped; {kept:.0f} MB kept; {used:.1%} of a core")
     half = [row for row in rows if row[0] > 6]  # the history is full
     first, second = half[: len(half) // 2], half[len(half) // 2 :]
     if not first:

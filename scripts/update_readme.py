@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "COMPARE.md", ROOT / "docs" / "STATES.md")
+PAGES = (README, ROOT / "docs" / "COMPARE.md", ROOT / "docs" / "STATES.md", ROOT / "docs" / "REPORTS.md")
 WIDTH = "80"
 # -m pcapdiag would take the source tree, from the working directory; this takes what is installed.
 RUN = "import sys; from pcapdiag.cli import main; sys.exit(main())"

@@ -36,6 +36,7 @@ class Options:
     with_connections: bool = False
     client_product: str | None = None
     server_product: str | None = None
+    redact: bool = False
 
 
 class Pipeline:

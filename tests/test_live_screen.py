@@ -223,3 +223,14 @@ def test_times_and_sizes_are_for_people() -> None:
     ns = 1_000_000_000
     assert [elapsed(at * ns) for at in (7, 760, 3_760, 270_760)] == ["0:07", "12:40", "1:02:40", "3 d 03:12:40"]
     assert [size(at) for at in (812, 1_249, 12_400_000, 999_600)] == ["812 B", "1.2 kB", "12.4 MB", "1.0 MB"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (200, 60)])
+def test_an_interface_that_is_down_is_told_at_the_top_at_any_size(width: int, height: int) -> None:
+    view = replace(
+        live_views.view("go-new-transport", 50),
+        trouble="eth7: the interface is down; ip link set eth7 up brings it back",
+    )
+    lines = drawn(view, width, height).splitlines()
+    assert any(line.startswith("NO PACKETS COME: eth7: the interface is down") for line in lines[:4])
+    assert "NO PACKETS COME" not in drawn(replace(view, trouble=""), width, height)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from analyses import judgement
+from analyses import judgement, report_of
 from tables import Pool
 from test_rules_lookalikes import FIRES, of, one_each
 
 from pcapdiag.model.report import Finding
 from pcapdiag.model.words import Cause, Protocol
+from pcapdiag.reports import html, markdown, text
 from pcapdiag.settings import catalog
 
 OF_HTTP = re.compile(
@@ -54,8 +56,8 @@ def test_no_word_of_http_is_said_of_other_protocols(rule: str, protocol: Protoco
             for finding in judgement([speaking(one, protocol)]).findings:
                 if finding.name in HEADS:
                     continue
-                for text in said(finding):
-                    assert not OF_HTTP.search(text), (finding.name, text)
+                for sentence in said(finding):
+                    assert not OF_HTTP.search(sentence), (finding.name, sentence)
         finally:
             one.connections.columns["protocol"] = was  # the timelines are shared with other tests
 
@@ -67,8 +69,20 @@ def test_what_reads_like_an_unread_body_is_an_unread_result_elsewhere() -> None:
 
 
 def test_wrong_fixes_of_http_are_told_to_http_alone() -> None:
-    assert any("POST" in text for text in catalog.not_the_fix(Cause.KEEPALIVE_RACE, None))
+    assert any("POST" in one for one in catalog.not_the_fix(Cause.KEEPALIVE_RACE, None))
     for protocol in ("redis", "mysql", "postgres", "opaque"):
         left = catalog.not_the_fix(Cause.KEEPALIVE_RACE, None, protocol)
         assert left
-        assert not any("POST" in text for text in left)
+        assert not any("POST" in one for one in left)
+
+
+@pytest.mark.parametrize("render", [text.diagnosis, markdown.diagnosis, html.diagnosis])
+def test_every_form_of_the_report_words_causes_for_the_protocol(render: Callable[..., str]) -> None:
+    report = report_of("go-new-transport")
+    spoken = {"redis": "results are not read to their end and closed", "http1": "response bodies are not closed"}
+    for protocol, words in spoken.items():
+        (finding,) = [one for one in report.findings if len(one.causes) > 1][:1]
+        said = replace(finding, claim="")
+        pools = tuple(replace(pool, protocol=protocol) for pool in report.pools)
+        page = " ".join(render(replace(report, pools=pools, findings=(said,))).split())
+        assert words in page

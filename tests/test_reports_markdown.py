@@ -158,9 +158,9 @@ def test_a_ladder_of_the_first_proof_is_folded_away() -> None:
     page = markdown.diagnosis(report_with_ladders())
     fold = page[page.index("<details>") : page.index("</details>\n")]
     assert "<summary>Connection" in fold
-    assert "* --> [P.] 120 bytes GET /```</details> HTTP/1.1" in shown(page)
-    assert "and 7 more packets" in fold
-    assert "(closes first)" in fold
+    assert "|- GET /```</details> HTTP/1.1 --" in shown(page)
+    assert "(7 packets left out in the middle)" in fold
+    assert "closes first" in fold
 
 
 def test_without_ladders_it_says_why() -> None:

@@ -638,3 +638,15 @@ def test_bytes_that_a_short_snaplen_cut_off_may_be_http() -> None:
     finding = found("never-reuse-keepalive-disabled", of(lives, protocol=Protocol.OPAQUE))
     assert finding is not None
     assert "Go net/http" in {advice.product for claim in finding.causes for advice in claim.settings}
+
+
+def test_http_1_0_is_answered_with_http_1_1_and_not_with_a_switch_that_has_no_part_in_it() -> None:
+    one = of(one_each(silence=0.001, request_close=True))
+    one.exchanges.columns["flags"] = one.exchanges.flags | REQUEST_HTTP10
+    finding = found("never-reuse-keepalive-disabled", one)
+    assert finding is not None
+    assert "speak HTTP/1.1" in finding.action
+    assert "the client's requests are HTTP/1.0" in finding.claim
+    plain = found("never-reuse-keepalive-disabled", of(one_each(silence=0.001, request_close=True)))
+    assert plain is not None
+    assert "HTTP/1.1" not in plain.action

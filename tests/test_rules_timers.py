@@ -10,7 +10,7 @@ from analyses import above_info, judged, judgement
 from tables import Life, pool
 
 from pcapdiag.model.report import Finding
-from pcapdiag.model.words import Severity, Side
+from pcapdiag.model.words import Protocol, Severity, Side
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.replacing import replacement
 from pcapdiag.pools.timers import asked_again, idle_timer, reopened, reopened_after
@@ -245,3 +245,21 @@ def test_a_sweepers_timeout_lies_between_half_its_longest_silence_and_its_longes
     assert timer.low <= 3.46 / 2 * SECOND
     assert timer.low < min(SWEPT) * SECOND
     assert timer.high == pytest.approx(3.46 * SECOND)
+
+
+# -- Redis
+
+
+def test_redis_is_said_to_close_late_and_its_timeout_is_what_that_leaves() -> None:
+    lives, at = [], 0.0
+    for silence in (1.9, 2.3, 1.5, 2.4, 2.0):
+        lives.append(Life(at, [(at + 0.002, at + 0.01), (at + 0.1, at + 0.11)], at + 0.11 + silence, "server"))
+        at += 4.0
+    finding = finding_of("server-idle-timeout", pool(lives, end=60, protocol=Protocol.REDIS))
+    assert finding.title.startswith("The server closes connections after 1.500 s to 2.400 s of silence")
+    assert "a timeout of 1 s, since Redis counts whole seconds" in finding.claim
+    (server,) = [advice for advice in finding.causes[0].settings if advice.role == "server"]
+    assert (server.product, server.name, server.inferred) == ("Redis", "timeout", "1 s")
+    assert "more than 2.400 s" in finding.would_refute
+    plain = finding_of("server-idle-timeout", pool(lives, end=60))
+    assert "it sweeps" in plain.claim

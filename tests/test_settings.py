@@ -491,3 +491,14 @@ def test_the_list_of_unchecked_facts_is_printed() -> None:
     command = [sys.executable, "-m", "pcapdiag.settings", "--from-memory"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == [f"{product}\t{name}" for product, name in catalog.from_memory()]
+
+
+def test_a_switch_is_set_to_one_of_its_positions_whatever_the_cause() -> None:
+    for cause in (Cause.SERVER_RESTART, Cause.CONNECT_REFUSED):
+        (advice,) = catalog.advice(
+            Knob.RETRY, "jdk-httpclient", inferred=None, recommended=None, values={}, cause=cause
+        )
+        assert advice.name == "jdk.httpclient.enableAllMethodRetry"
+        assert advice.recommended == "false: POST is not safe to repeat"
+        (tries,) = catalog.advice(Knob.RETRY, "python-urllib3", inferred=None, recommended=None, values={}, cause=cause)
+        assert "tries" in tries.recommended or "retry" in tries.recommended

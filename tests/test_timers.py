@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables import Life, pool
 
-from pcapdiag.model.words import Side
+from pcapdiag.model.words import Protocol, Side
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.timers import Timer, client_leg, idle_timer, moments, reopened_after
 
@@ -226,6 +226,44 @@ def closes_of(p: Pool, owner: Side) -> int:
     timer = idle_timer(p, owner)
     assert timer is not None
     return reopened_after(p, timer.rows)
+
+
+@given(setting=st.integers(1, 600), late=st.lists(st.floats(0.0, 1.0), min_size=6, max_size=30), phase=st.floats(0, 1))
+def test_redis_timeout_is_in_the_bracket_whatever_its_round_makes_of_it(
+    setting: int, late: list[float], phase: float
+) -> None:
+    # A whole second more than the setting has to pass on its clock, then its round comes within a second.
+    lives, at = [], 0.0
+    for n, wait in enumerate(late):
+        used = at + 0.01 + (phase * n) % 1
+        closed = int(used) + setting + 1 + wait
+        lives.append(Life(at, [(used - 0.005, used)], closed, "server"))
+        at = closed + 1.0
+    timer = idle_timer(pool(lives, end=at + 10, protocol=Protocol.REDIS), Side.SERVER)
+    if timer is None:
+        return  # silences that differ too much
+    assert timer.whole_seconds
+    assert timer.low is not None
+    assert timer.low < setting * SECOND <= timer.high
+    assert timer.value in (None, setting * SECOND)
+
+
+def test_redis_timeout_is_told_apart_from_the_silences_that_it_ends() -> None:
+    lives = spells([2.301, 2.305, 2.303, 2.302], by="server", uses=2)
+    one = idle_timer(pool(lives, end=1000, protocol=Protocol.REDIS), Side.SERVER)
+    assert one is not None
+    assert (one.value, one.sweeping) == (None, True)  # 1 s or 2 s
+    plain = timer_of(lives, Side.SERVER)
+    assert plain is not None
+    assert plain.value == 2_302_500_000
+
+
+def test_a_timer_of_half_a_second_is_not_redis_own() -> None:
+    lives = spells([0.5, 0.501, 0.502], by="server")
+    one = idle_timer(pool(lives, end=1000, protocol=Protocol.REDIS), Side.SERVER)
+    assert one is not None
+    assert not one.whole_seconds
+    assert one.value == 501_000_000
 
 
 def test_a_close_costs_a_dial_only_when_nothing_else_was_idle() -> None:

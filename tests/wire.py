@@ -228,3 +228,12 @@ def pcapng(*sections: Section) -> bytes:
         out += b"".join(interface_block(interface, s.order) for interface in s.interfaces)
         out += b"".join(enhanced_block(p, s.interfaces[p.interface], s.order) for p in s.packets)
     return out
+
+
+def statistics_block(interface: int, options: Iterable[tuple[int, int]], order: str = "<", at: int = START) -> bytes:
+    """An Interface Statistics Block: option code and 64-bit count."""
+    ticks = at // 1000
+    body = struct.pack(order + "III", interface, ticks >> 32, ticks & 0xFFFFFFFF)
+    for code, value in options:
+        body += struct.pack(order + "HHQ", code, 8, value)
+    return block(5, body + struct.pack(order + "HH", 0, 0), order)

@@ -21,6 +21,7 @@ from pcapdiag.cli.exchanges import exchanges
 from pcapdiag.cli.explain import explain
 from pcapdiag.cli.extract import extract
 from pcapdiag.cli.findings import findings
+from pcapdiag.cli.interfaces import interfaces
 from pcapdiag.cli.live import live
 from pcapdiag.cli.rules import rules
 from pcapdiag.cli.settings import settings
@@ -73,6 +74,7 @@ def pcapdiag(context: click.Context) -> None:
 for _command in (
     diagnose,
     live,
+    interfaces,
     whatif,
     compare,
     connections,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pcapdiag.cli.covers import again, cover_of, covers
 from pcapdiag.cli.options import Filters, Output, check_output, filters, formats, output
 from pcapdiag.errors import UsageError
 
@@ -12,8 +13,13 @@ from pcapdiag.errors import UsageError
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
 @formats(
-    "text", "markdown", "json", help="markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1."
+    "text",
+    "html",
+    "markdown",
+    "json",
+    help="html: a page; markdown: for a pull request; json: for programs, the schema pcapdiag-compare/1.",
 )
+@covers
 @click.option(
     "--match",
     "matches",
@@ -48,6 +54,8 @@ def compare(
     before: str,
     after: str,
     format_: str,
+    title: str,
+    note: str,
     matches: tuple[str, ...],
     filters: Filters,
     fail_on: str,
@@ -74,6 +82,10 @@ def compare(
     from pcapdiag.model.words import Severity
 
     check_output(to, (before, after))
+    if (title or note) and format_ != "html":
+        raise UsageError(f"--title and --note are for html; --format {format_} has no place for them")
+    if format_ == "html":
+        running.check_page(to)
     if before == after == "-":
         raise UsageError("-: standard input can be read only once")
     pairs = [pair(text) for text in matches]
@@ -91,6 +103,11 @@ def compare(
         from pcapdiag.reports import json_comparison
 
         rendered = json_comparison.comparison(compared)
+    elif format_ == "html":
+        from pcapdiag.reports import html
+
+        words = again("compare", (before, after), filters)
+        rendered = html.comparison(compared, cover_of(title, note, words))
     elif format_ == "markdown":
         from pcapdiag.reports import markdown_comparison
 

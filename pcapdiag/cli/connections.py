@@ -5,18 +5,20 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output, redaction
 
 
 @click.command(short_help="A line per connection: reuse, who closed, states left.")
 @files
 @formats("text", "json", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
+@redaction
 @output
 def connections(
     files: tuple[str, ...],
     format_: str,
     filters: Filters,
+    redact: bool,
     to: Output,
 ) -> None:
     """List every connection: how opened, requests served, who closed first and how, states left.
@@ -39,9 +41,9 @@ def connections(
     if format_ == "text":
         from pcapdiag.reports import text_connections
 
-        report = running.analyze(files, filters, with_connections=True)
+        report = running.analyze(files, filters, with_connections=True, redact=redact)
         shown = text_connections.connections(report, width=running.columns(to.width), color=running.colored(to))
         running.write(shown, to.output)
         return
-    capture = running.read(files, filters)
+    capture = running.read(files, filters, redact=redact)
     tabular.write(capture.connections, format_, to.output, info=capture.info)

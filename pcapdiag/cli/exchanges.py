@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output, redaction
 from pcapdiag.errors import UsageError
 
 
@@ -23,12 +23,14 @@ from pcapdiag.errors import UsageError
     help="Only those of this connection; may be repeated.",
 )
 @filters
+@redaction
 @output
 def exchanges(
     files: tuple[str, ...],
     format_: str,
     numbers: tuple[int, ...],
     filters: Filters,
+    redact: bool,
     to: Output,
 ) -> None:
     """List every request with its response: when, on which connection, after what silence, how long it took.
@@ -45,7 +47,7 @@ def exchanges(
     """
     check_output(to, files)
     tabular.check(format_, to.output)
-    capture = running.read(files, filters)
+    capture = running.read(files, filters, redact=redact)
     sheet = capture.exchanges
     numbers = tuple(set(numbers))
     if numbers:

@@ -16,7 +16,7 @@ def explain(rule: str) -> None:
       pcapdiag explain idle-pool-too-small
     """
     from pcapdiag.cli import running
-    from pcapdiag.rules import rule_named
+    from pcapdiag.cli.rule_names import rule_named
 
     found = rule_named(rule)
     header = f"{found.code} {found.name} (severity {found.severity})"

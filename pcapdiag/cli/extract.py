@@ -75,7 +75,7 @@ def extract(
     made_by = ["pcapdiag", "extract", *(word for code in found for word in ("--finding", code))]
     if numbers:
         made_by += ["--connection", ",".join(map(str, numbers[:20])) + (",..." if len(numbers) > 20 else "")]
-    made_by += ["--evidence-only"] * evidence_only + [f"{name} ..." for name in filters.given]
+    made_by += ["--evidence-only"] * evidence_only + [f"{name}=..." for name in filters.given]
     packets, connections, of = running.extract(
         files, filters, output, found, numbers, evidence_only=evidence_only, made_by=shlex.join([*made_by, *files])
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import click
 
 from pcapdiag.cli import running, tabular
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output, redaction
 
 
 @click.command(short_help="The findings as a table, for other programs.")
 @files
 @formats("text", "ndjson", "csv", "parquet", "arrow", help=tabular.HELP)
 @filters
+@redaction
 @output
 def findings(
     files: tuple[str, ...],
     format_: str,
     filters: Filters,
+    redact: bool,
     to: Output,
 ) -> None:
     """List the findings of a diagnosis: as text a line each, else a row for each cause and setting.
@@ -32,7 +34,7 @@ def findings(
     """
     check_output(to, files)
     tabular.check(format_, to.output)
-    report = running.analyze(files, filters)
+    report = running.analyze(files, filters, redact=redact)
     if format_ != "text":
         from pcapdiag.interchange.findings import findings as table
 

@@ -110,7 +110,7 @@ def live(
     if keep_files and not (rotate_size or rotate_time):
         raise UsageError("--keep-files needs --rotate-size or --rotate-time")
     if once_found is not None:
-        from pcapdiag.rules import rule_named
+        from pcapdiag.cli.rule_names import rule_named
 
         once_found = rule_named(once_found).code
 

@@ -106,6 +106,15 @@ def formats(*choices: str, help: str) -> Callable[[Command], Command]:
     )
 
 
+def redaction(command: Command) -> Command:
+    """--redact."""
+    return click.option(
+        "--redact",
+        is_flag=True,
+        help="Replace addresses, hosts and file names, each by the same one everywhere; ports, times and products stay.",
+    )(command)
+
+
 def filters(command: Command) -> Command:
     """--client, --server, --port, --since, --until, given to the command as ``filters``."""
     return ends(lifetimes(as_filters(command)))

@@ -34,11 +34,12 @@ def analyze(
     filters: Filters,
     *,
     with_connections: bool = False,
+    redact: bool = False,
 ) -> Report:
     """The Report of these files; progress on stderr where a person waits there."""
     from pcapdiag.pipeline import analyze as run
 
-    options = _options(files, filters, with_connections=with_connections)
+    options = _options(files, filters, with_connections=with_connections, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -46,11 +47,13 @@ def analyze(
 def read(
     files: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> Capture:
     """The connections and exchanges of these files, not judged; progress likewise."""
     from pcapdiag.capture import read as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, options, progress if progress.wanted else None)
 
@@ -59,13 +62,24 @@ def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     filters: Filters,
+    *,
+    redact: bool = False,
 ) -> WhatIf:
     """The pools of these files under other settings; progress likewise."""
     from pcapdiag.replaying import whatif as run
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     with Progress(sys.stderr) as progress:
         return run(files, settings, options, progress if progress.wanted else None)
+
+
+def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = False) -> Report:
+    """The Report of these files with its figures, the packets of its evidence among them; progress likewise."""
+    from pcapdiag.proving import post_mortem as run
+
+    options = _options(files, filters, redact=redact)
+    with Progress(sys.stderr) as progress:
+        return run(files, options, progress if progress.wanted else None)
 
 
 def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
@@ -117,6 +131,7 @@ def _options(
     filters: Filters,
     *,
     with_connections: bool = False,
+    redact: bool = False,
 ) -> Options:
     from pcapdiag.pipeline import Options
 
@@ -137,6 +152,7 @@ def _options(
         since_relative=since.after_start,
         until_relative=until.after_start,
         with_connections=with_connections,
+        redact=redact,
     )
 
 
@@ -152,13 +168,14 @@ def states(
     time_wait: int,
     fin_timeout: int,
     with_findings: bool,
+    redact: bool = False,
 ) -> StateReport:
     """The connections of these files by state; progress as for :func:`analyze`."""
     from pcapdiag.counting import Sampling
     from pcapdiag.counting import states as run
     from pcapdiag.pools.state_timeline import Kernel
 
-    options = _options(files, filters)
+    options = _options(files, filters, redact=redact)
     at = at or When()
     both = ("client", "server")
     sampling = Sampling(
@@ -232,6 +249,12 @@ def columns(width: int | None) -> int:
     import shutil  # with every compressor that Python has
 
     return min(max(shutil.get_terminal_size((80, 24)).columns, MIN_WIDTH), MAX_WIDTH)
+
+
+def check_page(to: Output) -> None:
+    """Before the work is done: that an HTML page does not go to a terminal."""
+    if to.output is None and sys.stdout.isatty():
+        raise UsageError("--format html: a page is of no use on a terminal; give a file, as -o report.html")
 
 
 def write(pieces: Iterable[str], output: str | None) -> None:

@@ -17,6 +17,7 @@ from pcapdiag.cli.options import (
     formats,
     moment,
     output,
+    redaction,
     timespan,
 )
 from pcapdiag.errors import UsageError
@@ -66,6 +67,7 @@ from pcapdiag.errors import UsageError
     "csv",
     help="json: the schema pcapdiag-states/1; ndjson, csv: a line per moment, end and group.",
 )
+@redaction
 @output
 @as_filters
 def states(
@@ -79,6 +81,7 @@ def states(
     fin_timeout: int,
     plotted: bool,
     format_: str,
+    redact: bool,
     to: Output,
 ) -> None:
     """Count the connections in each TCP state over time, at each end, as ss or netstat would have.
@@ -112,6 +115,7 @@ def states(
         time_wait=time_wait,
         fin_timeout=fin_timeout,
         with_findings=format_ in ("text", "json"),
+        redact=redact,
     )
     pieces: Iterable[str]
     if format_ == "csv":

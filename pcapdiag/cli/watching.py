@@ -149,8 +149,13 @@ def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling 
     until = Until(shown, watcher, asked)
     before: Report | None = None
     status_at = time.monotonic() + (shown.status_every or 0) / NS
+    trouble = ""
     while True:
         view = watcher.step(until.left)
+        if view is not None and view.trouble != trouble:
+            trouble = view.trouble
+            if trouble:
+                tell(trouble)
         if telling is not None and view is not None:
             lines: list[str] = []
             if view.report is not None and view.report is not before:

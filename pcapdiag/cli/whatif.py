@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output
+from pcapdiag.cli.options import Filters, Output, check_output, files, filters, formats, output, redaction
 
 
 @click.command(short_help="What the same requests would come to under other settings.")
@@ -18,12 +18,14 @@ from pcapdiag.cli.options import Filters, Output, check_output, files, filters, 
 )
 @formats("text", "json", help="json: for programs, the schema pcapdiag-whatif/1.")
 @filters
+@redaction
 @output
 def whatif(
     files: tuple[str, ...],
     settings: tuple[str, ...],
     format_: str,
     filters: Filters,
+    redact: bool,
     to: Output,
 ) -> None:
     """Replay the captured requests under other settings, and say what connections they would have used.
@@ -42,7 +44,7 @@ def whatif(
     from pcapdiag.cli import running
 
     check_output(to, files)
-    result = running.whatif(files, settings, filters)
+    result = running.whatif(files, settings, filters, redact=redact)
     if format_ == "json":
         from pcapdiag.reports import json_whatif
 

@@ -45,16 +45,21 @@ class Extraction:
     def write(self, file: BinaryIO, progress: Progress | None = None) -> int:
         """Write the file; returns how many packets are in it."""
         frames = {one.number: cited_frames(self.cited.get(one.number, ())) for one in self.chosen}
-        writer = CaptureWriter(file, self._header(), self._named)
+        writer = CaptureWriter(file, self._header(), self._file_of())
         begun: set[int] = set()
 
         def take(one: Wanted, segment: Segment, raw: Raw) -> None:
+            named = frames[one.number]
+            first = one.number not in begun
+            if not first and not named:
+                writer.write(raw)
+                return
             said = []
             frame = self.frame_of(raw.frame)
-            if one.number not in begun:
+            if first:
                 begun.add(one.number)
                 said.append(f"pcapdiag: connection {one.number} begins, {self._place(frame)}")
-            for citation in frames[one.number].get(frame, ()):
+            for citation in named.get(frame, ()):
                 place = "" if said else f" ({self._place(frame)})"  # said already, by the line above
                 shows = shorten(visible(citation.shows), MOST_SHOWN)
                 said.append(f"pcapdiag {citation.code} {citation.name}: connection {one.number}: {shows}{place}")
@@ -77,8 +82,12 @@ class Extraction:
     def _name(self, frame: FrameRef) -> str:
         return visible(self.shown.get(frame.file or self.paths[0], frame.file or ""))
 
-    def _named(self, raw: Raw) -> str:
-        return f"interface {raw.interface} of {self._name(self.frame_of(raw.frame))}"
+    def _file_of(self) -> Callable[[Raw], str]:
+        """The name of a packet's file: looked up for each packet only where there are several."""
+        if len(self.paths) > 1:
+            return lambda raw: self._name(self.frame_of(raw.frame))
+        only = self._name(FrameRef(1))
+        return lambda raw: only
 
     def _header(self) -> str:
         names = ", ".join(visible(name) for name in self.shown.values())

@@ -61,7 +61,7 @@ class Folded:
         acks = len(run) - len(data)
         text = f"{len(data):,} segments of {kind_of(data)}" if data else f"{len(run):,} ACKs"
         if data and acks:
-            text += f", {plural(acks, 'ACK')} between them"
+            text += f", {plural(acks, 'ACK')}"
         if run[-1].at - run[0].at >= WORTH_NS:
             text += f", in {duration_ns(run[-1].at - run[0].at)}"
         self._put(

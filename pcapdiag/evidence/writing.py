@@ -27,14 +27,14 @@ class CaptureWriter:
     Args:
         file: open for writing bytes; need not be seekable.
         comment: of the whole file.
-        named: the name of an interface, from a packet of it.
+        file_of: which of the files read a packet is from; what is called the same is one.
     """
 
-    def __init__(self, file: BinaryIO, comment: str, named: Callable[[Raw], str]) -> None:
+    def __init__(self, file: BinaryIO, comment: str, file_of: Callable[[Raw], str]) -> None:
         from dpkt import pcapng
 
         self.file = file
-        self.named = named
+        self.file_of = file_of
         self.format = pcapng
         # An interface is one of its file: two files' first ones differ.
         self.interfaces: dict[tuple[str, int, int], int] = {}
@@ -66,14 +66,14 @@ class CaptureWriter:
         self.packets += 1
 
     def _interface(self, raw: Raw) -> int:
-        name = self.named(raw)
+        name = self.file_of(raw)
         key = (name, raw.interface, raw.linktype)
         if key not in self.interfaces:
             pcapng = self.format
             self.interfaces[key] = len(self.interfaces)
             block = pcapng.InterfaceDescriptionBlockLE(linktype=raw.linktype, snaplen=0)
             block.opts = [
-                self._option(pcapng.PCAPNG_OPT_IF_DESCRIPTION, _text(name)),
+                self._option(pcapng.PCAPNG_OPT_IF_DESCRIPTION, _text(f"interface {raw.interface} of {name}")),
                 self._option(pcapng.PCAPNG_OPT_IF_TSRESOL, NANOSECONDS),
                 self._option(pcapng.PCAPNG_OPT_ENDOFOPT, b""),
             ]

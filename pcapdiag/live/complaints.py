@@ -19,8 +19,11 @@ _DUMPCAP = re.compile(r"Packets received/dropped on interface .*?: (\d+)/(\d+) "
 # tcpdump and the sniffer say the first once they capture, dumpcap the second once it has also opened its output.
 _BEGAN = re.compile(r"listening on |^File: ", re.MULTILINE)
 _NO_PRIVILEGES = re.compile(r"permission|not permitted", re.IGNORECASE)
-# Lines of dumpcap that are no complaint.
-_CHATTER = re.compile(r"^(Capturing on |File: |Packets captured|Packets received|See the User's Guide|cap_set_proc)")
+# Lines that are no complaint.
+_CHATTER = re.compile(
+    r"Capturing on |File: |Packets captured|Packets received|See the User's Guide|cap_set_proc|"
+    r".*listening on |.*packets? (captured|received|dropped)"
+)
 
 
 def counts(said: str) -> tuple[int, int] | None:
@@ -77,10 +80,7 @@ def refused(interface: str, expression: str, program: str, said: str) -> str:
 def complaint(program: str, said: str) -> str:
     """The line of a program's standard error that says what is wrong, without the program's name."""
     lines = [line.strip() for line in said.splitlines()]
-    # The counts that it was asked for are a line like a complaint's.
-    lines = [
-        line for line in lines if line and not (_CHATTER.match(line) or _BEGAN.search(line) or _TCPDUMP.search(line))
-    ]
+    lines = [line for line in lines if line and not _CHATTER.match(line)]
     for line in lines:  # dumpcap wraps the compiler's words in three lines of its own
         inner = re.search(r"isn't a valid capture filter \((.*)\)", line)
         if inner:
@@ -116,11 +116,15 @@ def remedy() -> str:
     return "sudo apt install tcpdump; sudo setcap cap_net_raw,cap_net_admin=ep /usr/bin/tcpdump"
 
 
+def down(interface: str) -> str:
+    return f"{interface}: the interface is down; ip link set {interface} up brings it back, and capturing goes on"
+
+
 def ended(interface: str, program: str, code: int | None, said: str) -> str:
     """Why a capture that ran has ended by itself."""
     message = complaint(program, said)
     low = message.lower()
-    if "disappeared" in low or "no such device" in low or "removed" in low:
+    if "disappeared" in low or "no such device" in low or "no longer attached" in low:
         return f"{interface}: the interface was removed"
     if "went down" in low or "network is down" in low or "not up" in low:
         return f"{interface}: the interface went down"
@@ -130,5 +134,4 @@ def ended(interface: str, program: str, code: int | None, said: str) -> str:
         except ValueError:
             name = f"signal {-code}"
         return f"{interface}: {program} was killed ({name})"
-    reason = message if message and not counts(message + "\n") else ""
-    return f"{interface}: {program} ended" + (f": {reason}" if reason else f" with exit code {code}")
+    return f"{interface}: {program} ended" + (f": {message}" if message else ", though not asked to")

@@ -10,17 +10,18 @@ import sys
 
 from pcapdiag._version import __version__
 
-ORDER = "<" if sys.byteorder == "little" else ">"
+_ORDER = "<" if sys.byteorder == "little" else ">"
 SECTION, INTERFACE, STATISTICS, PACKET = 0x0A0D0D0A, 1, 5, 6
-_BLOCK = struct.Struct(ORDER + "II")
+PACKETS = (2, 3, PACKET)  # kinds of block with a packet in them
+_BLOCK = struct.Struct(_ORDER + "II")
 _RECORD = {order: struct.Struct(order + "IIII") for order in "<>"}
-_FRONT = struct.Struct(ORDER + "IIIIIII")
-_LENGTH = struct.Struct(ORDER + "I")
+_FRONT = struct.Struct(_ORDER + "IIIIIII")
+_LENGTH = struct.Struct(_ORDER + "I")
 _PADS = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 def option(code: int, value: bytes) -> bytes:
-    return struct.pack(ORDER + "HH", code, len(value)) + value + _PADS[len(value) & 3]
+    return struct.pack(_ORDER + "HH", code, len(value)) + value + _PADS[len(value) & 3]
 
 
 def block(kind: int, body: bytes) -> bytes:
@@ -30,9 +31,9 @@ def block(kind: int, body: bytes) -> bytes:
 
 def header(linktype: int, snaplen: int, nanoseconds: bool, interface: str, expression: str) -> bytes:
     """Section header and interface description, with which each file begins."""
-    section = struct.pack(ORDER + "IHHq", 0x1A2B3C4D, 1, 0, -1)
+    section = struct.pack(_ORDER + "IHHq", 0x1A2B3C4D, 1, 0, -1)
     section += option(3, f"{sys.platform}".encode()) + option(4, f"pcapdiag {__version__}".encode()) + option(0, b"")
-    described = struct.pack(ORDER + "HHI", linktype, 0, snaplen)
+    described = struct.pack(_ORDER + "HHI", linktype, 0, snaplen)
     described += option(2, interface.encode())
     described += option(9, b"\x09" if nanoseconds else b"\x06")
     if expression:
@@ -46,10 +47,10 @@ def statistics(at: int, nanoseconds: bool, received: int | None, dropped: int | 
     Drops are isb_ifdrop, where dumpcap writes them and Wireshark shows them.
     """
     ticks = at if nanoseconds else at // 1000
-    body = struct.pack(ORDER + "III", 0, ticks >> 32, ticks & 0xFFFFFFFF)
+    body = struct.pack(_ORDER + "III", 0, ticks >> 32, ticks & 0xFFFFFFFF)
     for code, count in ((4, received), (5, dropped)):
         if count is not None:
-            body += option(code, struct.pack(ORDER + "Q", count))
+            body += option(code, struct.pack(_ORDER + "Q", count))
     return block(STATISTICS, body + option(0, b""))
 
 

@@ -13,6 +13,8 @@ import os
 import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -24,11 +26,12 @@ from pcapdiag.live import complaints
 
 PIPE = 1 << 20  # bytes; what the kernel lets anyone have, and a tenth of a second of a busy interface
 START = 10.0  # s; a process that has not begun by then will not
+# s; the kernel hands a block of packets on when it is full or so old, and a program that is told to end does not wait for
+# the last one.  Whoever ends a capture just after a test wants to see how its connections ended.
+RETIRE = {"tcpdump": 1.1, "dumpcap": 0.4, "scapy": 0.0}
 ASK = 0.5  # s between two questions for counts
 PROGRAMS = ("tcpdump", "dumpcap", "scapy")
-# How long a packet may wait in the kernel's ring for its block to fill (s): libpcap's timeout as the programs set it, and
-# some.  A program that is told to stop leaves what waits there behind.
-LAGS = {"tcpdump": 1.15, "dumpcap": 0.4, "scapy": 0.0}
+GET_FLAGS = 0x8913  # SIOCGIFFLAGS of <linux/sockios.h>
 UP, LOOPBACK = 0x1, 0x8  # IFF_UP, IFF_LOOPBACK of <net/if.h>
 
 
@@ -79,10 +82,10 @@ class CaptureProcess:
         os.set_blocking(self._err, False)
         self._said = ""  # on standard error, the last 64 KiB
         self._stopped = False
+        self._stop_at = 0.0  # when to tell it to; 0 while there is nothing to tell
         self._ended = False
         self._asked_at = 0.0
         self._counts = Counts()
-        self._heard = 0  # how often it has told them
         # libpcap leaves out one of the two copies that loopback has of each packet; the kernel has counted both.
         self._copies = 2 if program == "tcpdump" and is_loopback(asked.interface) else 1
 
@@ -92,6 +95,9 @@ class CaptureProcess:
 
     def read(self) -> bytes | None:
         """At most 1 MiB of the capture; None: nothing there now; b"": it has ended."""
+        if self._stop_at and time.monotonic() >= self._stop_at:
+            self._stop_at = 0.0
+            self._signal(signal.SIGINT)
         try:
             data = os.read(self._out, PIPE)
         except BlockingIOError:
@@ -109,34 +115,12 @@ class CaptureProcess:
             self._signal(signal.SIGUSR1)
         return self._counts
 
-    def counts_now(self) -> Counts:
-        """The counts of this moment, waited for a little; none from a program that tells them only at its end."""
-        self._listen()
-        if self.program == "dumpcap" or self._ended or self._stopped:
-            return Counts()
-        heard, until = self._heard, time.monotonic() + ASK
-        self._signal(signal.SIGUSR1)
-        while self._heard == heard:
-            if time.monotonic() > until:
-                return Counts()
-            select.select([self._err], [], [], 0.05)
-            self._listen()
-        return self._counts
-
-    @property
-    def lag(self) -> float:
-        """Seconds for which packets may still be under way to us."""
-        return LAGS[self.program]
-
-    def is_down(self) -> bool:
-        """Whether the interface is there and down, which libpcap waits through without a word."""
-        flags = flags_of(self.asked.interface)
-        return flags is not None and not flags & UP
-
     def stop(self) -> None:
-        """Ask it to end; what it still has is read until b""."""
+        """Have it end, with all that the kernel holds now; that is read until b"", which makes it happen."""
+        if self._stopped:
+            return
         self._stopped = True
-        self._signal(signal.SIGINT)
+        self._stop_at = time.monotonic() + RETIRE[self.program]
 
     def failure(self) -> str | None:
         """Once it has ended without being asked to: why, in one clear line; else None."""
@@ -146,11 +130,21 @@ class CaptureProcess:
         self._listen()
         return complaints.ended(self.asked.interface, self.program, code, self._said)
 
+    def trouble(self) -> str | None:
+        """What keeps packets from coming though the capture goes on: the interface is down; else None.
+
+        It ends no capture: one that runs for days goes on when the interface is up again.
+        """
+        flags = flags_of(self.asked.interface)
+        return complaints.down(self.asked.interface) if flags is not None and not flags & UP else None
+
     def close(self) -> None:
         """Let go of it; kill it if it does not end.  The counts stay."""
         if self._child.stdout is not None:
             self._child.stdout.close()  # from here on its next write ends it, whoever it belongs to
         self._ended = True
+        if self._stop_at:
+            self._signal(signal.SIGINT)
         if self._reap(0.0 if self._stopped else 0.5) is None and self._reap(1.0) is None:
             self._signal(signal.SIGKILL)
             self._reap(1.0)
@@ -181,7 +175,6 @@ class CaptureProcess:
             found = complaints.counts(self._said)
             if found is not None:
                 received, dropped = found
-                self._heard += 1
                 self._counts = Counts((received + self._copies - 1) // self._copies, dropped)
 
     def begun(self) -> bool:
@@ -216,7 +209,11 @@ def start(asked: Asked) -> CaptureProcess:
             if asked.program is not None:
                 raise UsageError(f"{program} is not installed; try: apt install {complaints.PACKAGES[program]}")
             continue
-        child = spawn(command)
+        try:
+            child = spawn(command)
+        except PermissionError:  # of a program that the administrator lets only a group run
+            forbidden.append(program)
+            continue
         process = CaptureProcess(asked, program, child)
         if process.begun():
             return process
@@ -239,6 +236,8 @@ def spawn(command: list[str]) -> subprocess.Popen[bytes]:
             process_group=0,
             env=environment(),
         )
+    except PermissionError:
+        raise
     except OSError as error:
         raise UsageError(f"{command[0]}: cannot be run: {error.strerror}") from None
     if sys.platform == "linux" and child.stdout is not None:
@@ -287,9 +286,16 @@ def is_loopback(interface: str) -> bool:
 
 
 def flags_of(interface: str) -> int | None:
-    """The interface's IFF_ flags; None where the system tells none (another system than Linux, "any", one that is gone)."""
-    try:
-        with open(f"/sys/class/net/{interface}/flags") as file:
-            return int(file.read(), 16)
-    except (OSError, ValueError):
+    """An interface's flags as <net/if.h> has them; None for "any", where it is gone, and on systems other than Linux."""
+    if not sys.platform.startswith("linux") or len(os.fsencode(interface)) > 15:
         return None
+    import fcntl
+
+    # Asked for, not read from /sys: that may be another network namespace's.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, GET_FLAGS, struct.pack("16sH14x", os.fsencode(interface), 0))
+        except OSError:
+            return None
+    flags: int = struct.unpack("16sH14x", answer)[1]
+    return flags

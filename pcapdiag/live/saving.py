@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from pcapdiag.errors import UsageError
 from pcapdiag.live import opening, pcapng
-from pcapdiag.live.cutting import Records
 from pcapdiag.live.names import rotated, stamp
 from pcapdiag.live.process import Counts
 from pcapdiag.packets.pcap import MAGICS
@@ -77,9 +76,9 @@ class Saver:
         self._expression = expression
         self._counts = counts
         self._header = b""  # with which each file begins
+        self._heading = False  # whether there may be more of it
         self._order = ""  # of pcap records that are to become pcapng; "" where they stay as they are
         self._nanoseconds = False
-        self._records = Records(True, pcapng.ORDER)  # as they are written
         self._statistics = False  # whether the file has a place for the kernel's counts
         self._number = 0
         self._file = -1
@@ -109,16 +108,20 @@ class Saver:
         try:
             if not self._header:
                 data = self._begin(data)
+            elif self._heading:
+                data = self._more_header(data)
+            if not data:
+                return
             if self._began == 0:
                 self._began = at
             if self._order:
                 data = pcapng.packets(data, self._order, self._nanoseconds)
-            if self._is_old(at):
+            if self.rotate_ns is not None and self._holds_packets and at - self._began >= self.rotate_ns:
                 self._next(at)
             self._until = at
             while data and self.rotate_bytes is not None and self._size + len(data) > self.rotate_bytes:
                 data = self._filled(data, self.rotate_bytes, at)
-            self._put(data, self._records)
+            self._put(data, records=True)
             self._frames = frames
             if self._statistics and at - self._written_at >= REPEAT:
                 self._written_at = at
@@ -140,23 +143,26 @@ class Saver:
         if magic in MAGICS:
             order, tick, _ = MAGICS[magic]
             self._header = data[:FILE_HEADER]
-            self._records = Records(wants_pcapng, pcapng.ORDER if wants_pcapng else order)
             if wants_pcapng:
                 snaplen, linktype = struct.unpack_from(order + "II", data, 16)
                 self._order, self._nanoseconds, self._statistics = order, tick == 1, True
                 self._header = pcapng.header(linktype & 0xFFFF, snaplen, tick == 1, self._interface, self._expression)
             data = data[FILE_HEADER:]
         elif magic == MAGIC:
-            end = _blocks_ahead(data)
-            self._records = Records(True, _order_of(data))
-            self._header, data = data[:end], data[end:]
+            self._heading = True
+            return self._more_header(data)
         else:
             raise OSError(0, f"the capture starts with {magic.hex(' ')}")
         self._put(self._header)
         return data
 
-    def _is_old(self, at: int) -> bool:
-        return self.rotate_ns is not None and self._holds_packets and at - self._began >= self.rotate_ns
+    def _more_header(self, data: bytes) -> bytes:
+        """pcapng says first what interfaces there are; returns the blocks behind that."""
+        end = _blocks_ahead(data, self._header or data)
+        self._header += data[:end]
+        self._put(data[:end])
+        self._heading = end == len(data)
+        return data[end:]
 
     @property
     def _holds_packets(self) -> bool:
@@ -164,11 +170,11 @@ class Saver:
 
     def _filled(self, data: bytes, limit: int, at: int) -> bytes:
         """Put what fits into the file and begin the next one; returns the rest.  A record too large for any has its own."""
-        fits, packets = self._records.within(data, limit - self._size)
+        fits, packets = _fitting(data, limit - self._size, self._header)
         if not fits and not self._holds_packets:
-            fits = self._records.first(data)
-            packets = self._records.within(data, fits)[1]
-        self._put(data[:fits], self._records)
+            fits, packets = _fitting(data, len(data), self._header, most=1)
+            fits = fits or len(data)
+        self._put(data[:fits], records=True)
         self._frames += packets
         if fits < len(data):
             self._next(at)
@@ -194,23 +200,23 @@ class Saver:
             self._remover(old)
             self.removed += 1
 
-    def _put(self, data: bytes, records: Records | None = None) -> None:
-        """All of it; what does not fit is taken back to the end of the last record that does, or to what was there."""
+    def _put(self, data: bytes, *, records: bool = False) -> None:
+        """All of it; where that does not fit, of records those that do, of anything else nothing."""
         view = memoryview(data)
+        kept = len(data)
         try:
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError:
-            written = len(data) - len(view)
-            fits, packets = (0, 0) if records is None else records.within(data, written)
-            if written > fits:
-                os.ftruncate(self._file, self._size + fits)
-            self._size += fits
-            self.bytes += fits
-            self._frames += packets
+            kept = 0
+            if records:
+                kept, packets = _fitting(data, len(data) - len(view), self._header)
+                self._frames += packets
+            os.ftruncate(self._file, self._size + kept)
             raise
-        self._size += len(data)
-        self.bytes += len(data)
+        finally:
+            self._size += kept
+            self.bytes += kept
 
     def _note_counts(self, only_new: bool) -> None:
         now = self._counts()
@@ -242,9 +248,29 @@ class Saver:
             self._file = -1
 
 
-def _blocks_ahead(data: bytes) -> int:
+def _fitting(records: bytes, room: int, header: bytes, most: int | None = None) -> tuple[int, int]:
+    """How many of the first bytes are whole records, ``most`` of them at the most, and how many packets those are."""
+    is_pcapng = header[:4] == MAGIC
+    if is_pcapng:
+        order, ahead = ("<" if header[8:12] == b"\x4d\x3c\x2b\x1a" else ">"), 12
+    else:
+        order, _, ahead = MAGICS[header[:4]]
+    pos = packets = count = 0
+    while pos + ahead <= room and count != most:
+        count += 1
+        kind, length = struct.unpack_from(order + "II", records, pos)
+        if not is_pcapng:
+            length = ahead + struct.unpack_from(order + "I", records, pos + 8)[0]
+        if length < ahead or pos + length > room:
+            break
+        pos += length
+        packets += not is_pcapng or kind in pcapng.PACKETS
+    return pos, packets
+
+
+def _blocks_ahead(data: bytes, section: bytes) -> int:
     """Where the section header and interface descriptions end, with which a pcapng stream begins."""
-    order = _order_of(data)
+    order = "<" if section[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
     pos = 0
     while pos + 12 <= len(data):
         kind, length = struct.unpack_from(order + "II", data, pos)
@@ -252,8 +278,3 @@ def _blocks_ahead(data: bytes) -> int:
             break
         pos += length
     return pos
-
-
-def _order_of(data: bytes) -> str:
-    """Of the bytes of a pcapng section."""
-    return "<" if data[8:12] == b"\x4d\x3c\x2b\x1a" else ">"

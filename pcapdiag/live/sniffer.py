@@ -10,12 +10,14 @@ through scapy and libpcap.  Once the socket is open, root is given up.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
 import socket
 import struct
 import sys
+import time
 from typing import Any
 
 from pcapdiag.errors import UsageError
@@ -87,12 +89,18 @@ class Sniffer:
             except InterruptedError:
                 continue
             except OSError as error:
+                if error.errno == errno.ENETDOWN and exists(self.interface):
+                    time.sleep(TICK)  # the socket goes on when the interface is up again
+                    continue
                 if not self.ending:
                     print(f"scapy: {why(self.interface, error)}", file=sys.stderr, flush=True)
                     raise SystemExit(1) from None
                 break
             if data:
                 write_all(out, data)
+        until = time.monotonic() + 1.0  # of a busy interface there is always more
+        while self.linux and time.monotonic() < until and (data := take()):
+            write_all(out, data)
         self.count()
         print("\n".join(self.lines()), file=sys.stderr, flush=True)
 
@@ -223,13 +231,14 @@ def check_filter(expression: str) -> None:
         winpcapy.pcap_close(handle)
 
 
+def exists(interface: str) -> bool:
+    return interface in [name for _, name in socket.if_nameindex()]
+
+
 def why(interface: str, error: OSError) -> str:
     """What a failed read means; the interface may be down, or gone."""
-    import errno
-
     if error.errno in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
-        gone = interface not in [name for _, name in socket.if_nameindex()]
-        return "The interface disappeared" if gone else "The interface went down"
+        return "The interface went down" if exists(interface) else "The interface disappeared"
     return error.strerror or str(error)
 
 

@@ -9,7 +9,7 @@ from pcapdiag.packets.source import Counters, reader_for
 from pcapdiag.pipeline import Tables, tables_of
 from pcapdiag.segments.decoder import Decoder
 
-FILE_HEADER = 28  # bytes of the longer of the two formats' file headers, ahead of which nothing is looked at
+MAGIC = 4  # bytes, by which the format is told
 
 
 class Stream:
@@ -45,7 +45,7 @@ class Stream:
         """Take the next bytes; return those that are complete now: the file header and whole records, for a file."""
         if self.reader is None:
             self.front += data
-            if len(self.front) < FILE_HEADER:
+            if len(self.front) < MAGIC:
                 return b""
             data, self.front = self.front, b""
             self.reader = reader_for(self.name, data, self.decoder, 1)

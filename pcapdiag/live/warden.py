@@ -2,7 +2,8 @@
 
 It never sees a packet.  Over a socketpair it does four things for the other and nothing else: open the next file of a
 rotation, whose name it makes itself from the path it was started with; remove a file that it has made; look up which
-processes own sockets; and send the capture process one of three signals.  When the socket closes it ends.
+processes own sockets; and send the capture process one of three signals.  When the socket closes it ends,
+and so does the capture process, which on a quiet interface would not notice that nobody reads.
 Without root there is no warden: the same functions are called where they are needed.
 """
 
@@ -110,8 +111,15 @@ class Warden:
 
 def serve(channel: socket.socket, path: str | None, user: User, pid: int) -> None:
     """Do what is asked for until the other end closes."""
-    made: set[str] = set()
     process = _handle(pid)
+    obey(channel, path, user, pid, process)
+    if process >= 0:
+        _send_signal(process, pid, signal.SIGINT)
+
+
+def obey(channel: socket.socket, path: str | None, user: User, pid: int, process: int) -> None:
+    """Answer each message, until there are no more."""
+    made: set[str] = set()
     while True:
         try:
             message, _ = receive(channel)

@@ -79,7 +79,6 @@ class Watcher:
         self._next_view = self._next_look
         self._next_owners = 0.0
         self._rest_until = 0.0
-        self._was_down = False
         self._counted: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def step(self, timeout: float, also: Sequence[Readable] = ()) -> LiveView | None:
@@ -107,8 +106,6 @@ class Watcher:
             self.stream.keep()
             counts = self.process.counts()
             self._look = Look(self.stream, self._files(), counts.dropped, time.time_ns(), WINDOW)
-        if now >= self._next_view and not self.over:
-            self._look_at_interface()
         if now >= self._next_view or self.over:
             self._next_view = now + REFRESH_S
             return self.view()
@@ -147,6 +144,7 @@ class Watcher:
             report=report,
             pools=tuple(pools),
             states=self.sight.states,
+            trouble="" if self.over else self.process.trouble() or "",
         )
 
     def finish(self) -> Report:
@@ -155,9 +153,11 @@ class Watcher:
         Raises:
             CaptureError: there was no connection.
         """
-        if not self.over:
-            self._wait_for_packets()
-            self._stop()
+        self.process.stop()
+        until = time.monotonic() + LAST_S
+        while not self.over and time.monotonic() < until:
+            select.select([self.process], [], [], 0.1)
+            self._read()
         self.close()
         files = self._files()
         tables = self.stream.finish(files, self.process.counts().dropped)
@@ -171,33 +171,6 @@ class Watcher:
         self.process.close()
         if self.saver is not None:
             self.saver.close()
-
-    def _wait_for_packets(self) -> None:
-        """Read what the kernel has already, and the capturing program does not know of yet."""
-        came = self.process.counts_now()
-        until = time.monotonic() + self.process.lag
-        while not self.over and (left := until - time.monotonic()) > 0:
-            if came.received is not None and self.stream.packets >= came.received - (came.dropped or 0):
-                break
-            select.select([self.process], [], [], min(left, 0.1))
-            self._read()
-
-    def _stop(self) -> None:
-        """Tell the program to end, and read what it still has."""
-        self.process.stop()
-        until = time.monotonic() + LAST_S
-        while not self.over and time.monotonic() < until:
-            select.select([self.process], [], [], 0.1)
-            self._read()
-
-    def _look_at_interface(self) -> None:
-        """One that is down for two views, longer than packets are under way, ends the capture as one that is gone does."""
-        down = self.process.is_down()
-        if down and self._was_down:
-            self._stop()
-            self.over = True
-            self.failure = f"{self.interface}: the interface went down"
-        self._was_down = down
 
     def _read(self) -> None:
         read = 0

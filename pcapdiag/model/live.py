@@ -65,3 +65,4 @@ class LiveView:
     report: Report | None  # None until the first connection
     pools: tuple[LivePool, ...]
     states: Mapping[str, Mapping[str, int]]  # "client", "server" -> state -> sockets now
+    trouble: str = ""  # why no packets come though the capture goes on, in one line: the interface is down

@@ -122,7 +122,7 @@ class Page:
             shown = [[*row[:-1], "\n".join(textwrap.wrap(row[-1], room)) or "-"] for row in shown]
             widths[-1] = min(widths[-1], room)
         right = [
-            all(not isinstance(row[column], str) or _numeric(_cell(row[column])) for row in rows)
+            all(not isinstance(row[column], str) or numeric(_cell(row[column])) for row in rows)
             for column in range(len(heads))
         ]
         top = [[""] * (height - len(head)) + head for head in heads]
@@ -218,6 +218,6 @@ def _cell(cell: Cell) -> str:
     return visible(cell) if isinstance(cell, str) else number(cell)
 
 
-def _numeric(text: str) -> bool:
+def numeric(text: str) -> bool:
     """A number as the tables write them: with thousands separators, a unit, a share in parentheses."""
     return text in ("-", "") or re.fullmatch(r"[<>~]?=? ?-?[\d.,]+( ?%| ms| s)?( \([<>\d.%]+\))?", text) is not None

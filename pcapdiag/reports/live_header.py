@@ -33,6 +33,8 @@ def header(view: LiveView, *, paused: bool) -> Iterator[Line]:
             (f"  {_saved(view)}", ""),
         ),
     )
+    if view.trouble:
+        yield Line(ALWAYS, words(("NO PACKETS COME: ", "loud"), (view.trouble, "bad")))
     if view.saving is not None and view.saving.failed:
         yield Line(ALWAYS, words(("NOTHING MORE IS SAVED: ", "loud"), (view.saving.failed, "bad")))
     if view.dropped:

@@ -12,9 +12,9 @@ from pcapdiag.model.report import CauseClaim, Finding, FrameRef, Report, Setting
 from pcapdiag.model.words import Confidence, Severity
 from pcapdiag.reports import markdown_tables, text_whatif, without_setting
 from pcapdiag.reports.layout import display_filter
-from pcapdiag.reports.markdown_ladders import ladder
 from pcapdiag.reports.markdown_page import Document, Md, code, link, md
 from pcapdiag.reports.text import EVIDENCE_SHOWN, GUESSES_SHOWN, Programs, guess_heading
+from pcapdiag.reports.text_connection import ladder
 from pcapdiag.reports.units import clock, plural
 from pcapdiag.reports.wording import (
     also,
@@ -51,7 +51,9 @@ def diagnosis(report: Report, cover: Cover | None = None, *, verbose: bool = Fal
             _proof(out, finding, verbose)
             first = next((proof.connection for proof in finding.evidence if proof.connection in ladders), None)
             if first is not None:
-                out.folded(f"Connection {first}, packet by packet", ladder(ladders[first]))
+                out.folded(
+                    f"Connection {first}, packet by packet", ladder(ladders[first], report.findings, verbose=verbose)
+                )
         if report.figures is not None and report.figures.ladders_left_out:
             out.para(f"No connection is shown packet by packet: {report.figures.ladders_left_out}.")
     markdown_tables.tables(out, report, verbose=verbose)
@@ -89,13 +91,17 @@ def _what_to_change(out: Document, report: Report, findings: Sequence[Finding], 
         programs = {"client": pool.client_program, "server": pool.server_program} if pool else {}
         if len(findings) > 1:
             out.heading(3, md("{}. {}", str(at), finding.title))
-        _change(out, finding, told, programs, verbose)
+        _change(out, finding, told, programs, pool.protocol if pool else "", verbose)
 
 
-def _change(out: Document, finding: Finding, told: set[SettingAdvice], programs: Programs, verbose: bool) -> None:
+def _change(
+    out: Document, finding: Finding, told: set[SettingAdvice], programs: Programs, protocol: str, verbose: bool
+) -> None:
     causes = finding.causes
     if len(causes) > 1:
-        names = ", or ".join(f"{letter(place)}) {in_words(claim.cause)}" for place, claim in enumerate(causes))
+        names = ", or ".join(
+            f"{letter(place)}) {in_words(claim.cause, protocol)}" for place, claim in enumerate(causes)
+        )
         out.para(md("**Either {}.**", names))
         for claim in causes:
             if claim.tell_apart:
@@ -184,7 +190,7 @@ def _proof(out: Document, finding: Finding, verbose: bool) -> None:
     if left:
         out.para(f"and {left:,} more {'piece' if left == 1 else 'pieces'} of evidence (-v, or --format json)")
     if len(finding.causes) == 1 and finding.causes[0].tell_apart:
-        out.para(md("**Told from look-alikes:** {}", finding.causes[0].tell_apart))
+        out.para(md("**To know more:** {}", finding.causes[0].tell_apart))
     if finding.would_refute:
         out.para(md("**Would refute it:** {}", finding.would_refute))
 

@@ -299,7 +299,7 @@ def _proof(page: Page, finding: Finding, at: int | None, verbose: bool) -> None:
         page.para(f"and {left:,} more {more} of evidence (-v, or --format json)", indent=indent)
     page.blank()
     if len(finding.causes) == 1 and finding.causes[0].tell_apart:
-        page.para(finding.causes[0].tell_apart, label="Told from look-alikes: ", indent=indent, hang=indent + 2)
+        page.para(finding.causes[0].tell_apart, label="To know more: ", indent=indent, hang=indent + 2)
     page.para(finding.would_refute, label="Would refute it: ", indent=indent, hang=indent + 2)
 
 

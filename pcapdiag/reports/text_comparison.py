@@ -80,12 +80,17 @@ def comparison(compared: Comparison, *, width: int = 80, color: bool = False, ve
 
 
 def _side(page: Page, name: str, side: Side) -> None:
+    page.para(side_read(side), label=name)
+
+
+def side_read(side: Side) -> str:
+    """What one capture holds, in a sentence."""
     files = side.files[0] if len(side.files) == 1 else plural(len(side.files), "file")
     when = ""
     if side.first_at is not None and side.last_at is not None:
         when = f" in {duration_ns(side.last_at - side.first_at)} from {clock(side.first_at)}"
     carried = f"{plural(side.requests, 'request')} on {plural(side.connections, 'connection')}"
-    page.para(f"{files}: {carried}{when}.", label=name)
+    return f"{files}: {carried}{when}."
 
 
 def _findings(page: Page, compared: Comparison, verbose: bool) -> None:
@@ -139,14 +144,16 @@ def severity(row: FindingRow) -> str:
 
 def _service(page: Page, service: ServiceRow, said: set[str], only: bool) -> None:
     page.heading(f"Service {service.id}" if not only else "Service")
-    page.para(_who(service), indent=2)
+    page.para(who(service), indent=2)
     page.blank()
     page.table(["", "before", "after", ""], [_row(metric) for metric in service.load + service.use])
     if any(metric.worth != "exact" for metric in service.load + service.use):
         page.para(">= at least so many, ~ estimated from turns of unread bytes", indent=2, style="dim")
     if service.readings:
         page.blank()
-        page.table(["setting, as the packets show it", "of the", "before", "after"], [*map(_reading, service.readings)])
+        page.table(
+            ["setting, as the packets show it", "of the", "before", "after"], [*map(reading_row, service.readings)]
+        )
     caveats = [caveat for caveat in service.caveats if caveat not in said]
     if caveats:
         page.blank()
@@ -159,7 +166,8 @@ def _row(metric: Metric) -> list[str | None]:
     return [label(metric.name), value(metric, metric.before), value(metric, metric.after), change]
 
 
-def _reading(reading: Reading) -> list[str | None]:
+def reading_row(reading: Reading) -> list[str | None]:
+    """What is set, whose, before, after."""
     return [reading.knob.replace("_", " "), reading.owner, _read(reading.before), _read(reading.after)]
 
 
@@ -172,20 +180,21 @@ def _read(item: Inferred | None) -> str:
     return (" to ".join(ends) or "a range") + (" s" if item.unit == "s" else "")
 
 
-def _who(service: ServiceRow) -> str:
-    before, after = _listed(service.before), _listed(service.after)
+def who(service: ServiceRow) -> str:
+    """Which service, from which clients, and how it was found in the other capture."""
+    before, after = listed(service.before), listed(service.after)
     text = before if service.before == service.after else f"{before} -> {after}, matched by {service.matched_by}"
     if service.hosts and service.hosts[0] not in service.matched_by:
         text += f" ({shorten(service.hosts[0], NAME_SHOWN)})"
     clients = service.clients_before
     if clients == service.clients_after:
-        text += f", from {_listed(clients)}"
+        text += f", from {listed(clients)}"
     if service.user_agent is not None:
         text += f" with {shorten(service.user_agent, NAME_SHOWN)}"
     return text
 
 
-def _listed(names: Sequence[Endpoint] | Sequence[str]) -> str:
+def listed(names: Sequence[Endpoint] | Sequence[str]) -> str:
     shown = ", ".join(str(name) for name in names[:NAMES_SHOWN])
     return shown + (f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else "")
 
@@ -198,7 +207,7 @@ def _unmatched(page: Page, title: str, rows: Sequence[Unmatched]) -> None:
         host = f" ({shorten(row.host, NAME_SHOWN)})" if row.host else ""
         page.item(
             f"{row.server}{host}: {plural(row.requests, 'request')} on {plural(row.connections, 'connection')} "
-            f"from {_listed(row.clients)}",
+            f"from {listed(row.clients)}",
             indent=2,
         )
     if len(rows) > SERVICES_SHOWN:

@@ -40,6 +40,13 @@ def connection(report: ConnectionReport, *, width: int = 80, color: bool = False
     return page.text()
 
 
+def ladder(one: Ladder, findings: Sequence[Finding], *, width: int = 100, verbose: bool = False) -> str:
+    """A ladder alone, the frames marked that these findings name."""
+    page = Page(width)
+    _ladder(page, one, _codes(findings, one.connection), verbose)
+    return page.text()
+
+
 def display_filter(row: ConnectionRow) -> str:
     """A Wireshark display filter for this connection alone, not for others of the same ports."""
     version = "ipv6" if ":" in row.client.ip else "ip"

@@ -139,8 +139,7 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         return f"no number, since {why}.{bound}"
     if "connections" not in measures:
         return ""
-    replayed, whole = _count(measures, "replayed_requests"), _count(measures, "requests")
-    part = f"in the first {replayed:,} of {whole:,} requests " if replayed < whole else ""
+    part = replayed(measures)
     found = [
         f"{plural(_count(measures, 'connections'), 'connection')} instead of {_count(measures, 'connections_now'):,}"
     ]
@@ -151,16 +150,26 @@ def predicted(measures: Mapping[str, Measure]) -> str:
         then, now = _count(measures, f"time_wait_{end}"), _count(measures, f"time_wait_{end}_now")
         if then != now:
             found.append(f"{then:,} in TIME_WAIT at the {end} instead of {now:,}")
-    told = part + ", ".join(found) + "."
+    told = (f"{part} " if part else "") + ", ".join(found) + "."
+    return f"{told} {trust(measures)}"
+
+
+def replayed(measures: Mapping[str, Measure]) -> str:
+    """Of which requests a prediction tells; "" where of all."""
+    count, whole = _count(measures, "replayed_requests"), _count(measures, "requests")
+    return f"in the first {count:,} of {whole:,} requests" if count < whole else ""
+
+
+def trust(measures: Mapping[str, Measure]) -> str:
+    """What a prediction rests on, in a sentence or two."""
+    told = ""
     default = measures.get("default_pool")
     if default is not None:
-        told += f" With {default}: {plural(_count(measures, 'connections_at_default_pool'), 'connection')}."
+        told = f"With {default}: {plural(_count(measures, 'connections_at_default_pool'), 'connection')}. "
     if measures.get("pool_tested"):
         off = percent(_rate(measures, "replay_off"))
-        told += f" (The replay at the present setting opens {_count(measures, 'replayed_now'):,}: {off}.)"
-    else:
-        told += " That takes one program to make all these calls."
-    return told
+        return f"{told}(The replay at the present setting opens {_count(measures, 'replayed_now'):,}: {off}.)"
+    return f"{told}That takes one program to make all these calls."
 
 
 def _count(measures: Mapping[str, Measure], key: str) -> int:

@@ -9,7 +9,6 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
 
-from pcapdiag.errors import UsageError
 from pcapdiag.rules.rule import Rule
 
 
@@ -29,23 +28,3 @@ RULES: tuple[Rule, ...] = tuple(sorted(_found(), key=lambda rule: rule.code))
 def all_rules() -> Sequence[Rule]:
     """Every rule, in order of code."""
     return RULES
-
-
-def rule_named(text: str) -> Rule:
-    """The rule of a code or a name, however it is spelled.
-
-    Raises:
-        UsageError: there is none; the message names those that are near.
-    """
-    wanted = text.strip().lower().replace("_", "-")
-    for rule in RULES:
-        if wanted in (rule.code.lower(), rule.name):
-            return rule
-
-    import difflib
-
-    names = [name for rule in RULES for name in (rule.code.lower(), rule.name)]
-    close = difflib.get_close_matches(wanted, names, n=3)
-    near = [name.upper() if name.startswith("pd") and name[2:].isdigit() else name for name in close]
-    hint = f"did you mean {' or '.join(near)}" if near else "pcapdiag rules lists them"
-    raise UsageError(f"no rule {text!r}; {hint}")

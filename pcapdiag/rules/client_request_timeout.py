@@ -116,7 +116,8 @@ class ClientRequestTimeout(Rule):
             CauseClaim(
                 cause,
                 confidence if confidence is not Confidence.LOW else Confidence.MEDIUM,
-                "the server's log tells how long these requests take: if longer, it is slow; if not, they never came",
+                "the server's log says how long these requests took: longer than that, and the server is slow; shorter, or "
+                "no such request, and something between the two is",
                 desk.advice(
                     pool,
                     Knob.REQUEST_TIMEOUT,

@@ -227,14 +227,23 @@ def told_again(again: Repeats, count: int, unsafe: int, unknown: int) -> str:
     else:
         said = f"{again.found:,} of them {'was' if again.found == 1 else 'were'} sent again on another connection. "
     if unsafe:
+        who = f"{unsafe:,} of them" if unsafe < count else "It" if count == 1 else "They"
         said += (
-            f"{unsafe:,} of them may not be repeated blindly (not idempotent, RFC 9110 9.2.2), though the server had "
-            "read nothing of them."
+            f"{who} may not be repeated blindly (not idempotent, RFC 9110 9.2.2), though the server had read nothing of "
+            f"{'it' if unsafe == 1 else 'them'}."
         )
     elif unknown:
-        said += "Their methods cannot be read: whether they may be repeated is not known."
+        said += (
+            "Its method cannot be read: whether it may be repeated is not known."
+            if count == 1
+            else "Their methods cannot be read: whether they may be repeated is not known."
+        )
     else:
-        said += "They are idempotent: a client may repeat them (RFC 9110 9.2.2)."
+        said += (
+            "It is idempotent: a client may repeat it (RFC 9110 9.2.2)."
+            if count == 1
+            else "They are idempotent: a client may repeat them (RFC 9110 9.2.2)."
+        )
     return said
 
 

@@ -32,6 +32,8 @@ References
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pcapdiag.model.flags import REQUEST_HTTP10, UPGRADED
@@ -60,6 +62,12 @@ AGREE = 0.8
 # No common library has a default idle timeout below a second: a silence shorter than that ahead of a close on the way
 # to the next dial is the program replacing its client, not a timer.
 REPLACED_WITHIN = SECOND
+# Clients whose switch (CURLOPT_FORBID_REUSE) closes without a word: HTTP/1.0 does not come of it.
+SWITCH_UNSEEN = frozenset({"libcurl", "php-curl"})
+SPEAK_1_1 = (
+    "HTTP/1.0 keeps a connection only where the request asks for it: let the client speak HTTP/1.1 (curl: without "
+    "--http1.0), or send Connection: keep-alive."
+)
 # Turns of a database or cache session that serves one piece of work: greeting, options, the command itself.
 SHORT_SESSION = 6
 # Node.js closes a second before the time that Keep-Alive: timeout= announces; its http.Agent sends no User-Agent.
@@ -121,13 +129,16 @@ class NeverReuseKeepaliveDisabled(Rule):
             why = "the server's Keep-Alive: timeout=1 leaves it no time to keep one"
         said = "Connection: close" if signalled and not http10 else "HTTP/1.0" if signalled else None
         settings = desk.advice(pool, knob_first, cause, inferred=said) + desk.advice(pool, knob_second, cause)
+        if signalled and http10 and desk.client_id(pool) in SWITCH_UNSEEN:
+            settings = desk.advice(pool, Knob.INSTANCE_PER_REQUEST, cause)
+        of_client = why.replace("its requests", "the client's requests", 1).replace("it closes", "the client closes", 1)
         rare = severity == Severity.INFO
         single = int((c.requests[pool.whole] == 1).sum())
         title = f"{'Each connection serves one request' if hidden else 'The client uses each connection once'}: {why}"
         if rare and not mute:
             title += ". At this rate that may be wanted"
         claim = (
-            f"{share(len(rows), used).capitalize()} connections were closed after their only piece of work: {why}. "
+            f"{share(len(rows), used).capitalize()} connections were closed after their only piece of work: {of_client}. "
             f"That is {many(int(pool.dialled.sum()), 'handshake')} for {many(pool.requests, 'request')}"
         )
         claim += f", {rate:.1f} a second. " if rate is not None else ". "
@@ -184,7 +195,7 @@ class NeverReuseKeepaliveDisabled(Rule):
                 values={"value_s": "5"},
             ),
         )
-        return finding(
+        made = finding(
             self,
             pool,
             severity=severity,
@@ -210,8 +221,8 @@ class NeverReuseKeepaliveDisabled(Rule):
                     if hidden
                     else ""
                     if signalled or told
-                    else "which call is at fault the packets do not show: a new client for each request, a process for "
-                    "each, or an explicit close",
+                    else "look in the program for what ends it, which the packets do not show: a new client for each "
+                    "request, a process for each, or an explicit close",
                     settings,
                 ),
                 *([unread] if aborts >= len(rows) / 2 else []),
@@ -237,6 +248,7 @@ class NeverReuseKeepaliveDisabled(Rule):
             else "A second piece of work on one of these connections.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
+        return replace(made, action=SPEAK_1_1) if signalled and http10 else made
 
 
 def single_use(pool: Pool) -> bool:

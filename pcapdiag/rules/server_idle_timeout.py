@@ -35,11 +35,18 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity, Side
 from pcapdiag.pools.abandoned import abandoned
 from pcapdiag.pools.pool import SECOND, Pool
 from pcapdiag.pools.timers import idle_timer, reopened
+from pcapdiag.pools.whole_seconds import whole
 from pcapdiag.rules.idle_timeout_too_short import bracket, gap_between_uses
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule, by_count, finding, life_frames, many, seconds, spoken
 from pcapdiag.settings import catalog
 
 MIN_REOPENED = 3
+
+SWEEPS = " (closes come some time after the timeout: it sweeps). "
+WHOLE_SECONDS = (
+    ": a timeout of {setting}, since Redis counts whole seconds and looks at each client once a second, so that it closes "
+    "up to 2 s late. "
+)
 
 
 class ServerIdleTimeout(Rule):
@@ -64,6 +71,11 @@ class ServerIdleTimeout(Rule):
         if timer.sweeping:
             shown = f"{seconds(int(silences.min()))} to {seconds(int(silences.max()))}"
             best = int(silences.min())
+        setting = shown
+        if timer.whole_seconds:
+            may_be = whole(timer.low or 0, timer.high)
+            setting = " or ".join(f"{value:,} s" for value in may_be)
+            best = may_be[0] * SECOND
         matches = catalog.match_default(
             Knob.IDLE_TIMEOUT,
             "server",
@@ -78,7 +90,7 @@ class ServerIdleTimeout(Rule):
             Knob.IDLE_TIMEOUT,
             cause,
             role="server",
-            inferred=shown,
+            inferred=setting,
             recommended=f"longer than {seconds(gap)}" if costly else None,
             values={"value": str(longer), "period": seconds(gap)},
         )
@@ -109,7 +121,7 @@ class ServerIdleTimeout(Rule):
             severity = Severity.MEDIUM if cost >= 5 else Severity.LOW
         claim = (
             f"The server closed {many(timer.count, 'idle connection')} after a silence of {shown}"
-            + (" (closes come some time after the timeout: it sweeps). " if timer.sweeping else ". ")
+            + (WHOLE_SECONDS.format(setting=setting) if timer.whole_seconds else SWEEPS if timer.sweeping else ". ")
             + (
                 f"{cost:,} later dials had nothing left to reuse; requests come about {seconds(gap)} after the last use."
                 if costly
@@ -144,7 +156,7 @@ class ServerIdleTimeout(Rule):
             causes=[CauseClaim(cause, Confidence.HIGH if timer.value else Confidence.MEDIUM, "", server + client)],
             evidence=evidence,
             would_refute="A connection of this pool that the server left open "
-            f"for more than {seconds(timer.high)} of silence.",
+            f"for more than {seconds(max(timer.high, int(silences.max())))} of silence.",
             not_the_fix=desk.not_the_fix(pool, cause),
         )
 

@@ -284,6 +284,8 @@ def _filled(
     if cause is not None:
         text = setting.advice_for.get(cause.value, text)
     facts = with_derived(given)
+    # What a cause calls for in general ("a few tries with pauses") is no position of a switch: that is its own.
+    recommend = setting.advice.recommend if setting.unit == "switch" else text.recommend
     sentences = [filled for sentence in text.sentences if (filled := fill(sentence, facts)) is not None]
     if setting.sample:
         given.setdefault("value", setting.sample)
@@ -294,7 +296,7 @@ def _filled(
         knob=setting.knob,
         default=setting.default if change is None else change.value,
         inferred=inferred,
-        recommended=recommended if recommended is not None else fill(text.recommend, facts) or "",
+        recommended=recommended if recommended is not None else fill(recommend, facts) or "",
         why=" ".join(sentences),
         snippet=snippet if snippet is not None else "",
         language=setting.language,

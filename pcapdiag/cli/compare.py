@@ -73,8 +73,8 @@ def compare(
     Examples:
       pcapdiag compare monday.pcap tuesday.pcap
       pcapdiag compare monday.json tuesday.pcap --format markdown   # to post
-      pcapdiag compare --match 10.0.0.7:8081=10.0.9.3:8081 monday.pcap tuesday.pcap
-      pcapdiag compare --expect-gone PD205 --fail-on new a.pcap b.pcap   # in CI: exit code 1
+      pcapdiag compare --match 10.0.0.7:8081=10.0.9.3:8081 before.pcap after.pcap
+      pcapdiag compare --expect-gone PD205 --fail-on new a.pcap b.pcap   # in CI
     """
     from pcapdiag.cli import running
     from pcapdiag.comparing import compare, saved

@@ -23,8 +23,8 @@ def connection(arguments: tuple[str, ...], format_: str, to: Output, verbose: bo
     \b
     Examples:
       pcapdiag connection buy.pcap 17
-      pcapdiag connection -v buy.pcap 17                  # ACKs and sequence numbers as well
-      pcapdiag connection --format json buy.pcap 17 | jq '.ladder.rungs[] | select(.cited)'
+      pcapdiag connection -v buy.pcap 17       # ACKs and sequence numbers as well
+      pcapdiag connection --format json buy.pcap 17 | jq '.ladder.rungs[].text'
     """
     from pcapdiag.cli import running
 

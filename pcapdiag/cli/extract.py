@@ -63,7 +63,7 @@ def extract(
     Examples:
       pcapdiag extract --finding PD205 -o evidence.pcapng buy.pcap
       pcapdiag extract --finding PD205 --evidence-only -o few.pcapng buy.pcap
-      pcapdiag extract --connection 17,30-35 -o - buy.pcap | tshark -r - -Y frame.comment
+      pcapdiag extract --connection 17,30-35 -o few.pcapng buy.pcap
     """
     from pcapdiag.cli import running
 

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 from pcapdiag.errors import UsageError
-from pcapdiag.live import opening, pcapng
+from pcapdiag.live import opening
 from pcapdiag.live.names import rotated, stamp
 from pcapdiag.live.process import Counts
+from pcapdiag.packets import pcapng_blocks as pcapng
 from pcapdiag.packets.pcap import MAGICS
 from pcapdiag.packets.pcapng import MAGIC
 

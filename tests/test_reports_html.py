@@ -17,7 +17,7 @@ from mock_figures import figured, ladder
 from mock_reports import connection, healthy, new_transport_or_body, poisoned, pool, report, several, undecided
 
 from pcapdiag.model.cover import Cover
-from pcapdiag.model.figures import Silence
+from pcapdiag.model.figures import Level, Silence
 from pcapdiag.model.report import Endpoint, FrameRef, Inferred
 from pcapdiag.model.words import Knob
 from pcapdiag.reports import html
@@ -283,6 +283,14 @@ def test_limits_caps_and_timers_read_from_the_packets_are_marks_in_the_charts_an
         "The server's idle timeout is 2.000 s, between 1.99 and 2.01 s, read from the packets."
         in by_id["silences-p1"].says
     )
+
+
+def test_a_pool_that_was_never_busy_has_its_page() -> None:
+    whole = figured(30)
+    assert whole.figures is not None
+    dials = replace(whole.figures.pools[0], busy=Level((), ()), idle=Level((), ()))
+    read = Read(html.diagnosis(replace(whole, figures=replace(whole.figures, pools=(dials,)))))
+    assert "levels-p1" in read.data["charts"]
 
 
 def test_the_charts_of_a_pool_with_a_finding_come_first() -> None:

@@ -76,7 +76,7 @@ def levels(figure: PoolFigure, row: PoolRow, start: int, end: int) -> Chart | No
 
 def _mean(level: Level, start: int, end: int) -> float:
     """Over the time of the capture; of a thinned level an estimate."""
-    until = [*level.at[1:], end]
+    until = [*level.at, end][1:]
     return sum(value * max(to - at, 0) for at, to, value in zip(level.at, until, level.values, strict=True)) / (
         end - start
     )

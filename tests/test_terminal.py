@@ -192,7 +192,8 @@ class Tmux:
 
     def run(self, *words: str) -> str:
         environment = {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
-        environment |= {"TMUX_TMPDIR": self._folder, "LC_ALL": "C.UTF-8", "PS1": "$ "}
+        # tmux runs the command through the user's shell, which for nobody is none.
+        environment |= {"TMUX_TMPDIR": self._folder, "LC_ALL": "C.UTF-8", "PS1": "$ ", "SHELL": "/bin/sh"}
         done = subprocess.run(["tmux", "-u", *words], env=environment, capture_output=True, text=True, check=True)
         return done.stdout
 

@@ -51,7 +51,7 @@ def figures(
         bars=bars,
         resolution_ns=resolution,
         pools=tuple(pool_figure(pool) for pool in charted),
-        states=tuple(states_figure(connections, side, start, end) for side in (Side.CLIENT, Side.SERVER)),
+        states=states_figures(connections, start, end),
         bars_left_out=left_out,
     )
 
@@ -239,16 +239,20 @@ def sampled(certain: Mask, most: int) -> Column:
 # -- TCP states
 
 
-def states_figure(connections: ConnectionTable, side: Side, start: int, end: int) -> StatesFigure:
-    """Sockets at one end by state: whenever one changes, or at even steps through the capture where many do."""
-    stays = steps_of(connections, side, start).stays()
-    stays = stays.of(stays.begin <= end)
-    changes = np.unique(np.concatenate([stays.begin, stays.end, [start, end]]))
+def states_figures(connections: ConnectionTable, start: int, end: int) -> tuple[StatesFigure, ...]:
+    """Sockets at each end by state: whenever one changes, or at even steps through the capture where many do."""
+    ends = [(side, steps_of(connections, side, start).stays()) for side in (Side.CLIENT, Side.SERVER)]
+    ends = [(side, stays.of(stays.begin <= end)) for side, stays in ends]
+    changes = np.unique(np.concatenate([[start, end], *(times for _, of in ends for times in (of.begin, of.end))]))
     moments = changes[(changes >= start) & (changes <= end)]
     if len(moments) > MOST_MOMENTS:
         moments = np.unique(start + np.linspace(0, end - start, MOST_MOMENTS).round().astype(np.int64))
-    counts, peaks = {}, {}
-    for state, those in stays.by_state():
-        peaks[state.word] = those.peak()[0]
-        counts[state.word] = tuple(those.count(moments).tolist())
-    return StatesFigure(side.word, tuple(moments.tolist()), counts, peaks)
+    return tuple(
+        StatesFigure(
+            end=side.word,
+            moments=tuple(moments.tolist()),
+            counts={state.word: tuple(those.count(moments).tolist()) for state, those in stays.by_state()},
+            peaks={state.word: those.peak()[0] for state, those in stays.by_state()},
+        )
+        for side, stays in ends
+    )

@@ -71,7 +71,7 @@ class StatesFigure:
     """Sockets in each TCP state over time at one end, as netstat there would count them."""
 
     end: str  # "client" or "server"
-    moments: tuple[int, ...]  # all at which a count changes; where those are too many, even steps
+    moments: tuple[int, ...]  # of both ends; all at which a count changes, or even steps where those are too many
     counts: Mapping[str, tuple[int, ...]]  # states that never occur are left out
     peaks: Mapping[str, int]  # the most at once, between the moments too
 

@@ -24,7 +24,11 @@ def timeline(report: Report, figures: Figures, start: int, end: int) -> Chart:
     """A bar for each connection: handshake, busy, idle, closed by whom."""
     bars = figures.bars
     fates = Counter(bar.opening if bar.opening in DIALS else bar.closer for bar in bars)
-    told = {"client": "closed by the client first", "server": "closed by the server first", "none": "not closed"} | DIALS
+    told = {
+        "client": "closed by the client first",
+        "server": "closed by the server first",
+        "none": "not closed",
+    } | DIALS
     by = ", ".join(
         f"{plural(fates[fate], 'dial' if fate in DIALS else 'connection')} {what}"
         for fate, what in told.items()

@@ -29,7 +29,7 @@ if (choice) {
 const POOLS_PRINTED = 4;  // those with findings are ahead of the others
 let unfolded = [];
 addEventListener('beforeprint', () => {
-  unfolded = $$('details:not(.numbers):not([open])');
+  unfolded = $$('details:not(.numbers):not(.off-paper):not([open])');
   for (const one of unfolded) one.open = true;
   root.classList.add('printing');
   printing = true;

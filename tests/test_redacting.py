@@ -29,7 +29,7 @@ from pcapdiag.model.report import Endpoint, FrameRef, Report
 from pcapdiag.model.tables import ConnectionTable
 from pcapdiag.pipeline import Options
 from pcapdiag.redacting import Names, spare
-from pcapdiag.reports import html, json_states, markdown, text
+from pcapdiag.reports import html, json_connection, json_states, markdown, text, text_connection
 from pcapdiag.reports import json as json_report
 
 MS = 1_000_000
@@ -175,7 +175,15 @@ def more_outputs(path: str) -> Iterator[tuple[str, str]]:
     for by in ("service", "client"):
         sampling = counting.Sampling(by=by, rows=2, with_findings=True)
         yield f"states by {by}", json_states.document(counting.states(path, Options(redact=True), sampling))
+    for row in report_rows(path)[:3]:
+        one = proving.connection({path: path}, row, redact=True)
+        yield "connection", json_connection.document(one) + text_connection.connection(one, width=200, verbose=True)
     yield "whatif", repr(pcapdiag.whatif(path, (), Options(redact=True)))
+
+
+def report_rows(path: str) -> list[int]:
+    """The numbers of a capture's connections."""
+    return pipeline.read_tables([path]).connections.number.tolist()
 
 
 def originals(table: ConnectionTable) -> set[str]:
@@ -235,6 +243,15 @@ def test_the_hostile_captures_are_drawn(folder: Path) -> None:
     assert any("/path-1" in text for text in said[1])
     assert any("ClientHello sni-only" in text for text in said[0])
     assert any("ClientHello host-" in text for text in said[1])
+
+
+def test_a_connection_of_a_redacted_ladder_is_called_as_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(path_of("requests-four-services"))
+    assert main(["connection", "--redact", path, "3"]) == 0
+    said = capsys.readouterr().out
+    row = pcapdiag.analyze(path, Options(redact=True, with_connections=True)).connections[2]
+    assert said.startswith(f"Connection 3: {row.client} -> {row.server}")
+    assert "10.71." not in said
 
 
 def test_damage_is_told_of_the_file_by_its_new_name(folder: Path) -> None:

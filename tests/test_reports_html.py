@@ -19,7 +19,7 @@ from mock_reports import connection, healthy, new_transport_or_body, poisoned, p
 from pcapdiag.model.cover import Cover
 from pcapdiag.model.figures import Level, Silence
 from pcapdiag.model.report import Endpoint, FrameRef, Inferred
-from pcapdiag.model.words import Knob
+from pcapdiag.model.words import Knob, Severity
 from pcapdiag.reports import html
 from pcapdiag.reports.html import distributions, frames, ladders, packing, pool_charts
 
@@ -118,6 +118,19 @@ def test_the_expected_effect_is_a_table_of_now_and_then() -> None:
     words = Read(html.diagnosis(report())).words
     assert "connections opened 8,400 103" in words
     assert "TIME_WAIT at the client 8,398 0" in words
+
+
+def test_several_findings_are_a_table_of_settings_ahead_of_the_first() -> None:
+    whole = several()
+    read = Read(html.diagnosis(whole))
+    titles = [one.title for one in whole.findings if one.severity is not Severity.INFO]
+    assert len(titles) > 1
+    links = [attributes.get("href") for tag, attributes in read.elements if tag == "a"]
+    for at in range(1, len(titles) + 1):
+        assert f"#change-finding-{at}" in links
+    table = read.words[read.words.index("Finding Setting Now Set to") :]
+    assert table.index(titles[0]) < table.index(titles[1]) < table.index("proof")
+    assert "Finding Setting Now Set to" not in Read(html.diagnosis(report())).words
 
 
 def test_every_piece_of_evidence_has_a_filter_and_leads_to_its_bar_and_its_packets() -> None:

@@ -136,7 +136,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_report(live, namespace) -> None:
     assert ended.code == 130
     assert time.monotonic() - began < 4
     assert "Traceback" not in ended.err
-    assert until(lambda: namespace.pids() == [], 3)
+    assert until(lambda: namespace.pids() == [])
 
 
 @needs_root
@@ -150,7 +150,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(namespace, tmp_path) -> None:
     ) as shell:
         namespace_ready = until(lambda: len(namespace.pids()) >= 4)
         assert namespace_ready
-        out, err = shell.communicate(timeout=10)
+        out, err = shell.communicate(timeout=60)
     assert shell.returncode == 0
     assert [one["event"] for one in lines(out)] == ["status"]
     assert "Traceback" not in err
@@ -207,7 +207,7 @@ def test_an_installation_that_only_root_can_read_is_enough(format_: str, live, n
     running = live("--format", format_, environment={"PYTHONPATH": str(private)}).ready()
     assert users(running.popen.pid) == [NOBODY] * 4
     namespace.traffic()
-    time.sleep(1.2)  # a look
+    assert format_ == "text" or until(lambda: NEVER_REUSED in running.out.read_text())  # a look
     ended = running.end()
     assert ended.code == 0
     assert quiet(ended)
@@ -221,7 +221,7 @@ def test_killed_it_takes_its_helpers_with_it(live, namespace) -> None:
     assert len(running.children()) >= 2
     running.end(signal.SIGKILL)
     namespace.traffic(2)  # tcpdump's next packet has no reader
-    assert until(lambda: namespace.pids() == [], 5), running.children()
+    assert until(lambda: namespace.pids() == []), running.children()
 
 
 @needs_root
@@ -249,7 +249,8 @@ def test_an_interface_that_is_taken_away_ends_it_with_what_was_captured(tmp_path
     with two_hosts() as (near, _):
         running = Live(near, tmp_path, *FILTER, "--format", "text", "-w", str(kept), interface="wire").ready()
         across(near)
-        time.sleep(1.2)  # the kernel hands packets over in blocks, and what waits in one is lost with the interface
+        # The kernel hands packets over in blocks, and what waits in one is lost with the interface.
+        assert until(lambda: kept.stat().st_size > 20_000)
         near.run("ip", "link", "delete", "wire")
         ended = running.end(None)
     assert ended.code == 2
@@ -266,7 +267,7 @@ def test_an_interface_that_is_down_is_told_once_and_what_was_captured_is_reporte
         running = Live(near, tmp_path, *FILTER, "--format", "text", interface="wire").ready()
         across(near)
         near.run("ip", "link", "set", "wire", "down")
-        assert until(lambda: "down" in running.err.read_text(), 3)
+        assert until(lambda: "down" in running.err.read_text())
         time.sleep(0.5)
         ended = running.end()
     assert ended.code == 0

@@ -52,6 +52,8 @@ class Played:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
             start_new_session=True,
+            # Tests that run under nohup ignore it, and so would the player.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     def read(self) -> bytes:

@@ -403,8 +403,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\nfrom pcapdiag.cli import main\nmain(['--help'])\n"
-        "heavy = {'numpy', 'tabulate', 'dpkt', 'scapy', 'pyshark', 'jinja2', 'tomllib', 'pcapdiag.pipeline',"
-        " 'pcapdiag.rules', 'pcapdiag.settings', 'pcapdiag.model.report'}\n"
+        "heavy = {'numpy', 'tabulate', 'dpkt', 'scapy', 'pyshark', 'jinja2', 'rich', 'psutil', 'tomllib',"
+        " 'pcapdiag.pipeline', 'pcapdiag.rules', 'pcapdiag.settings', 'pcapdiag.model.report'}\n"
         "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

@@ -47,6 +47,12 @@ def rows(path: Path, without: Sequence[str] = ()) -> Rows:
     return found
 
 
+def test_a_live_capture_that_forgets_knows_every_column_of_texts() -> None:
+    from pcapdiag.live import history
+
+    assert set(history.STRINGS) == STRINGS
+
+
 def records(path: Path) -> tuple[bytes, int, list[Record]]:
     """A little-endian pcap's file header, linktype and records."""
     data = path.read_bytes()

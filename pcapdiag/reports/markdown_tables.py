@@ -8,8 +8,8 @@ from pcapdiag.model.report import CaptureInfo, NotEvaluated, PoolRow, Report
 from pcapdiag.reports.markdown_page import Document, md
 from pcapdiag.reports.text import RULES_NAMED
 from pcapdiag.reports.text_tables import CLOSES, FILES_SHOWN, chosen, closes, states_left
-from pcapdiag.reports.units import counted, plural, share
-from pcapdiag.reports.wording import NETSTAT, bracket, identity, knob, value_read, who, worth
+from pcapdiag.reports.units import plural
+from pcapdiag.reports.wording import NETSTAT, bounds, bracket, identity, knob, reuse, value_read, who, worth
 
 
 def tables(out: Document, report: Report, *, verbose: bool = False) -> None:
@@ -39,22 +39,10 @@ def _pools(out: Document, pools: Sequence[PoolRow], left: int) -> None:
     out.table(
         ["pool", "requests", "connections", "requests per connection", "most on one", "open at peak", "busy at peak",
          "missed reuse"],
-        [
-            [
-                pool.id,
-                pool.requests if pool.requests_basis == "exact" else counted(pool.requests, pool.requests_basis),
-                pool.connections,
-                None if pool.mean_requests is None else round(pool.mean_requests, 2),
-                pool.max_requests,
-                pool.peak_connections,
-                pool.peak_busy,
-                f"{pool.missed_reuse:,} ({share(pool.missed_reuse, pool.opens)})" if pool.opens else None,
-            ]
-            for pool in pools
-        ],
+        [list(reuse(pool)) for pool in pools],
     )  # fmt: skip
-    if any(pool.requests_basis != "exact" for pool in pools):
-        out.para(">= at least so many, ~ estimated from turns of unread bytes")
+    if said := bounds(pools):
+        out.para(said)
 
 
 def _inferred(out: Document, pools: Sequence[PoolRow]) -> None:

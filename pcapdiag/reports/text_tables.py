@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pcapdiag.model.report import CaptureInfo, PoolRow, Report
 from pcapdiag.reports.layout import Page
-from pcapdiag.reports.units import counted, plural, share
-from pcapdiag.reports.wording import NETSTAT, bracket, identity, knob, value_read, who, worth
+from pcapdiag.reports.units import plural
+from pcapdiag.reports.wording import NETSTAT, bounds, bracket, identity, knob, reuse, value_read, who, worth
 
 POOLS_SHOWN = 10
 FILES_SHOWN = 10
@@ -71,22 +71,10 @@ def _pools(page: Page, pools: Sequence[PoolRow], left: int, verbose: bool) -> No
             "busy\nat peak",
             "missed\nreuse",
         ],
-        [
-            [
-                pool.id,
-                counted(pool.requests, pool.requests_basis),
-                pool.connections,
-                None if pool.mean_requests is None else round(pool.mean_requests, 2),
-                pool.max_requests,
-                pool.peak_connections,
-                pool.peak_busy,
-                f"{pool.missed_reuse:,} ({share(pool.missed_reuse, pool.opens)})" if pool.opens else None,
-            ]
-            for pool in pools
-        ],
+        [list(reuse(pool)) for pool in pools],
     )
-    if any(pool.requests_basis != "exact" for pool in pools):
-        page.para(">= at least so many, ~ estimated from turns of unread bytes", indent=2, style="dim")
+    if said := bounds(pools):
+        page.para(said, indent=2, style="dim")
 
 
 def _inferred(page: Page, pools: Sequence[PoolRow]) -> None:

@@ -17,7 +17,7 @@ from pcapdiag.model.report import (
 )
 from pcapdiag.model.words import Cause
 from pcapdiag.reports.escape import shorten
-from pcapdiag.reports.units import clock, duration, duration_ns, number, plural, quantity, share
+from pcapdiag.reports.units import clock, counted, duration, duration_ns, number, plural, quantity, share
 
 LIST_SHOWN = 8  # items of a measured list
 NAME_SHOWN = 60  # characters of a User-Agent or Host
@@ -227,6 +227,28 @@ def who(pool: PoolRow, brief: bool) -> str:
     if pool.handshake_rtt_ns is not None:
         ends.append(f"RTT {duration_ns(pool.handshake_rtt_ns)}")
     return f"{service}, {', '.join(ends)}"
+
+
+def reuse(pool: PoolRow) -> tuple[str | int | float | None, ...]:
+    """What a pool did with its connections, as cells: its id, requests, connections, requests per connection, most on
+    one, connections and requests at the peak, missed reuse.
+    """
+    return (
+        pool.id,
+        pool.requests if pool.requests_basis == "exact" else counted(pool.requests, pool.requests_basis),
+        pool.connections,
+        None if pool.mean_requests is None else round(pool.mean_requests, 2),
+        pool.max_requests,
+        pool.peak_connections,
+        pool.peak_busy,
+        f"{pool.missed_reuse:,} ({share(pool.missed_reuse, pool.opens)})" if pool.opens else None,
+    )
+
+
+def bounds(pools: Sequence[PoolRow]) -> str:
+    """What the signs before their numbers of requests mean; "" where they have none."""
+    inexact = any(pool.requests_basis != "exact" for pool in pools)
+    return ">= at least so many, ~ estimated from turns of unread bytes" if inexact else ""
 
 
 def measure_name(key: str) -> str:

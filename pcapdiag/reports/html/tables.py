@@ -11,7 +11,7 @@ from pcapdiag.model.report import PoolRow, Report
 from pcapdiag.reports import wording
 from pcapdiag.reports.layout import numeric
 from pcapdiag.reports.text_tables import chosen, states_left
-from pcapdiag.reports.units import counted, duration_ns, plural, share
+from pcapdiag.reports.units import duration_ns, plural
 
 POOLS_SHOWN = 200  # in all: a page scrolls, but not forever
 
@@ -76,7 +76,6 @@ def tables(pools: Sequence[PoolRow]) -> list[Table]:
 
 
 def _pools(pools: Sequence[PoolRow]) -> Table:
-    estimated = any(pool.requests_basis != "exact" for pool in pools)
     return Table(
         (
             "pool",
@@ -93,14 +92,7 @@ def _pools(pools: Sequence[PoolRow]) -> Table:
         ),
         tuple(
             (
-                pool.id,
-                counted(pool.requests, pool.requests_basis),
-                pool.connections,
-                None if pool.mean_requests is None else round(pool.mean_requests, 2),
-                pool.max_requests,
-                pool.peak_connections,
-                pool.peak_busy,
-                f"{pool.missed_reuse:,} ({share(pool.missed_reuse, pool.opens)})" if pool.opens else None,
+                *wording.reuse(pool),
                 duration_ns(pool.first_byte.median_ns) if pool.first_byte else None,
                 duration_ns(pool.first_byte.p95_ns) if pool.first_byte else None,
                 None if pool.handshake_rtt_ns is None else duration_ns(pool.handshake_rtt_ns),
@@ -108,7 +100,7 @@ def _pools(pools: Sequence[PoolRow]) -> Table:
             for pool in pools
         ),
         caption="What each pool did",
-        note=">= at least so many, ~ estimated from turns of unread bytes" if estimated else "",
+        note=wording.bounds(pools),
     )
 
 

@@ -356,6 +356,14 @@ def test_the_charts_of_another_pool_are_drawn_when_it_is_chosen(browser: Any, tm
         page.locator("#pool-choice").select_option("p2")
         page.locator("#levels-p2 svg").wait_for()
         assert page.locator("#levels-p1").is_hidden()
+        page.emulate_media(media="print")
+        page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("#levels-p1 svg").is_visible()
+        assert page.locator("#levels-p2 svg").is_visible()
+        assert page.locator("details.numbers").first.is_hidden()
+        page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        assert page.locator("#levels-p1").is_hidden()
         quiet(opened)
 
 

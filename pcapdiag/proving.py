@@ -51,10 +51,10 @@ def post_mortem(paths: Paths, options: Options | None = None, progress: Progress
         report = judged(again, tables, options)
         figures = report.figures
         assert figures is not None  # asked for
-        aliases = names_of(tables) if options.redact else None
+        new_names = names_of(tables) if options.redact else None
         starts = tables.counters.file_starts
-        if aliases is not None:
-            starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+        if new_names is not None:
+            starts = [(ahead, new_names.files[path]) for ahead, path in starts]
         ladders = ladders_of(
             again,
             tables.connections,
@@ -65,8 +65,8 @@ def post_mortem(paths: Paths, options: Options | None = None, progress: Progress
             ends_at=end_of(tables),
             progress=progress,
         )
-    if aliases is not None:
-        ladders = tuple(map(aliases.ladder, ladders))
+    if new_names is not None:
+        ladders = tuple(map(new_names.ladder, ladders))
     return replace(report, figures=replace(figures, ladders=ladders))
 
 
@@ -185,7 +185,7 @@ def named_finding(report: Report, word: str) -> list[Finding]:
     Raises:
         UsageError: the report has none.
     """
-    same = [one for one in report.findings if word.upper() == one.code or word.lower() == one.name]
+    same = [one for one in report.findings if word in (one.code, one.name)]
     if not same:
         there = ", ".join(dict.fromkeys(f"{one.code} ({one.name})" for one in report.findings)) or "none"
         raise UsageError(f"there is no finding {word} in this capture; it has {there}")

@@ -49,7 +49,7 @@ def quiet(opened: chromium.Opened) -> None:
 
 def until(page: Any, script: str, argument: Any = None) -> None:
     """Wait for it to be true; the page's policy forbids playwright's own way, which evaluates strings in the page."""
-    for _ in range(200):
+    for _ in range(1_200):  # half a minute: the machine may be busy
         if page.evaluate(script, argument):
             return
         page.wait_for_timeout(25)

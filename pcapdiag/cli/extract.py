@@ -64,9 +64,10 @@ def extract(
     Examples:
       pcapdiag extract --finding PD205 -o evidence.pcapng buy.pcap
       pcapdiag extract --finding PD205 --evidence-only -o few.pcapng buy.pcap
-      pcapdiag extract --connection 17,30-35 -o - buy.pcap | tshark -r - -Y frame.comment
+      pcapdiag extract --connection 17,30-35 -o few.pcapng buy.pcap
     """
     from pcapdiag.cli import running
+    from pcapdiag.cli.rule_names import rule_named
 
     check_output(Output("never", None, output), files)
     if not found and not numbers:
@@ -77,8 +78,9 @@ def extract(
     if numbers:
         made_by += ["--connection", ",".join(map(str, numbers[:20])) + (",..." if len(numbers) > 20 else "")]
     made_by += ["--evidence-only"] * evidence_only + [f"{name}=..." for name in filters.given]
+    codes = tuple(rule_named(word).code for word in found)
     packets, connections, of = running.extract(
-        files, filters, output, found, numbers, evidence_only=evidence_only, made_by=shlex.join([*made_by, *files])
+        files, filters, output, codes, numbers, evidence_only=evidence_only, made_by=shlex.join([*made_by, *files])
     )
     if output not in (None, "-"):
         click.echo(f"{output}: {packets:,} packets of {connections:,} connections, of {of:,} in the capture", err=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pcapdiag.live.watching import Watcher
     from pcapdiag.model.live import LiveView
     from pcapdiag.model.report import Report
+    from pcapdiag.reports.json_live import Telling
 
 DONE, NOT_FOUND, BROKE_OFF = 0, 1, 2
 NS = 1_000_000_000
@@ -49,12 +50,14 @@ def run(wanted: Wanted, shown: Shown) -> int:
         the exit code: 0, 1 where ``once_found`` has not formed, 2 where the capture broke off.
     """
     from pcapdiag.live.session import begin
+    from pcapdiag.reports import json_live
 
     format_ = shown.format or ("screen" if sys.stdout.isatty() and sys.stdin.isatty() else "ndjson")
     if format_ == "screen" and not sys.stdout.isatty():
         raise UsageError("--format screen needs a terminal; take ndjson or text")
     if shown.status_every is not None and format_ != "ndjson":
         raise UsageError("--status-every goes with --format ndjson")
+    telling = json_live.Telling()
     with ExitStack() as stack:
         asked_to_end = stack.enter_context(ending())
         session = begin(wanted, rehearsed)
@@ -65,8 +68,8 @@ def run(wanted: Wanted, shown: Shown) -> int:
         if format_ == "screen":
             reason = on_screen(session, shown, asked_to_end)
         else:
-            reason = in_lines(session, shown, asked_to_end, format_ == "ndjson")
-        return finished(session, shown, format_, reason)
+            reason = in_lines(session, shown, asked_to_end, telling if format_ == "ndjson" else None)
+        return finished(session, shown, telling if format_ == "ndjson" else None, reason)
 
 
 def rehearsed(report: Report) -> None:
@@ -81,7 +84,7 @@ def rehearsed(report: Report) -> None:
     terminal.rehearse()
     text.diagnosis(report)
     view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
-    list(json_live.changes(None, report, 1))
+    list(json_live.Telling().changes(report, 1, last=True))
     json_live.status(view)
     json_live.end(view, "")
     for page in PAGES:
@@ -138,8 +141,8 @@ def found(report: Report | None, code: str) -> bool:
     return report is not None and any(finding.code == code for finding in report.findings)
 
 
-def in_lines(session: Session, shown: Shown, asked: list[str], ndjson: bool) -> str:
-    """Without a terminal: lines of JSON, or nothing until the end."""
+def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling | None) -> str:
+    """Without a terminal: lines of JSON, or nothing until the end where nothing is told."""
     from pcapdiag.reports import json_live
 
     watcher = session.watcher
@@ -153,10 +156,10 @@ def in_lines(session: Session, shown: Shown, asked: list[str], ndjson: bool) -> 
             trouble = view.trouble
             if trouble:
                 tell(trouble)
-        if ndjson and view is not None:
+        if telling is not None and view is not None:
             lines: list[str] = []
             if view.report is not None and view.report is not before:
-                lines += json_live.changes(before, view.report, view.now)
+                lines += telling.changes(view.report, view.now)
                 before = view.report
             if shown.status_every is not None and time.monotonic() >= status_at:
                 lines.append(json_live.status(view))
@@ -177,7 +180,7 @@ def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
     until = Until(shown, watcher, asked)
     look = Look()
     drawn = watcher.view()
-    with Terminal() as terminal:
+    with Terminal(shown.color) as terminal:
         terminal.draw(screen(drawn, look=look))
         while True:
             view = watcher.step(until.left, [terminal] if terminal.fileno() >= 0 else [])
@@ -195,7 +198,7 @@ def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
                 return reason
 
 
-def finished(session: Session, shown: Shown, format_: str, reason: str) -> int:
+def finished(session: Session, shown: Shown, telling: Telling | None, reason: str) -> int:
     """The report, and the exit code."""
     watcher = session.watcher
     broke_off = watcher.over and watcher.failure is not None
@@ -205,11 +208,11 @@ def finished(session: Session, shown: Shown, format_: str, reason: str) -> int:
     except CaptureError as error:
         if not broke_off:
             tell(str(error) if watcher.stream.packets else nothing_came(watcher))
-    before, view = watcher.sight.report, replace(watcher.view(), report=report)
-    if format_ == "ndjson":
+    view = replace(watcher.view(), report=report)
+    if telling is not None:
         from pcapdiag.reports import json_live
 
-        lines = [] if report is None else list(json_live.changes(before, report, view.now))
+        lines = [] if report is None else list(telling.changes(report, view.now, last=True))
         running.write_lines([*lines, json_live.end(view, reason)])
     elif report is not None:
         from pcapdiag.reports import text

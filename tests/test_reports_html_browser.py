@@ -101,12 +101,13 @@ def test_zooming_in_draws_all_connections_of_a_moment_and_the_levels_follow(
     with chromium.opened(browser, pages[50_000]) as opened:
         opened.settled()
         page = opened.page
-        before = page.locator("#levels-p1 svg").inner_html()
+        before = {plot: page.locator(f"{plot} svg").inner_html() for plot in ("#levels-p1", "#states")}
         for _ in range(10):
             page.get_by_role("button", name="Zoom in").click()
         until(page, f"() => !{COUNT}.includes('every')")
         assert " of 60 s: " in page.locator(".tools .count").inner_text()
-        assert page.locator("#levels-p1 svg").inner_html() != before
+        for plot, was in before.items():
+            until(page, "([plot, was]) => document.querySelector(`${plot} svg`).innerHTML !== was", [plot, was])
         page.get_by_role("button", name="Show the whole capture").click()
         until(page, f"() => {COUNT}.includes('every')")
         quiet(opened)

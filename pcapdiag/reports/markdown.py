@@ -74,8 +74,8 @@ def _verdict(out: Document, report: Report, cover: Cover, findings: Sequence[Fin
         for at, finding in enumerate(findings, 1):
             said = md("{} ({}, {})", finding.title, str(finding.severity), pools_named(finding.pools))
             known = [one for one in finding.causes[0].settings if one.recognised] if len(finding.causes) == 1 else []
-            if known:  # the answer in a line
-                said = md("{}: {} of {}, set to {}", said, code(known[0].name), known[0].product, _bold(known[0].recommended))
+            for one in known[:1]:  # the answer in a line
+                said = md("{}: {} of {}, set to {}", said, code(one.name), one.product, _bold(one.recommended))
             out.item(said, mark=f"{at}.")
     if cover.note.strip():
         out.verbatim(cover.note)

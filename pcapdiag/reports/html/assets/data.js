@@ -18,8 +18,9 @@ const since = (us) => `+${(us / 1e6).toFixed(6)} s`;
 const clock = (us) => `${new Date(Math.floor((data.time.start_us + us) / 1e3)).toISOString().slice(11, 23)} UTC`;
 function axisTime(us) {  // in the unit of what is in view
   const span = (view.to || data.time.length) - view.from;
-  const [unit, size] = span > 4 * 864e8 ? ['d', 864e8] : span > 4 * 36e8 ? ['h', 36e8] : span > 15 * 6e7 ? ['min', 6e7] : ['s', 1e6];
-  return us === 0 ? '0' : `${+(us / size).toFixed(unit === 's' ? 6 : us / size > 100 ? 0 : 2)} ${unit}`;
+  const [unit, size] = span > 4 * 864e8 ? ['d', 864e8] : span > 4 * 36e8 ? ['h', 36e8] : span > 15 * 6e7 ? ['min', 6e7]
+    : data.time.length > 5e5 ? ['s', 1e6] : data.time.length > 2e3 ? ['ms', 1e3] : ['\u00b5s', 1];
+  return us === 0 ? '0' : `${+(us / size).toFixed(span < 15 * 6e7 ? 6 : us / size > 100 ? 0 : 2)} ${unit}`;
 }
 
 // -- the data

@@ -83,7 +83,7 @@ function states(plot, given) {
       name: state, type: 'line', stack: one.end, xAxisIndex: at, yAxisIndex: at, step: 'end', symbol: 'none', emphasis: {disabled: true},
       data: Array.from(one.at, (time, i) => [time, values[i]]), itemStyle: {color: palette[state]},
       lineStyle: {width: 0}, areaStyle: {color: palette[state], opacity: 0.9},
-      endLabel: values[values.length - 1] > tops[at] * 0.1 ? {show: true, formatter: `${state}`, color: ['ESTABLISHED', 'CLOSE_WAIT', 'LAST_ACK'].includes(state) ? '#fff' : '#111', fontSize: 10, fontFamily: colors.font, verticalAlign: 'top', align: 'right', offset: [-10, 3]} : undefined,
+      endLabel: values[values.length - 1] > tops[at] * 0.1 ? {show: true, formatter: `${state}`, color: ['ESTABLISHED', 'CLOSE_WAIT', 'LAST_ACK'].includes(state) ? '#fff' : '#111', fontSize: 10, fontFamily: colors.font, verticalAlign: 'top', align: 'right', offset: [-10, 3], textBorderColor: palette[state], textBorderWidth: 3} : undefined,
     }))),
   });
   followers.add(plot);

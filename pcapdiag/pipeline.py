@@ -44,7 +44,8 @@ class Options:
     ``server_product`` say which program is there, by its id in the catalogue of settings; ``since`` and ``until`` are
     nanoseconds since the epoch, or since the first packet for the ``_relative`` ones.  Connections that were alive in
     the time are kept whole.  ``with_figures`` adds what charts are drawn from;
-    ``redact`` gives addresses, hosts and files names that say nothing (:mod:`pcapdiag.redacting`).
+    ``redact`` gives addresses, hosts and files names that say nothing (:mod:`pcapdiag.redacting`);
+    ``most_pools`` bounds the time that judging takes, None for all: see :func:`pcapdiag.pools.partition.partition`.
     """
 
     client: str | None = None
@@ -59,6 +60,7 @@ class Options:
     server_product: str | None = None
     with_figures: bool = False
     redact: bool = False
+    most_pools: int | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,11 @@ def judged(
     desk = Desk(
         tables.counters.file_starts, options.client_product, options.server_product, tables.counters.dropped_share
     )
-    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end)
+    pools = partition(connections, tables.exchanges, keep, selection.start, selection.end, options.most_pools)
+    left_out = int(keep.sum()) - sum(len(pool.rows) for pool in pools)
+    if left_out:
+        note = f"only the {len(pools):,} pools with the most packets were looked at, {left_out:,} connections were not"
+        capture = replace(capture, quality=replace(capture.quality, notes=(*capture.quality.notes, note)))
     del tables  # the exchanges are the pools' now
     if look is not None:
         look(pools, connections)

@@ -197,6 +197,7 @@ class TestWarden:
             {"do": "open"},
             {"do": "exec", "command": "id"},
             {"do": "signal", "number": 15},
+            {"do": "open", "number": float("inf"), "when": WHEN},
             {"do": "owners", "endpoints": 7},
             {"do": "owners", "endpoints": [["not an address", 1]]},
             {},
@@ -233,10 +234,18 @@ class TestWarden:
         try:
             assert os.read(read, 1) == b""  # nobody else has the other end
             held = {os.readlink(f"/proc/{made.pid}/fd/{one}") for one in os.listdir(f"/proc/{made.pid}/fd")}
-            assert {one.partition(":")[0] for one in held} <= {"/dev/null", "socket", "anon_inode"}
+            assert {one.partition(":")[0] for one in held} <= {"/dev/null", "socket", "anon_inode", str(tmp_path)}
         finally:
             os.close(read)
             made.close()
+
+    def test_files_that_are_sent_to_it_are_not_kept(self, warden: Warden) -> None:
+        for _ in range(3):
+            with open(os.devnull, "rb") as file:
+                send(warden._socket, {"do": "owners", "endpoints": []}, [file.fileno()])
+            receive(warden._socket)
+        held = [os.readlink(f"/proc/{warden.pid}/fd/{one}") for one in os.listdir(f"/proc/{warden.pid}/fd")]
+        assert held.count("/dev/null") <= 3  # its own standard files
 
     def test_it_tells_owners(self, warden: Warden) -> None:
         with socket.socket() as listening:
@@ -295,3 +304,66 @@ def test_root_writes_through_no_link_that_somebody_put_there(tmp_path: Path) -> 
             == f"{name}: is a link; root writes through none: remove it, or name another file"
         )
     assert secret.read_bytes() == b"secret"
+
+
+@as_root
+def test_a_file_of_another_user_is_not_written_for_them_to_read(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"theirs")
+    os.chown(theirs, 4321, 4321)
+    with pytest.raises(OSError, match="another user's") as caught:
+        opening.create(str(theirs), User(65534, 65534, "nobody"))
+    assert "cannot be written: it is another user's" in opening.problem("theirs", caught.value)
+    assert theirs.read_bytes() == b"theirs"
+
+
+@as_root
+def test_the_next_file_goes_where_the_first_went_though_the_directory_was_replaced(
+    tmp_path: Path, process: int
+) -> None:
+    theirs, elsewhere = tmp_path / "theirs", tmp_path / "elsewhere"
+    theirs.mkdir()
+    elsewhere.mkdir()
+    made = Warden(str(theirs / "kept.pcapng"), User(65534, 65534, "nobody"), process)
+    try:
+        os.close(made.open(names.rotated(str(theirs / "kept.pcapng"), 1, WHEN)))
+        theirs.rename(tmp_path / "moved")
+        theirs.symlink_to(elsewhere)
+        os.close(made.open(names.rotated(str(theirs / "kept.pcapng"), 2, WHEN)))
+    finally:
+        made.close()
+    assert list(elsewhere.iterdir()) == []
+    assert len(list((tmp_path / "moved").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("uid", "gid"), [("\u00b2", "\u00b2"), ("99999999999999", "5"), ("4294967295", "4294967295"), ("-1", "1"), ("", "")]
+)
+def test_a_forged_caller_of_sudo_is_nobody(uid: str, gid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "is_root", lambda: True)
+    monkeypatch.setenv("SUDO_UID", uid)
+    monkeypatch.setenv("SUDO_GID", gid)
+    user = privileges.user_to_become()
+    assert user is not None
+    assert user.name == "nobody"
+
+
+@as_root
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_capabilities_of_a_service_are_given_up_too() -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(SOURCE)!r})
+from pcapdiag.live import privileges
+print(privileges.capabilities() != 0, privileges.give_up_capabilities(), privileges.capabilities())
+print(privileges.give_up_capabilities())
+"""
+    unit = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]
+    for python in (shutil.which("python3", path="/usr/bin"), os.path.realpath("/proc/self/exe")):
+        done = subprocess.run(
+            ["setpriv", *unit, str(python), "-c", code], capture_output=True, text=True, check=False, timeout=60
+        )
+        if done.returncode == 0:
+            assert done.stdout.splitlines() == ["True True 0", "False"]
+            return
+    pytest.skip(f"no Python that everybody may run: {done.stderr[-200:]}")

@@ -136,6 +136,20 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
     assert (tmp_path / "kept.pcap").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_file_that_others_could_read_is_their_owners_alone_once_it_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "there.pcap"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    os.close(opening.create(str(path)))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_bytes() == b""
+
+
+def test_standard_output_is_no_place_for_packets() -> None:
+    with pytest.raises(UsageError, match="-w -: standard output is for what is found"):
+        opening.check_path("-")
+
+
 def test_a_file_that_is_there_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "kept.pcap"
     path.write_bytes(b"old" * 1000)

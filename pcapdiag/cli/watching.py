@@ -102,7 +102,10 @@ def ending() -> Iterator[list[str]]:
             raise KeyboardInterrupt
         reasons.append("interrupted" if number == signal.SIGINT else "terminated")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)  # nohup: the terminal may go, the capture is to go on
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield reasons
     finally:
@@ -149,13 +152,14 @@ def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling 
     until = Until(shown, watcher, asked)
     before: Report | None = None
     status_at = time.monotonic() + (shown.status_every or 0) / NS
-    trouble = ""
+    told = ""
     while True:
         view = watcher.step(until.left)
-        if view is not None and view.trouble != trouble:
-            trouble = view.trouble
-            if trouble:
+        if view is not None:
+            trouble = view.trouble or (f"nothing new is judged: {view.judging}" if view.judging else "")
+            if trouble and trouble != told:
                 tell(trouble)
+            told = trouble
         if telling is not None and view is not None:
             lines: list[str] = []
             if view.report is not None and view.report is not before:

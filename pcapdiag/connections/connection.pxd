@@ -16,7 +16,7 @@ cdef class Half:
     cdef public Connection connection
     cdef public Half other
     cdef public long long serial
-    cdef public int packets, data_packets
+    cdef public long long packets, data_packets
     cdef public long long isn, next_sequence, expected, captured_to, acknowledgment
     cdef public int window, window_high, seen, resent, needless
     cdef public bint started
@@ -52,7 +52,8 @@ cdef class Connection:
     cdef public long long first_at, syn_at, synack_first, synack_at, rtt
     cdef public long long last_exchange_at
     cdef public int first_frame, close_frame
-    cdef public int synacks_late, closer, close_kind, duplicates
+    cdef public int synacks_late, closer, close_kind
+    cdef public long long duplicates
     cdef public Half held_half
     cdef int begin(self, int number) except -1
 

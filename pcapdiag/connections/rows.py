@@ -270,10 +270,10 @@ class ConnectionRows:
         n[i + 13] = server.fin_frame
         n[i + 14] = client.rst_frame
         n[i + 15] = server.rst_frame
-        n[i + 16] = client.packets
-        n[i + 17] = server.packets
-        n[i + 18] = client.data_packets
-        n[i + 19] = server.data_packets
+        n[i + 16] = small(client.packets)
+        n[i + 17] = small(server.packets)
+        n[i + 18] = small(client.data_packets)
+        n[i + 19] = small(server.data_packets)
         n[i + 20] = client.retransmitted
         n[i + 21] = server.retransmitted
         n[i + 22] = client.out_of_order
@@ -291,7 +291,7 @@ class ConnectionRows:
         n[i + 39] = conn_state(c)
         # Wireshark begins to count with a SYN, or with the second packet.
         n[i + 40] = 0 if client.packets + server.packets == 1 and not c.completeness & 1 else c.completeness
-        n[i + 41] = c.duplicates
+        n[i + 41] = small(c.duplicates)
         if client.window_scale >= 0 and server.window_scale >= 0:
             n[i + 42] = client.window << client.window_scale if client.window >= 0 else -1
             n[i + 43] = client.window_high << client.window_scale
@@ -338,8 +338,8 @@ class ConnectionRows:
             n[i + 86] = n[i + 87] = n[i + 88] = n[i + 89] = 0
             waited = said = 0
         else:
-            n[i + 31] = framer.requests
-            n[i + 32] = framer.responses
+            n[i + 31] = small(framer.requests)
+            n[i + 32] = small(framer.responses)
             n[i + 33] = 1 if framer.basis == 0 and uncounted(c) else framer.basis
             n[i + 35] = framer.protocol
             n[i + 36] = goodbye(c, framer)
@@ -446,7 +446,7 @@ def median(gaps: list[int] | None) -> int:
 
 
 def small(count: int) -> int:
-    """A count of bytes for a 32-bit column; nobody needs it exact beyond 2 GiB."""
+    """A count for a 32-bit column; nobody needs it exact beyond two thousand million."""
     return count if count < _MOST else _MOST
 
 

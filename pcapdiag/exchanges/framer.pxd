@@ -10,7 +10,7 @@ cdef long long _NO_WAIT
 cdef class Framer:
     cdef public ExchangeRows rows
     cdef public int connection, protocol, basis, goodbye
-    cdef public int requests, responses
+    cdef public long long requests, responses
     cdef public bint retracted
     cdef public int expect_waits, mismatch, tls, tls_alert, tls_bytes
     cdef public long long last_at, goodbye_end, goodbye_at, client_next, expect_wait_ns

@@ -1,6 +1,6 @@
 cimport cython
 
-cdef Py_ssize_t _MAX_VALUE
+cdef Py_ssize_t _MAX_VALUE, _MAX_TEXT
 
 @cython.final
 cdef class Head:

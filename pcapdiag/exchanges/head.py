@@ -34,6 +34,8 @@ TELLING = frozenset(
 )
 # Values are kept for comparison with known ones, of which the longest has 60 bytes.
 _MAX_VALUE = 80
+# Of a text that is kept for each connection; a head may be one header of 64 KiB, and different each time.
+_MAX_TEXT = 1_024
 
 MAX_NUMBER = 2**62
 
@@ -150,20 +152,20 @@ def parse_head(head: bytes) -> Head | None:
         elif lower == b"transfer-encoding":
             out.chunked = line[colon + 1 :].lower().rpartition(b",")[2].strip() == b"chunked"
         elif lower == b"host":
-            out.host = line[colon + 1 :].strip()
+            out.host = line[colon + 1 :].strip()[:_MAX_TEXT]
         elif lower == b"user-agent":
-            out.user_agent = line[colon + 1 :].strip()
+            out.user_agent = line[colon + 1 :].strip()[:_MAX_TEXT]
         elif lower == b"server":
-            out.server = line[colon + 1 :].strip()
+            out.server = line[colon + 1 :].strip()[:_MAX_TEXT]
         elif lower == b"keep-alive":
             read_keepalive(out, line[colon + 1 :])
         elif lower == b"upgrade":
             out.h2c = line[colon + 1 :].strip().lower() == b"h2c"
         elif lower == b"expect":
             out.expect = line[colon + 1 :].strip().lower() == b"100-continue"
-    out.order = b",".join(names)
+    out.order = b",".join(names)[: 4 * _MAX_TEXT]
     if values:
-        out.values = b"\n".join(values)
+        out.values = b"\n".join(values)[: 4 * _MAX_TEXT]
     return out
 
 

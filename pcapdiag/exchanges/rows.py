@@ -32,6 +32,7 @@ NARROW = (
 
 # Rows to grow by, at most: what the arrays are extended with stays in the cache, and the heap is not torn by large blocks.
 _STEP = 4_096
+_MOST = 0x7FFFFFFF
 
 
 class Exchange:
@@ -109,7 +110,7 @@ class ExchangeRows:
         self.wide[at + 5] = x.response_bytes
         at = self.count * 12
         self.narrow[at] = connection
-        self.narrow[at + 1] = x.index
+        self.narrow[at + 1] = x.index if x.index < _MOST else _MOST
         self.narrow[at + 2] = x.request_first_frame
         self.narrow[at + 3] = x.request_last_frame
         self.narrow[at + 4] = x.response_first_frame

@@ -41,6 +41,7 @@ STRINGS = (
 # The packet path counts frames in 32 bits: at this many a live capture begins again, and ``told`` puts the rest back.
 FRAMES = 1 << 30
 SLACK = 4  # a quarter more than the limits is kept before the work of forgetting is worth it
+LEAST = 1_000  # connections that are kept however long judging them takes
 MOST_SERVICES = 100_000  # a scan makes one of every port that it tries
 
 
@@ -89,6 +90,16 @@ class History:
             return False
         self.forget(tracker, now - limits.span_ns)
         return True
+
+    def halve(self) -> None:
+        """From here on keep half as much, of which no less than what a screen is worth looking at for."""
+        limits = self.limits
+        self.limits = replace(
+            limits,
+            ended=max(limits.ended // 2, min(limits.ended, LEAST)),
+            exchanges=max(limits.exchanges // 2, min(limits.exchanges, LEAST * 10)),
+            open=max(limits.open // 2, min(limits.open, LEAST)),
+        )
 
     def end_silent(self, tracker: Tracker, count: int) -> None:
         """Take the longest silent connections for ended."""

@@ -3,6 +3,9 @@
 The packet path ends in tables once, when the capture is over.  A forked copy can end it at any time: it finishes its own
 tracker, judges, sends back what it found and is gone, and the original has not even stopped reading.  Pages of memory that
 neither changes are shared.
+
+The copy has the same rights as the original, which is none, and has seen the same packets: what it sends is believed as
+the original's own tables are.  It has none of the original's files, and a time after which it is gone whatever happens.
 """
 
 from __future__ import annotations
@@ -26,10 +29,13 @@ from pcapdiag.model.report import Report
 from pcapdiag.model.tables import ConnectionTable
 from pcapdiag.model.words import Side, TcpState
 from pcapdiag.pipeline import Options
+from pcapdiag.pools.partition import aliases
 from pcapdiag.pools.pool import Pool
 from pcapdiag.pools.state_timeline import NO_SOCKET, steps_of
 
-POOLS = 100  # that are looked at: a scan makes thousands
+MOST_POOLS = 300  # that are judged: a scan, or a flood of forged addresses, makes a hundred thousand
+LONGEST_S = 60  # of a look; then it is given up
+POOLS = 100  # whose rates are shown
 SOCKETS = 8  # of a pool and an end, whose owner is asked for
 PIECE = 1 << 20
 # The terminal's signals are the original's: it ends the capture, or draws.
@@ -66,15 +72,25 @@ class Look:
         self, stream: Stream, files: list[tuple[int, str]], dropped: int | None, now: int, window: int
     ) -> None:
         self.began = time.monotonic()
+        self.at = now
         self.took = 0.0
         self._data = bytearray()
         self._fd, write = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:  # no memory, or no more processes
+            os.close(self._fd)
+            os.close(write)
+            raise
         if self._pid == 0:
             try:
                 for number in IGNORED:
                     signal.signal(number, signal.SIG_IGN)
-                os.close(self._fd)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(LONGEST_S)
+                # The capture, the file and the warden: none would end with the original while a copy has them open.
+                os.closerange(0, write)
+                os.closerange(write + 1, 65_536)
                 gc.disable()
                 found: Sight | BaseException
                 try:
@@ -95,7 +111,8 @@ class Look:
         """What it found, once it is there.
 
         Raises:
-            RuntimeError: the copy failed, which is a bug.
+            TimeoutError: it took longer than :data:`LONGEST_S`.
+            RuntimeError: the copy failed: a bug, or the system has killed it.
         """
         while True:
             try:
@@ -105,22 +122,36 @@ class Look:
             if not piece:
                 break
             self._data += piece
-        self.close()
+        ended_by = self.close(1.0)  # it is about to end, or has been killed
         self.took = time.monotonic() - self.began
-        found = pickle.loads(self._data) if self._data else RuntimeError("the look at the capture ended without a word")
+        if ended_by == signal.SIGALRM:
+            raise TimeoutError
+        if ended_by:
+            raise RuntimeError(f"killed ({signal.Signals(ended_by).name})")
+        found = pickle.loads(self._data) if self._data else RuntimeError("ended without a word")
         if isinstance(found, BaseException):
-            raise RuntimeError(f"a look at the capture failed: {found!r}") from found
+            raise RuntimeError(str(found)) from found
         assert isinstance(found, Sight)
         return found
 
-    def close(self) -> None:
-        """Let go of it, whether it is done or not."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+    def close(self, seconds: float = 0.0) -> int:
+        """Let go of it, whether it is done or not; the signal that has ended it, 0 where none did."""
+        if self._fd < 0:
+            return 0
+        os.close(self._fd)
+        self._fd = -1
+        until = time.monotonic() + seconds
+        while True:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            if time.monotonic() >= until:
+                break
+            time.sleep(0.001)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        return 0
 
 
 def look(stream: Stream, files: list[tuple[int, str]], dropped: int | None, now: int, window: int) -> Sight:
@@ -134,7 +165,7 @@ def look(stream: Stream, files: list[tuple[int, str]], dropped: int | None, now:
         for pool in pools[:POOLS]:
             sight.pools.append(live_pool(pool, since, max(now - since, SECOND)))
             sight.sockets[pool.name] = sockets(pool)
-        once = connections.take(np.concatenate([pool.rows for pool in pools]))  # repeated connections are in no pool
+        once = connections.take(np.flatnonzero(aliases(connections) == 0))
         for side in (Side.CLIENT, Side.SERVER):
             states = steps_of(once, side, pools[0].start).at(now)
             counts = np.bincount(states[~np.isin(states, NO_SOCKET)])
@@ -143,7 +174,7 @@ def look(stream: Stream, files: list[tuple[int, str]], dropped: int | None, now:
             }
 
     with contextlib.suppress(CaptureError):  # no connection yet
-        sight.report = pipeline.judged([stream.name], tables, Options(), at_pools)
+        sight.report = pipeline.judged([stream.name], tables, Options(most_pools=MOST_POOLS), at_pools)
     return sight
 
 

@@ -5,6 +5,7 @@ They hold what strangers sent and users typed: nobody but their owner may read t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -29,28 +30,44 @@ def check_path(path: str) -> None:
         raise UsageError(f"-w {path}: {directory} is no directory")
     if os.path.isdir(path):
         raise UsageError(f"-w {path}: is a directory; name a file in it: {os.path.join(path, 'saved.pcapng')}")
+    if path == "-":
+        raise UsageError(
+            "-w -: standard output is for what is found; name a file (tcpdump -w - gives packets to a pipe)"
+        )
     there = os.path.exists(path)
     if not os.access(path if there else directory, os.W_OK):
         raise UsageError(f"-w {path}: no permission to write {'it' if there else f'in {directory}'}")
 
 
-def create(path: str, owner: User | None = None) -> int:
+def create(path: str, owner: User | None = None, directory: int | None = None) -> int:
     """A file to write, empty; one that is there is overwritten, as tcpdump does.  A new one is ``owner``'s.
+
+    Args:
+        directory: opened; ``path`` is looked for there.  Its own path may lead elsewhere by now.
 
     Raises:
         OSError: it cannot be opened.  Where root opens it for another, it is no symbolic link and has no other name:
-            either could have been put there to have something of root's overwritten.
+            either could have been put there to have something of root's overwritten; and it is nobody else's, who would
+            read what strangers' connections carry.
     """
     try:
-        opened = os.open(path, _FLAGS | os.O_EXCL, MODE)
+        opened = os.open(path, _FLAGS | os.O_EXCL, MODE, dir_fd=directory)
     except FileExistsError:
         follow = 0 if owner is None else getattr(os, "O_NOFOLLOW", 0)
-        opened = os.open(path, _FLAGS | follow | os.O_NONBLOCK, MODE)  # a pipe that nobody reads is no place to wait
+        # A pipe that nobody reads is no place to wait.
+        opened = os.open(path, _FLAGS | follow | os.O_NONBLOCK, MODE, dir_fd=directory)
         status = os.fstat(opened)
         if stat.S_ISREG(status.st_mode):
+            error = None
             if owner is not None and status.st_nlink != 1:
+                error = OSError(errno.EMLINK, os.strerror(errno.EMLINK), path)
+            elif owner is not None and status.st_uid not in (0, owner.uid):
+                error = OSError(errno.EPERM, "it is another user's: remove it, or name another file", path)
+            if error is not None:
                 os.close(opened)
-                raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), path) from None
+                raise error from None
+            with contextlib.suppress(PermissionError):  # of another user who lets us write
+                os.fchmod(opened, MODE)
             os.ftruncate(opened, 0)
         os.set_blocking(opened, True)
         return opened
@@ -59,10 +76,10 @@ def create(path: str, owner: User | None = None) -> int:
     return opened
 
 
-def remove(path: str) -> None:
+def remove(path: str, directory: int | None = None) -> None:
     """Delete a file that was made here; one that is gone already is no error."""
     try:
-        os.unlink(path)
+        os.unlink(path, dir_fd=directory)
     except FileNotFoundError:
         return
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 from pcapdiag.errors import UsageError
 
+MOST = 0xFFFFFFFF  # as a user's number it means: leave it as it is
 NOBODY = 65534  # where no user of that name is known
 _NO_NEW_PRIVILEGES = 38  # PR_SET_NO_NEW_PRIVS of <linux/prctl.h>
+_AMBIENT, _CLEAR_ALL = 47, 4  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
+_CAPABILITIES_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3 of <linux/capability.h>
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ def user_to_become(name: str | None = None) -> User | None:
 
     if name is not None:
         try:
-            entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-        except KeyError:
+            numbered = name.isascii() and name.isdecimal()
+            entry = pwd.getpwuid(int(name)) if numbered else pwd.getpwnam(name)
+        except (KeyError, OverflowError):
             raise UsageError(f"--user {name}: there is no such user") from None
         if not is_root():
             if entry.pw_uid == os.geteuid():
@@ -48,7 +52,7 @@ def user_to_become(name: str | None = None) -> User | None:
     if not is_root():
         return None
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if uid.isdigit() and gid.isdigit() and int(uid) and int(gid):
+    if all(one.isascii() and one.isdecimal() and 0 < int(one) < MOST for one in (uid, gid)):
         return User(int(uid), int(gid), os.environ.get("SUDO_USER") or uid)
     try:
         nobody = pwd.getpwnam("nobody")
@@ -81,6 +85,26 @@ def drop(user: User | None) -> None:
         ) from None
     if not for_good(user):
         raise UsageError(f"root could be had again after becoming {user.name}; try: --user root to go on nevertheless")
+
+
+def give_up_capabilities() -> bool:
+    """Without root: let go of what a service's unit gave for the capture process alone; whether there was any.
+
+    Raises:
+        UsageError: some is left.
+    """
+    if not capabilities():
+        return False
+    import ctypes
+
+    _no_new_privileges()
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.prctl(_AMBIENT, _CLEAR_ALL, 0, 0, 0)
+        libc.capset((ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)())
+    if capabilities():
+        raise UsageError("cannot give up the capabilities that this process was started with")
+    return True
 
 
 def for_good(user: User) -> bool:

@@ -86,6 +86,7 @@ class CaptureProcess:
         self._ended = False
         self._asked_at = 0.0
         self._counts = Counts()
+        self._raw = (0, 0)  # as it was said last, but with the turns of libpcap's 32-bit counters
         # libpcap leaves out one of the two copies that loopback has of each packet; the kernel has counted both.
         self._copies = 2 if program == "tcpdump" and is_loopback(asked.interface) else 1
 
@@ -174,7 +175,7 @@ class CaptureProcess:
             self._said = (self._said + heard.decode(errors="replace"))[-65536:]
             found = complaints.counts(self._said)
             if found is not None:
-                received, dropped = found
+                self._raw = received, dropped = unwrapped(self._raw[0], found[0]), unwrapped(self._raw[1], found[1])
                 self._counts = Counts((received + self._copies - 1) // self._copies, dropped)
 
     def begun(self) -> bool:
@@ -190,6 +191,14 @@ class CaptureProcess:
                 return False
         self._said += f"{self.program}: did not begin within {START:.0f} s\n"
         return False
+
+
+def unwrapped(before: int, said: int) -> int:
+    """A count that began again at 2^32: at 20,000 packets/s libpcap's does so every two and a half days.
+
+    Between two answers there are never so many.
+    """
+    return before + ((said - before) & 0xFFFFFFFF)
 
 
 def start(asked: Asked) -> CaptureProcess:

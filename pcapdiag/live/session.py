@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +9,7 @@ from functools import partial
 from pcapdiag.live import opening, process
 from pcapdiag.live.history import Limits
 from pcapdiag.live.owners import owners
-from pcapdiag.live.privileges import User, drop, user_to_become
+from pcapdiag.live.privileges import User, drop, give_up_capabilities, is_root, user_to_become
 from pcapdiag.live.rehearsal import rehearse
 from pcapdiag.live.saving import Saver
 from pcapdiag.live.ssh import own_session
@@ -98,6 +97,7 @@ def begin(wanted: Wanted, *shown: Callable[[Report], object]) -> Session:
         if user is not None:
             rehearse(*shown)
         drop(user)
+        held = not is_root() and give_up_capabilities()
     except BaseException:
         capturing.close()
         if warden is not None:
@@ -112,7 +112,9 @@ def begin(wanted: Wanted, *shown: Callable[[Report], object]) -> Session:
         said.append(f"This terminal's own ssh session ({ssh}) is left out; --with-ssh takes it in.")
     if user is not None:
         said.append(f"Root was given up for {user.name}.")
-    elif os.name == "posix" and os.geteuid() == 0:
+    elif held:
+        said.append("Capabilities were given up.")
+    elif is_root():
         said.append("Packets are parsed as root.")
     return Session(watcher, said, warden)
 

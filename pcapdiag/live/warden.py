@@ -120,23 +120,29 @@ def serve(channel: socket.socket, path: str | None, user: User, pid: int) -> Non
 def obey(channel: socket.socket, path: str | None, user: User, pid: int, process: int) -> None:
     """Answer each message, until there are no more."""
     made: set[str] = set()
+    # Held open: whoever may write beside it could have another directory of that name by the next rotation.
+    directory = None
+    if path is not None:
+        directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     while True:
         try:
-            message, _ = receive(channel)
-        except (EOFError, OSError, ValueError):
+            message, sent = receive(channel)
+        except (EOFError, OSError, ValueError, RecursionError):
             return
+        for file in sent:  # nobody has asked for any
+            os.close(file)
         files: list[int] = []
         reply: dict[str, Any] = {}
         try:
             if message["do"] in ("open", "remove"):
                 if path is None:
                     raise ValueError("nothing is kept")
-                name = names.rotated(path, int(message["number"]), str(message["when"]))
+                name = names.rotated(os.path.basename(path), int(message["number"]), str(message["when"]))
                 if message["do"] == "open":
-                    files.append(opening.create(name, user))
+                    files.append(opening.create(name, user, directory))
                     made.add(name)
                 elif name in made:
-                    opening.remove(name)
+                    opening.remove(name, directory)
                     made.discard(name)
                 else:
                     raise ValueError("not a file of this capture")
@@ -147,7 +153,7 @@ def obey(channel: socket.socket, path: str | None, user: User, pid: int, process
                 _send_signal(process, pid, message["number"])
         except OSError as error:
             reply = {"errno": error.errno or 0, "error": error.strerror or str(error)}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             reply = {"error": str(error)}
         try:
             send(channel, reply, files)

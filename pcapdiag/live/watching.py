@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pcapdiag import pipeline
-from pcapdiag.live.looking import SECOND, Look, Sight, Socket
+from pcapdiag.live.looking import LONGEST_S, SECOND, Look, Sight, Socket
 from pcapdiag.live.process import CaptureProcess
 from pcapdiag.live.saving import Saver
 from pcapdiag.live.stream import Stream
@@ -29,6 +29,8 @@ AT_ONCE = 16  # pieces read before the other things get their turn
 OWNERS_S = 2.0  # between two questions for owners of sockets, at least; or so many times what the last one took:
 OWNERS_COST = 20
 MOST_OWNERS = 3  # of an end of a pool
+AGAIN_S = 10.0  # after a look that came to nothing
+FINAL_POOLS = 1_000  # that the report at the end judges; rules look at pools by pairs, too
 LAST_S = 10.0  # that the capturing program has for its last packets once it was told to stop
 
 OwnersOf = Callable[[Iterable[Socket]], Mapping[Socket, Owner]]
@@ -73,6 +75,8 @@ class Watcher:
         self.failure: str | None = None
         self.started_at = time.time_ns()
         self.sight = Sight()
+        self.looked_at = 0
+        self.judging = ""  # why there is no newer sight; "" where all is well
         self.owners: dict[PoolKey, tuple[dict[int, Owner], dict[int, Owner]]] = {}
         self._look: Look | None = None
         self._next_look = time.monotonic() + REFRESH_S
@@ -98,14 +102,10 @@ class Watcher:
         if self.process in ready:
             self._read()
         if self._look is not None and self._look in ready:
-            sight = self._look.read()
-            if sight is not None:
-                self._saw(sight, self._look.took)
+            self._read_look(self._look)
         now = time.monotonic()
         if self._look is None and now >= self._next_look and self.stream.packets and not self.over:
-            self.stream.keep()
-            counts = self.process.counts()
-            self._look = Look(self.stream, self._files(), counts.dropped, time.time_ns(), WINDOW)
+            self._begin_look()
         if now >= self._next_view or self.over:
             self._next_view = now + REFRESH_S
             return self.view()
@@ -144,6 +144,8 @@ class Watcher:
             report=report,
             pools=tuple(pools),
             states=self.sight.states,
+            looked_at=self.looked_at,
+            judging=self.judging,
             trouble="" if self.over else self.process.trouble() or "",
         )
 
@@ -161,7 +163,9 @@ class Watcher:
         self.close()
         files = self._files()
         tables = self.stream.finish(files, self.process.counts().dropped)
-        return pipeline.judged([path for _, path in files] or [self.stream.name], tables, Options())
+        return pipeline.judged(
+            [path for _, path in files] or [self.stream.name], tables, Options(most_pools=FINAL_POOLS)
+        )
 
     def close(self) -> None:
         """Let go of the capture process, the look under way and the file."""
@@ -184,10 +188,36 @@ class Watcher:
                 break
             read += len(data)
             whole = self.stream.take(data)
+            self.stream.keep()  # here, not with each look: those may be minutes apart, and packets a million a minute
             if self.saver is not None and whole:
                 self.saver.write(whole, self.stream.packets, self.stream.last_at)
         if read < SMALL:
             self._rest_until = time.monotonic() + REST_S
+
+    def _begin_look(self) -> None:
+        try:
+            self._look = Look(self.stream, self._files(), self.process.counts().dropped, time.time_ns(), WINDOW)
+        except OSError as error:
+            self._no_sight(f"no process can be started for it: {error.strerror}")
+
+    def _read_look(self, look: Look) -> None:
+        try:
+            sight = look.read()
+        except TimeoutError:
+            self.stream.history.halve()
+            kept = self.stream.history.limits.ended
+            self._no_sight(f"it took more than {LONGEST_S} s; from here on {kept:,} ended connections are remembered")
+        except Exception as error:  # a bug, in the end; of a capture that has run for days it must not be the end
+            self._no_sight(f"it failed: {error}")
+        else:
+            if sight is not None:
+                self.looked_at, self.judging = look.at, ""
+                self._saw(sight, look.took)
+
+    def _no_sight(self, why: str) -> None:
+        self._look = None
+        self.judging = why
+        self._next_look = time.monotonic() + AGAIN_S
 
     def _saw(self, sight: Sight, took: float) -> None:
         self.sight = sight
@@ -202,14 +232,24 @@ class Watcher:
             self._next_owners = now + max(OWNERS_S, OWNERS_COST * (time.monotonic() - now))
 
     def _ask_owners(self, owners_of: OwnersOf, sight: Sight, report: Report) -> None:
-        """Who is at the ends of the pools' open connections; who was there before stays known."""
+        """Who is at the ends of the pools' open connections, the latest first; who was there before stays known.
+
+        Of pools that are not there any more nobody does: a scan of a week makes millions.
+        """
         found = owners_of({one for ends in sight.sockets.values() for sockets in ends for one in sockets})
+        before, self.owners = self.owners, {}
         for index, pool in enumerate(report.pools[: len(sight.sockets)]):
-            known = self.owners.setdefault(pool_key(report, index), ({}, {}))
-            for end, sockets in zip(known, sight.sockets[pool.id], strict=True):
-                for socket in sockets:
-                    if socket in found and len(end) < MOST_OWNERS:
-                        end[found[socket].pid] = found[socket]
+            key = pool_key(report, index)
+            known = before.get(key, ({}, {}))
+            now = [
+                {found[socket].pid: found[socket] for socket in sockets if socket in found}
+                for sockets in sight.sockets[pool.id]
+            ]
+            clients, servers = (
+                dict(list((new | {pid: one for pid, one in old.items() if pid not in new}).items())[:MOST_OWNERS])
+                for new, old in zip(now, known, strict=True)
+            )
+            self.owners[key] = clients, servers
 
     def _files(self) -> list[tuple[int, str]]:
         """Frames ahead of each file, and its path, as the pipeline has them."""

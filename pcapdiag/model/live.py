@@ -65,4 +65,6 @@ class LiveView:
     report: Report | None  # None until the first connection
     pools: tuple[LivePool, ...]
     states: Mapping[str, Mapping[str, int]]  # "client", "server" -> state -> sockets now
+    looked_at: int = 0  # when the report, the pools and the states were so
+    judging: str = ""  # why there is nothing newer, in one line; the capture goes on
     trouble: str = ""  # why no packets come though the capture goes on, in one line: the interface is down

@@ -47,13 +47,21 @@ def aliases(connections: ConnectionTable) -> Column:
 
 
 def partition(
-    connections: ConnectionTable, exchanges: ExchangeTable, keep: NDArray[np.bool_], start: int, end: int
+    connections: ConnectionTable,
+    exchanges: ExchangeTable,
+    keep: NDArray[np.bool_],
+    start: int,
+    end: int,
+    most: int | None = None,
 ) -> list[Pool]:
     """Pools, most connections first.
 
     One client address may hide several programs: connections whose first requests name different User-Agents are
     different pools.  Connections that name none (unused ones, TLS) go with the address's largest.  Connections that are
     never used again beside others that are become a pool of their own.
+
+    With ``most``, of more client programs and services than that, those that sent the most packets: a scan, or a flood
+    of forged addresses, makes a hundred thousand pools of one connection, and each takes a millisecond to judge.
     """
     rows = np.flatnonzero(keep)
     if not len(rows):
@@ -81,6 +89,10 @@ def partition(
     order = np.argsort(group, kind="stable")
     bounds = np.flatnonzero(np.diff(group[order])) + 1
     members = np.split(order, bounds)
+    if most is not None and len(members) > most:
+        packets = np.add.reduceat((c.client_packets + c.server_packets)[order], np.concatenate([[0], bounds]))
+        chosen_ones = np.sort(np.argsort(-packets, kind="stable")[:most])
+        members = [members[at] for at in chosen_ones.tolist()]
     first = np.searchsorted(exchanges.connection, np.arange(len(connections) + 1))
     owns = [rows[member] for member in members]
     counts_of = [first[own + 1] - first[own] for own in owns]

@@ -8,6 +8,8 @@ from pcapdiag.model.live import LiveView
 from pcapdiag.reports.live_lines import ALWAYS, Line, words
 from pcapdiag.reports.units import NS, clock, plural, share
 
+OLD = 5 * NS  # what is shown is of the moment, or it is said that it is not
+
 
 def header(view: LiveView, *, paused: bool) -> Iterator[Line]:
     """Two lines, and one for each thing that is wrong."""
@@ -37,6 +39,13 @@ def header(view: LiveView, *, paused: bool) -> Iterator[Line]:
         yield Line(ALWAYS, words(("NO PACKETS COME: ", "loud"), (view.trouble, "bad")))
     if view.saving is not None and view.saving.failed:
         yield Line(ALWAYS, words(("NOTHING MORE IS SAVED: ", "loud"), (view.saving.failed, "bad")))
+    if view.judging:
+        yield Line(2, words(("NOTHING NEW IS JUDGED: ", "loud"), (view.judging, "bad")))
+    elif view.report is not None and view.looked_at and view.now - view.looked_at > OLD:
+        ago = elapsed(view.now - view.looked_at)
+        yield Line(3, words((f"Findings and pools are as of {ago} ago: there is much to judge.", "unsure")))
+    for note in () if view.report is None else view.report.capture.quality.notes[:1]:
+        yield Line(3, words((f"Not judged in full: {note}.", "unsure")))
     if view.dropped:
         yield Line(
             3, words(("Lost packets look like loss on the path: findings are worth less. Narrow the filter.", "bad"))

@@ -266,6 +266,23 @@ def test_charts_that_would_show_one_bar_are_sentences() -> None:
     assert "closes-p1" not in read.data["charts"]
 
 
+def test_dials_that_became_no_connection_are_told_as_dials() -> None:
+    whole = figured(40)
+    assert whole.figures is not None
+    bars = tuple(
+        replace(bar, closer="server", close_class="unused", opening="refused")
+        if bar.number > 2
+        else replace(bar, closer="client", close_class="immediate")
+        for bar in whole.figures.bars
+    )
+    row = replace(whole.pools[0], connections=40, requests_per_connection={20: 2}, requests_basis="turns")
+    read = Read(html.diagnosis(replace(whole, pools=(row,), figures=replace(whole.figures, bars=bars))))
+    assert "2 connections closed by the client first, 38 dials refused" in read.words
+    assert "Each of the 2 connections carried about 20 requests." in read.words
+    assert "38 dials refused." in read.words
+    assert "All 2 connections: client closed first, at once after a response." in read.words
+
+
 def test_one_connection_has_a_timeline_and_none_of_the_charts_of_many() -> None:
     charts = Read(html.diagnosis(figured(1))).data["charts"]
     assert set(charts) == {"timeline"}

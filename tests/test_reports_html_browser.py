@@ -101,12 +101,13 @@ def test_zooming_in_draws_all_connections_of_a_moment_and_the_levels_follow(
     with chromium.opened(browser, pages[50_000]) as opened:
         opened.settled()
         page = opened.page
-        before = page.locator("#levels-p1 svg").inner_html()
+        before = {plot: page.locator(f"{plot} svg").inner_html() for plot in ("#levels-p1", "#states")}
         for _ in range(10):
             page.get_by_role("button", name="Zoom in").click()
         until(page, f"() => !{COUNT}.includes('every')")
         assert " of 60 s: " in page.locator(".tools .count").inner_text()
-        assert page.locator("#levels-p1 svg").inner_html() != before
+        for plot, was in before.items():
+            until(page, "([plot, was]) => document.querySelector(`${plot} svg`).innerHTML !== was", [plot, was])
         page.get_by_role("button", name="Show the whole capture").click()
         until(page, f"() => {COUNT}.includes('every')")
         quiet(opened)
@@ -355,6 +356,14 @@ def test_the_charts_of_another_pool_are_drawn_when_it_is_chosen(browser: Any, tm
         assert page.locator("#levels-p2 svg").count() == 0
         page.locator("#pool-choice").select_option("p2")
         page.locator("#levels-p2 svg").wait_for()
+        assert page.locator("#levels-p1").is_hidden()
+        page.emulate_media(media="print")
+        page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("#levels-p1 svg").is_visible()
+        assert page.locator("#levels-p2 svg").is_visible()
+        assert page.locator("details.numbers").first.is_hidden()
+        page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
         assert page.locator("#levels-p1").is_hidden()
         quiet(opened)
 

@@ -9,7 +9,7 @@ from html import unescape
 import mock_reports as mock
 import pytest
 from analyses import NAMES, report_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -203,6 +203,7 @@ def test_no_text_of_packets_is_markup(attack: str) -> None:
     assert structure(attack) == structure("words")
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_any_text_is_shown_as_it_is(text: str) -> None:
     tokens = flat(parser().parse(f"x {safe(text)} x"))
@@ -213,6 +214,7 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
     assert re.sub(" +", " ", seen) == re.sub(" +", " ", f"x {visible(text)} x".replace("\\\\", "\\"))
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_any_text_is_shown_as_code(text: str) -> None:
     span = markdown_code(text)

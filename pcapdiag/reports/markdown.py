@@ -72,7 +72,11 @@ def _verdict(out: Document, report: Report, cover: Cover, findings: Sequence[Fin
         out.para(md("**The capture is damaged:** {}", report.capture.quality.damage[0]))
     if len(findings) > 1:
         for at, finding in enumerate(findings, 1):
-            out.item(f"{finding.title} ({finding.severity}, {pools_named(finding.pools)})", mark=f"{at}.")
+            said = md("{} ({}, {})", finding.title, str(finding.severity), pools_named(finding.pools))
+            known = [one for one in finding.causes[0].settings if one.recognised] if len(finding.causes) == 1 else []
+            for one in known[:1]:  # the answer in a line
+                said = md("{}: {} of {}, set to {}", said, code(one.name), one.product, _bold(one.recommended))
+            out.item(said, mark=f"{at}.")
     if cover.note.strip():
         out.verbatim(cover.note)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pcapdiag.model.figures import Bar, Figures, StatesFigure
 from pcapdiag.model.report import Report
-from pcapdiag.reports.html.chart import CLASSES, CLOSERS, Chart, pool_name, sentence
+from pcapdiag.reports.html.chart import CLASSES, CLOSERS, DIALS, Chart, pool_name, sentence
 from pcapdiag.reports.html.findings import cited
 from pcapdiag.reports.html.packing import Column, packed
 from pcapdiag.reports.html.tables import Table
@@ -16,7 +16,6 @@ from pcapdiag.reports.wording import NETSTAT
 
 BARS_TABLED = 100
 MOMENTS_TABLED = 24
-DIALS = {"refused": "refused", "unanswered": "unanswered"}  # openings that became no connection
 US = 1_000  # ns
 
 

@@ -20,6 +20,8 @@ CLASSES = {
     "open": "not closed",
 }
 
+DIALS = {"refused": "refused", "unanswered": "unanswered"}  # openings that became no connection
+
 
 @dataclass(frozen=True)
 class Chart:

@@ -42,7 +42,11 @@ def charts(report: Report) -> Charts:
     if figures is None or not figures.bars:
         return Charts(None, None, (), 0)
     start, end = span(report)
-    found = {id_ for finding in report.findings if finding.severity.rank > 0 for id_ in finding.pools}
+    found: dict[str, list[str]] = {}  # codes of findings by pool
+    for finding in report.findings:
+        if finding.severity.rank > 0:
+            for id_ in finding.pools:
+                found.setdefault(id_, []).append(str(finding.code))
     rows = {row.id: row for row in report.pools}
     drawn = sorted((one for one in figures.pools if one.pool in rows), key=lambda one: one.pool not in found)
     pools = []
@@ -50,7 +54,8 @@ def charts(report: Report) -> Charts:
         row = rows[figure.pool]
         made, facts = pool_charts.charts(figure, row, figures.bars, start, end)
         if made or facts:
-            pools.append(PoolCharts(row, pool_name(row), made, facts))
+            codes = ", ".join(dict.fromkeys(found.get(row.id, ())))
+            pools.append(PoolCharts(row, pool_name(row) + (f" - {codes}" if codes else ""), made, facts))
     return Charts(
         capture_charts.timeline(report, figures, start, end),
         capture_charts.states(figures, start, end),

@@ -9,7 +9,7 @@ from pcapdiag.model.figures import Bar, Level, PoolFigure
 from pcapdiag.model.report import Inferred, PoolRow
 from pcapdiag.model.words import Knob
 from pcapdiag.reports.html import distributions
-from pcapdiag.reports.html.chart import CLASSES, CLOSERS, CLOSES, Chart, bins, sentence
+from pcapdiag.reports.html.chart import CLASSES, CLOSERS, CLOSES, DIALS, Chart, bins, sentence
 from pcapdiag.reports.html.packing import packed
 from pcapdiag.reports.html.tables import Table
 from pcapdiag.reports.units import NS, duration_ns, number, plural, share
@@ -85,17 +85,19 @@ def _mean(level: Level, start: int, end: int) -> float:
 def requests(row: PoolRow, facts: list[str]) -> Chart | None:
     """How many requests connections carried, with the cap that the packets show."""
     counts = row.requests_per_connection
+    able = sum(counts.values())  # without dials that became no connection
+    about = {"lower_bound": "at least ", "turns": "about "}.get(row.requests_basis, "")
     if len(counts) < 2:
-        if row.connections > 1:
+        if able > 1:
             facts += [
-                f"Each of the {row.connections:,} connections carried {plural(one, 'request') if one else 'no request'}."
+                f"Each of the {able:,} connections carried {about + plural(one, 'request') if one else 'no request'}."
                 for one in counts
             ]
         return None
     binned = distributions.whole_numbers(counts)
     caps = [one for one in row.inferred if one.knob is Knob.MAX_REQUESTS and one.value is not None]
     says = (
-        f"{plural(row.requests, 'request')} on {plural(row.connections, 'connection')}: "
+        f"{sentence(about)}{plural(row.requests, 'request')} on {plural(able, 'connection')}: "
         f"{number(round(row.mean_requests or 0, 2))} each in the mean, {row.max_requests:,} at most."
     )
     says += "".join(f" The {one.owner} closes after {number(one.value or 0)}, read from the packets." for one in caps)
@@ -107,7 +109,7 @@ def requests(row: PoolRow, facts: list[str]) -> Chart | None:
     }
     table = Table(
         ("requests", "connections", "share"),
-        tuple((one.label, one.count, share(one.count, row.connections)) for one in binned if one.count),
+        tuple((one.label, one.count, share(one.count, able)) for one in binned if one.count),
     )
     return Chart(f"requests-{row.id}", "histogram", "Requests per connection", says, table, data)
 
@@ -147,7 +149,8 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
         "lanes": lanes,
         "marks": [
             {
-                "name": f"{one.owner} idle timeout {value_read(one)}",
+                "name": f"{one.owner} idle timeout "
+                + (f"between {bracket(one)}" if one.value is None and one.low and one.high else value_read(one)),
                 "low": one.low,
                 "high": one.high,
                 "value": one.value,
@@ -167,11 +170,13 @@ def _timer(one: Inferred) -> str:
 
 def closes(row: PoolRow, bars: Sequence[Bar], facts: list[str]) -> Chart | None:
     """Who closed first, and after what."""
-    crossed = Counter((bar.closer, bar.close_class) for bar in bars)
+    fates = Counter(bar.opening for bar in bars if bar.opening in DIALS)
+    facts += [f"{plural(count, 'dial')} {DIALS[fate]}." for fate, count in fates.items()]
+    crossed = Counter((bar.closer, bar.close_class) for bar in bars if bar.opening not in DIALS)
     if len(crossed) < 2:
-        if row.connections > 1:
+        if crossed.total() > 1:
             facts += [
-                f"All {row.connections:,} connections: {CLOSES.get(closer, closer)}"
+                f"All {row.connections - fates.total():,} connections: {CLOSES.get(closer, closer)}"
                 + ("." if closer == "none" else f", {CLASSES.get(kind, kind)}.")
                 for closer, kind in crossed
             ]

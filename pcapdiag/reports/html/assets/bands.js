@@ -2,9 +2,14 @@
 
 const BAND = 46, BAND_GAP = 20, BUCKETS = 240;
 
+const sorted = new WeakMap();  // of each list the moments at which its connections end: zooming asks for them again and again
+function endsOf(c, listed) {
+  if (!sorted.has(listed)) sorted.set(listed, Float64Array.from(listed, (i) => c.opened[i] + c.lasted[i]).sort());
+  return sorted.get(listed);
+}
 function banded(c, listed, from, to) {  // numbers of each bucket of the window
   const opens = new Float64Array(BUCKETS), most = new Float64Array(BUCKETS);
-  const ends = Float64Array.from(listed, (i) => c.opened[i] + c.lasted[i]).sort();
+  const ends = endsOf(c, listed);
   const width = (to - from) / BUCKETS;
   let level = 0, closed = 0, at = 0;
   const step = (time, by) => {
@@ -25,13 +30,12 @@ function banded(c, listed, from, to) {  // numbers of each bucket of the window
   return {opens, most, width};
 }
 function lives(c, listed) {  // how long connections lived, in words
-  const sorted = Float64Array.from(listed, (i) => c.lasted[i]).sort();
-  const rank = (share) => lasting(sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)]);
+  const lasted = Float64Array.from(listed, (i) => c.lasted[i]).sort();
+  const rank = (share) => lasting(lasted[Math.min(Math.floor(lasted.length * share), lasted.length - 1)]);
   return `Lived ${rank(0.5)} (median), 95% up to ${rank(0.95)}, the longest ${rank(1)}`;
 }
 function bands(c, listed, from, to) {  // the grids, axes and series of both, behind those of the timeline
   const {opens, most, width} = banded(c, listed, from, to);
-  const span = `from ${since(from)} in steps of ${lasting(width)}`;
   const shown = [['open at once', most, colors.gray, (value) => `at most ${thousands(value)} open at once`], [`opened in each ${lasting(width)}`, opens, colors.busy, (value) => `${thousands(value)} opened`]];
   const top = (at) => 18 + at * (BAND + BAND_GAP);
   return {
@@ -49,7 +53,6 @@ function bands(c, listed, from, to) {  // the grids, axes and series of both, be
         return {type: 'rect', shape: {x: x - wide / 2, y, width: wide + 0.3, height: base - y}, style: {fill}};
       },
     })),
-    span,
     bucket: (place) => [from + place * width, from + (place + 1) * width],
   };
 }

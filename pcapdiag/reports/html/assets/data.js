@@ -11,11 +11,17 @@ function lasting(us) {
   if (us < 1e6) return `${Math.round(us / 1e3)} ms`;
   if (us < 1e8) return `${+(us / 1e6).toPrecision(4)} s`;
   if (us < 36e8) return `${Math.floor(us / 6e7)} min ${Math.round(us % 6e7 / 1e6)} s`;
-  return `${Math.floor(us / 36e8)} h ${Math.round(us % 36e8 / 6e7)} min`;
+  if (us < 1728e8) return `${Math.floor(us / 36e8)} h ${Math.round(us % 36e8 / 6e7)} min`;
+  return `${thousands(+(us / 864e8).toFixed(1))} days`;
 }
 const since = (us) => `+${(us / 1e6).toFixed(6)} s`;
 const clock = (us) => `${new Date(Math.floor((data.time.start_us + us) / 1e3)).toISOString().slice(11, 23)} UTC`;
-const axisTime = (us) => us === 0 ? '0' : `${+(us / 1e6).toFixed(6)} s`;
+function axisTime(us) {  // in the unit of what is in view
+  const span = (view.to || data.time.length) - view.from;
+  const [unit, size] = span > 4 * 864e8 ? ['d', 864e8] : span > 4 * 36e8 ? ['h', 36e8] : span > 15 * 6e7 ? ['min', 6e7]
+    : data.time.length > 5e5 ? ['s', 1e6] : data.time.length > 2e3 ? ['ms', 1e3] : ['\u00b5s', 1];
+  return us === 0 ? '0' : `${+(us / size).toFixed(span < 15 * 6e7 ? 6 : us / size > 100 ? 0 : 2)} ${unit}`;
+}
 
 // -- the data
 

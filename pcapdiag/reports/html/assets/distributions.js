@@ -44,7 +44,7 @@ function histogram(plot, given) {
   const pool = poolOf(plot), sliced = given.connections && slices(bins, given.connections);
   const leads = bins.map((bin, place) => ({
     says: `${pool}: ${given.unit} ${bin[3]}`,
-    rows: () => sliced ? bars.numbered(sliced[place]) : bars.where(pool, (c, i) => c.requests[i] >= bin[0] && c.requests[i] < bin[1]),
+    rows: () => sliced ? bars.numbered(sliced[place]) : bars.where(pool, (c, i) => !bars.failed(i) && c.requests[i] >= bin[0] && c.requests[i] < bin[1]),
   }));
   rowsLead(plot, leads.filter((_, place) => bins[place][2]));
   const chart = show(plot, 210, {
@@ -129,7 +129,7 @@ function closes(plot, given) {
   const tall = 34, pool = poolOf(plot);
   const closed = (row, kind) => ({
     says: `${pool}: ${given.closers[row]}${kind === undefined || given.closers[row] === kind ? '' : `, ${kind}`}`,
-    rows: () => bars.where(pool, (c, i) => CLOSES[c.closer[i]] === given.closers[row] && (kind === undefined || data.charts.timeline.classes[c.close_class[i]] === kind)),
+    rows: () => bars.where(pool, (c, i) => !bars.failed(i) && CLOSES[c.closer[i]] === given.closers[row] && (kind === undefined || data.charts.timeline.classes[c.close_class[i]] === kind)),
   });
   rowsLead(plot, given.closers.map((_, row) => closed(row)));
   const chart = show(plot, given.closers.length * tall + 34, {

@@ -82,8 +82,8 @@ function states(plot, given) {
     series: given.ends.flatMap((one, at) => one.counts.map(([state, values]) => ({
       name: state, type: 'line', stack: one.end, xAxisIndex: at, yAxisIndex: at, step: 'end', symbol: 'none', emphasis: {disabled: true},
       data: Array.from(one.at, (time, i) => [time, values[i]]), itemStyle: {color: palette[state]},
-      lineStyle: {width: one.at.length > 100 ? 0 : 0.8, color: colors.ground}, areaStyle: {color: palette[state], opacity: 0.9},
-      endLabel: values[values.length - 1] > tops[at] * 0.1 ? {show: true, formatter: `${state}`, color: ['ESTABLISHED', 'CLOSE_WAIT', 'LAST_ACK'].includes(state) ? '#fff' : '#111', fontSize: 10, fontFamily: colors.font, verticalAlign: 'top', align: 'right', offset: [-10, 3]} : undefined,
+      lineStyle: {width: 0}, areaStyle: {color: palette[state], opacity: 0.9},
+      endLabel: values[values.length - 1] > tops[at] * 0.1 ? {show: true, formatter: `${state}`, color: ['ESTABLISHED', 'CLOSE_WAIT', 'LAST_ACK'].includes(state) ? '#fff' : '#111', fontSize: 10, fontFamily: colors.font, verticalAlign: 'top', align: 'right', offset: [-10, 3], textBorderColor: palette[state], textBorderWidth: 3} : undefined,
     }))),
   });
   followers.add(plot);

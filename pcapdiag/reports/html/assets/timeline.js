@@ -25,8 +25,8 @@ function timeline(plot, given) {
   const kinds = [['all connections', () => true]];
   for (const name of Object.keys(given.cited)) kinds.push([`evidence of ${name}`, (i) => evidence.get(i)?.includes(name)]);
   for (const [code, what] of [[0, 'closed by the client first'], [1, 'closed by the server first'], [2, 'not closed']]) {
-    const some = c.closer.reduce((sum, value) => sum + (value === code), 0);
-    if (some && some < count) kinds.push([what, (i) => c.closer[i] === code]);
+    const some = c.closer.reduce((sum, value, i) => sum + (value === code && !failed(i)), 0);
+    if (some && some < count) kinds.push([what, (i) => c.closer[i] === code && !failed(i)]);
   }
   given.openings.forEach((word, code) => {
     if (word !== 'handshake' && given.openings.length > 1) kinds.push([`opening: ${word}`, (i) => c.opening[i] === code]);
@@ -105,7 +105,7 @@ function timeline(plot, given) {
     });
     const ratio = Math.round(step);
     status.textContent = !alive.length ? 'none here'
-      : many > room ? `${ratio < 2 ? `${thousands(drawn.length)} of` : `1 of every ${thousands(ratio)} of`} ${plural(many, 'connection')}; zoom in for all`
+      : many > room ? `${ratio < 3 ? `${thousands(drawn.length)} of` : `1 of every ${thousands(ratio)} of`} ${plural(many, 'connection')}; zoom in for all`
         : many < count ? `${thousands(many)} of ${plural(count, 'connection')}` : `all ${plural(count, 'connection')}`;
     if (from > 0 || to < length) status.textContent = `${lasting(to - from)} of ${lasting(length)}: ${status.textContent}`;
     return drawn.map((i, at) => [c.opened[i], first + (at + 0.5) * step, c.opened[i] + c.lasted[i]]);
@@ -200,6 +200,7 @@ function timeline(plot, given) {
       copyable('packet by packet', `pcapdiag connection FILE ${c.number[i]}`));
   }
   bars = {
+    failed,
     where: (id, test) => everyone.filter((i) => (!id || given.pools[c.pool[i]].id === id) && test(c, i)),
     numbered: (numbers) => [...new Set(numbers)].filter((number) => place.has(number)).map((number) => place.get(number)).sort((a, b) => a - b),
     lead(rows, says, figure) {
@@ -251,16 +252,20 @@ function timeline(plot, given) {
     };
   }
 
-  let focused = false, chart = null, waiting = false;
+  let focused = false, chart = null, waiting = false, following = 0;
+  function follow() {
+    for (const one of followers) {
+      if (live.has(one) && one.clientWidth && !printing) live.get(one).chart.dispatchAction({type: 'dataZoom', dataZoomIndex: 0, startValue: from, endValue: to});
+    }
+  }
   function draw() {
+    view.from = from;
+    view.to = to;
     const wanted = option();
     chart = show(plot, height() + (printing ? 26 : 62) + (above ? above.tall : 6), wanted);
     live.set(plot, {chart, draw});
-    view.from = from;
-    view.to = to;
-    for (const one of followers) {
-      if (live.has(one) && one.clientWidth) live.get(one).chart.dispatchAction({type: 'dataZoom', dataZoomIndex: 0, startValue: from, endValue: to});
-    }
+    clearTimeout(following);  // the others when the wheel rests: this one stays smooth
+    following = setTimeout(follow, 60);
     return chart;
   }
   function later() {

@@ -72,6 +72,12 @@ class History:
         self.numbers: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # of the first rows, as they were before
         self.since = 0
 
+    def begin_again(self, count: int, now: int) -> None:
+        """Forget all connections, of which there are so many."""
+        self.forgotten += count
+        self.numbers = self.numbers[:0]
+        self.horizon = self.since = now
+
     def keep(self, tracker: Tracker) -> bool:
         """Forget what is beyond the limits, where that is worth the work; whether anything was."""
         limits, now = self.limits, tracker.last_at

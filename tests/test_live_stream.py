@@ -230,3 +230,19 @@ def test_a_clock_that_was_years_ahead_for_a_moment_leaves_no_trace_once_all_befo
     later = [row for row in report.connections if row.opening == "handshake"]
     assert len(later) >= 30
     assert len({row.number for row in report.connections}) == len(report.connections)
+
+
+def test_drops_of_this_hour_count_for_it_and_not_for_the_week() -> None:
+    data = capture(packets_of(WORN))
+    stream = Stream("lo", Limits(span_ns=4 * SECOND))
+    for at in range(0, len(data), 500):
+        stream.take(data[at : at + 500])
+        stream.keep()
+        stream.history.note(stream.last_at, stream.packets, 0)
+    packets = stream.packets
+    assert len(stream.history.marks) < history.MARKS
+    counters = stream.finish([], 100).counters
+    assert counters.dropped == 100
+    assert 0 < packets - counters.forgotten_packets < packets // 3
+    assert counters.dropped_share == pytest.approx(100 / (packets - counters.forgotten_packets + 100))
+    assert counters.dropped_share > 2 * 100 / (packets + 100)

@@ -19,6 +19,7 @@ from pcapdiag.reports.json_states import STATES
 from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag-live/1"
+MOST_FILES = 100  # of a status line; a rotation that deletes nothing makes thousands in a week
 
 # A pool whatever its number: numbers go by size, and sizes change.
 Ends: TypeAlias = "tuple[str, Endpoint]"
@@ -160,7 +161,7 @@ def _saving(saving: Saving | None) -> Object | None:
     if saving is None:
         return None
     return {
-        "files": [json_text(file) for file in saving.files],
+        "files": [json_text(file) for file in saving.files[-MOST_FILES:]],
         "bytes": saving.bytes,
         "removed": saving.removed,
         "failed": json_text(saving.failed) or None,

@@ -51,7 +51,9 @@ def diagnosis(report: Report, cover: Cover | None = None, *, verbose: bool = Fal
             _proof(out, finding, verbose)
             first = next((proof.connection for proof in finding.evidence if proof.connection in ladders), None)
             if first is not None:
-                out.folded(f"Connection {first}, packet by packet", ladder(ladders[first], report.findings, verbose=verbose))
+                out.folded(
+                    f"Connection {first}, packet by packet", ladder(ladders[first], report.findings, verbose=verbose)
+                )
         if report.figures is not None and report.figures.ladders_left_out:
             out.para(f"No connection is shown packet by packet: {report.figures.ladders_left_out}.")
     markdown_tables.tables(out, report, verbose=verbose)

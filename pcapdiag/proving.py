@@ -51,10 +51,10 @@ def post_mortem(paths: Paths, options: Options | None = None, progress: Progress
         report = judged(again, tables, options)
         figures = report.figures
         assert figures is not None  # asked for
-        aliases = names_of(tables) if options.redact else None
+        new_names = names_of(tables) if options.redact else None
         starts = tables.counters.file_starts
-        if aliases is not None:
-            starts = [(ahead, aliases.files[path]) for ahead, path in starts]
+        if new_names is not None:
+            starts = [(ahead, new_names.files[path]) for ahead, path in starts]
         ladders = ladders_of(
             again,
             tables.connections,
@@ -65,17 +65,20 @@ def post_mortem(paths: Paths, options: Options | None = None, progress: Progress
             ends_at=end_of(tables),
             progress=progress,
         )
-    if aliases is not None:
-        ladders = tuple(map(aliases.ladder, ladders))
+    if new_names is not None:
+        ladders = tuple(map(new_names.ladder, ladders))
     return replace(report, figures=replace(figures, ladders=ladders))
 
 
-def connection(names: Mapping[str, str], number: int, progress: Progress | None = None) -> ConnectionReport:
+def connection(
+    names: Mapping[str, str], number: int, progress: Progress | None = None, *, redact: bool = False
+) -> ConnectionReport:
     """Tell of one connection, packet by packet.
 
     Args:
         names: paths that can be read twice, each with what to call it.
         number: the connection's, as ``pcapdiag connections`` lists it.
+        redact: addresses, hosts and files under other names, as in a redacted report.
 
     Raises:
         CaptureError: a file cannot be read, or holds nothing that can be analysed.
@@ -83,19 +86,25 @@ def connection(names: Mapping[str, str], number: int, progress: Progress | None 
     """
     paths = tuple(names)
     tables = files_called(read_tables(paths, progress), names)
-    report = judged(paths, tables, Options(with_connections=True))
+    report = judged(paths, tables, Options(with_connections=True, redact=redact))
     check_numbers([number], tables)
+    aliases = names_of(tables) if redact else None
+    starts = tables.counters.file_starts
+    if aliases is not None:
+        starts = [(ahead, aliases.files[path]) for ahead, path in starts]
     row = next(row for row in report.connections if row.number == number)
     ladders = ladders_of(
         paths,
         tables.connections,
         [number],
         citations(report.findings),
-        Desk(tables.counters.file_starts).frame,
+        Desk(starts).frame,
         pools={number: row.pool} if row.pool else {},
         ends_at=end_of(tables),
         progress=progress,
     )
+    if aliases is not None:
+        ladders = tuple(map(aliases.ladder, ladders))
     cited = [one for one in report.findings if any(piece.connection == number for piece in one.evidence)]
     return ConnectionReport(
         capture=report.capture,
@@ -176,7 +185,7 @@ def named_finding(report: Report, word: str) -> list[Finding]:
     Raises:
         UsageError: the report has none.
     """
-    same = [one for one in report.findings if word.upper() == one.code or word.lower() == one.name]
+    same = [one for one in report.findings if word in (one.code, one.name)]
     if not same:
         there = ", ".join(dict.fromkeys(f"{one.code} ({one.name})" for one in report.findings)) or "none"
         raise UsageError(f"there is no finding {word} in this capture; it has {there}")

@@ -83,14 +83,14 @@ class Names:
         strings = list(c.strings)
         columns = dict(c.columns)
 
-        def rewrite(names: Sequence[str], alias: Callable[[int], bytes]) -> None:
+        def rewrite(names: Sequence[str], renamed: Callable[[int], bytes]) -> None:
             # In the order of the old ones, and one for all columns: what is sorted or compared by them stays as it is.
             there = np.unique(np.concatenate([columns[name] for name in names]))
             fresh = np.zeros(len(there), dtype=np.int64)
             for at, index in enumerate(there.tolist()):
                 if index:
                     fresh[at] = len(strings)
-                    strings.append(alias(index))
+                    strings.append(renamed(index))
             for name in names:
                 columns[name] = fresh[np.searchsorted(there, columns[name])].astype(columns[name].dtype)
 
@@ -132,9 +132,9 @@ class Names:
         key = name.lower()
         while key not in self._hosts:
             label = f"host-{next(self._numbers)}"
-            alias = label if re.fullmatch(LABEL, name) else f"{label}.example"
-            if alias not in self._taken:
-                self._hosts[key] = alias
+            fresh = label if re.fullmatch(LABEL, name) else f"{label}.example"
+            if fresh not in self._taken:
+                self._hosts[key] = fresh
         return self._hosts[key]
 
     # -- texts

@@ -11,7 +11,7 @@ from pcapdiag.model.report import Finding, FrameRef
 from pcapdiag.model.tables import Column, ConnectionTable
 from pcapdiag.model.words import CloseClass, Opening, Side
 from pcapdiag.pools import timeline
-from pcapdiag.pools.exposure import first_bytes
+from pcapdiag.pools.exposure import first_bytes, waited_on
 from pcapdiag.pools.pool import Fate, Mask, Pool
 from pcapdiag.pools.state_timeline import steps_of
 from pcapdiag.rules.rule import Desk
@@ -23,7 +23,7 @@ MOST_INTERVALS = 200_000  # busy ones, of all bars together: a few megabytes of 
 MOST_POOLS = 50
 MOST_STEPS = 2_000  # of a level
 MOST_VALUES = 2_000  # of a distribution
-MOST_MOMENTS = 240
+MOST_MOMENTS = 1_000  # at which TCP states are counted
 
 
 def figures(
@@ -51,7 +51,7 @@ def figures(
         bars=bars,
         resolution_ns=resolution,
         pools=tuple(pool_figure(pool) for pool in charted),
-        states=tuple(states_figure(connections, side, start, end) for side in (Side.CLIENT, Side.SERVER)),
+        states=states_figures(connections, start, end),
         bars_left_out=left_out,
     )
 
@@ -84,6 +84,7 @@ def bars_of(pools: Sequence[Pool], cited: Column, desk: Desk, start: int, end: i
         np.concatenate([pool.connections.opening for pool in pools]),
         np.concatenate([pool.connections.first_frame for pool in pools]),
         np.concatenate([pool.connections.last_frame for pool in pools]),
+        np.concatenate([pool.connections.client_port for pool in pools]),
         np.searchsorted(owner, np.arange(len(order))) * 2,
         np.searchsorted(owner, np.arange(len(order)), side="right") * 2,
     ):
@@ -94,11 +95,10 @@ def bars_of(pools: Sequence[Pool], cited: Column, desk: Desk, start: int, end: i
     bars = tuple(
         Bar(
             n, pool, opened_, ready, ended, closers[closer], classes[kind], requests, openings[opening],
-            tuple(busy[low:high]), frame(first_frame), frame(last_frame),
+            tuple(busy[low:high]), frame(first_frame), frame(last_frame), port,
         )
-        for pool, n, opened_, ready, ended, closer, kind, requests, opening, first_frame, last_frame, low, high in zip(
-            *columns, strict=True
-        )
+        for pool, n, opened_, ready, ended, closer, kind, requests, opening, first_frame, last_frame, port, low, high
+        in zip(*columns, strict=True)
     )  # fmt: skip
     return bars, resolution, len(order) - len(bars)
 
@@ -147,9 +147,9 @@ def busy_intervals(
 def pool_figure(pool: Pool) -> PoolFigure:
     """The charts of one pool."""
     c = pool.connections
-    waited = first_bytes(pool)
+    waited, on = first_bytes(pool), waited_on(pool)
     silences = silences_of(pool)
-    which = spread(len(waited), np.argsort(waited, kind="stable"))
+    which = np.sort(spread(len(waited), np.argsort(waited, kind="stable")))
     tell = pool.usable & (pool.gone_at > c.first_at)
     return PoolFigure(
         pool=pool.name,
@@ -157,7 +157,8 @@ def pool_figure(pool: Pool) -> PoolFigure:
         busy=level(pool.busy_from, pool.busy_until, pool.end),
         idle=level(pool.idle.start, pool.idle.end, pool.end),
         silences=silences[0],
-        first_byte_ns=tuple(waited[np.sort(which)].tolist()),
+        first_byte_ns=tuple(waited[which].tolist()),
+        first_byte_connections=tuple(on[which].tolist()),
         silence_count=silences[1],
         first_byte_count=len(waited),
     )
@@ -238,12 +239,20 @@ def sampled(certain: Mask, most: int) -> Column:
 # -- TCP states
 
 
-def states_figure(connections: ConnectionTable, side: Side, start: int, end: int) -> StatesFigure:
-    """Sockets at one end by state, at even steps through the capture."""
-    moments = np.unique(start + np.linspace(0, end - start, MOST_MOMENTS).round().astype(np.int64))
-    counts = {}
-    for state, stays in steps_of(connections, side, start).stays().by_state():
-        there = stays.count(moments)
-        if there.any():
-            counts[state.word] = tuple(there.tolist())
-    return StatesFigure(side.word, tuple(moments.tolist()), counts)
+def states_figures(connections: ConnectionTable, start: int, end: int) -> tuple[StatesFigure, ...]:
+    """Sockets at each end by state: whenever one changes, or at even steps through the capture where many do."""
+    ends = [(side, steps_of(connections, side, start).stays()) for side in (Side.CLIENT, Side.SERVER)]
+    ends = [(side, stays.of(stays.begin <= end)) for side, stays in ends]
+    changes = np.unique(np.concatenate([[start, end], *(times for _, of in ends for times in (of.begin, of.end))]))
+    moments = changes[(changes >= start) & (changes <= end)]
+    if len(moments) > MOST_MOMENTS:
+        moments = np.unique(start + np.linspace(0, end - start, MOST_MOMENTS).round().astype(np.int64))
+    return tuple(
+        StatesFigure(
+            end=side.word,
+            moments=tuple(moments.tolist()),
+            counts={state.word: tuple(those.count(moments).tolist()) for state, those in stays.by_state()},
+            peaks={state.word: those.peak()[0] for state, those in stays.by_state()},
+        )
+        for side, stays in ends
+    )

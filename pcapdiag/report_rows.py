@@ -21,7 +21,7 @@ from pcapdiag.model.words import (
     TcpState,
     Word,
 )
-from pcapdiag.pools.capacity import evicting_capacity, idle_capacity
+from pcapdiag.pools.capacity import capacity_under_load, evicting_capacity, idle_capacity
 from pcapdiag.pools.caps import request_cap
 from pcapdiag.pools.ceiling import ceiling
 from pcapdiag.pools.exposure import first_byte, idle_open, idle_survived, oldest, peak_kept, time_wait_closes
@@ -122,7 +122,7 @@ def inferred_of(pool: Pool, server: Recognised, client: Recognised) -> tuple[Inf
     out: list[Inferred] = []
     if pool.tiny:
         return ()
-    capacity = idle_capacity(pool) or evicting_capacity(pool)
+    capacity = idle_capacity(pool) or evicting_capacity(pool) or capacity_under_load(pool)
     if capacity is not None and capacity.overflow >= 3 and pool.peak_busy > capacity.low:
         out.append(
             Inferred(
@@ -134,7 +134,9 @@ def inferred_of(pool: Pool, server: Recognised, client: Recognised) -> tuple[Inf
                 "connections",
                 capacity.overflow,
                 None,
-                f"the level of pooled connections in {capacity.rest_ns / SECOND:.1f} s at rest",
+                f"the level of pooled connections in {capacity.rest_ns / SECOND:.1f} s at rest"
+                if capacity.rest_ns
+                else "the fewest that sat idle when others were thrown away",
             )
         )
     cap = request_cap(pool)

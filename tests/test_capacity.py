@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from analyses import NAMES, path_of, truth_of
 from tables import Life, pool
 
+from pcapdiag import pipeline
 from pcapdiag.pools.capacity import (
     Capacity,
+    capacity_under_load,
     evicting_capacity,
     idle_capacity,
     overflow_rows,
@@ -221,3 +226,75 @@ def test_closes_by_the_server_or_after_a_silence_are_no_overflow() -> None:
 
 def rows(p: Pool) -> list[int]:
     return [int(row) for row in overflow_rows(p)]
+
+
+def under_load(keep: int, callers: int, *, rounds: int = 12, others: int = 0, used_again: bool = True) -> list[Life]:
+    """Callers that never rest: what comes back to a pool of ``keep`` is closed, unless another caller takes it at once.
+
+    ``others`` are idle connections that nobody takes.  Without ``used_again`` what is closed was used once only.
+    """
+    step = 0.010
+    lives = [Life(0.0, [(0.001, 0.002)]) for _ in range(others)]
+    kept = [Life(0.0) for _ in range(keep)]
+    for n in range(rounds):
+        at = 0.01 + n * step
+        for k, one in enumerate(kept):
+            one.uses = [*one.uses, (at, at + 0.004 + 0.0001 * k)]
+        for k in range(callers - keep):
+            end = at + 0.0050 + 0.0001 * k
+            uses = [(at, end)]
+            if used_again and n and k % 3 == 0:
+                uses = [(at - step, at - 0.002), (at, end)]
+            lives.append(Life(uses[0][0] - 0.001, uses, end + 0.0004))
+    lives += kept
+    # Somebody is always served: the pool is never at rest.
+    lives.append(Life(0.0, [(0.001, 0.02 + rounds * step)]))
+    return lives
+
+
+def test_under_load_without_a_rest_the_fewest_that_sat_idle_at_a_close_are_the_pool() -> None:
+    for keep in (1, 2, 5):
+        found = capacity_under_load(pool(under_load(keep, 12), end=0.02 + 12 * 0.01))
+        assert found is not None
+        assert (found.value, found.rest_ns) == (keep, 0)
+
+
+def test_a_client_per_request_beside_a_pool_throws_away_no_connection_that_was_used_again() -> None:
+    assert capacity_under_load(pool(under_load(2, 12, used_again=False), end=0.02 + 12 * 0.01)) is None
+
+
+def test_connections_that_rest_beside_others_are_nobodys_overflow() -> None:
+    assert capacity_under_load(pool(under_load(0, 12, others=2), end=0.02 + 12 * 0.01)) is None
+
+
+def test_few_closes_tell_no_size() -> None:
+    assert capacity_under_load(pool(under_load(2, 5, rounds=3), end=0.05)) is None
+
+
+# The truth of two faults at once gives the other one's value.
+UNNAMED = {"go-pool-2-and-cap-6": 2}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("go-", "httpx-", "urllib3-", "node-"))])
+def test_in_the_middle_of_the_load_no_other_size_is_told_than_the_true_one(name: str, tmp_path: Path) -> None:
+    data = path_of(name).read_bytes()
+    true = truth_of(name)["expect"].get("values", {}).get("idle_capacity", UNNAMED.get(name))
+    for part in (0.3, 0.5, 0.7):
+        cut = tmp_path / "cut.pcap"
+        cut.write_bytes(data[: int(len(data) * part)])
+        for row in pipeline.analyze(cut).pools:
+            sizes = [one.value for one in row.inferred if one.knob == "idle_pool_limit"]
+            assert not sizes or sizes == [true]
+
+
+@pytest.mark.parametrize(
+    "name", ["go-ab-shared-default", "go-ab-new-client", "go-both-legs", "go-ab-shared-default-10ms-rtt"]
+)
+def test_in_the_middle_of_the_load_the_size_is_told(name: str, tmp_path: Path) -> None:
+    data = path_of(name).read_bytes()
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(data[: len(data) // 2])
+    report = pipeline.analyze(cut)
+    found = next(finding for finding in report.findings if finding.code == "PD205")
+    assert found.measured["idle_capacity"] == truth_of(name)["expect"]["values"]["idle_capacity"]
+    assert str(found.confidence) == "medium"

@@ -18,6 +18,7 @@ import mock_reports as mock
 import pytest
 
 from pcapdiag.cli import main
+from pcapdiag.cli import pcapdiag as command_line
 from pcapdiag.errors import CaptureError
 from pcapdiag.model.report import Report
 from pcapdiag.model.words import Severity
@@ -379,15 +380,17 @@ def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pcapdiag diagnose buy.pcap" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["diagnose", "connections", "exchanges", "findings", "states", "columns", "explain", "rules", "settings"],
-)
-def test_each_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "--help"]) == 0
-    printed = capsys.readouterr().out
-    assert "Example" in printed
-    assert f"  pcapdiag {command}" in printed
+@pytest.mark.parametrize("command", command_line.commands)
+def test_each_help_has_an_example_and_fits_eighty_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ([command, "--help"], ["--help"]):
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert "Example" in printed
+        assert f"pcapdiag {command} " in printed or arguments == ["--help"]
+        assert [line for line in printed.splitlines() if len(line) > 80] == []
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

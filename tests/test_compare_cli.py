@@ -86,7 +86,7 @@ def test_services_are_matched_as_asked(capsys: pytest.CaptureFixture[str]) -> No
             [BEFORE, AFTER, "--match", "10.0.0.1:1=10.71.19.2:8081"],
             "BEFORE has no such service; it has 10.71.13.2:8081",
         ),
-        ([BEFORE, AFTER, "--expect-gone", "PD999"], "there is no such rule"),
+        ([BEFORE, AFTER, "--expect-gone", "PD999"], "no rule 'PD999'; did you mean"),
         (["-", "-"], "standard input can be read only once"),
         ([BEFORE, AFTER, "-o", AFTER], "would overwrite the capture"),
     ],

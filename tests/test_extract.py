@@ -174,9 +174,10 @@ def test_hostile_text_in_a_file_name_is_harmless_in_comments(tmp_path: Path) -> 
     ("arguments", "said"),
     [
         ([], "name a finding with --finding CODE, or connections with --connection N,..."),
+        (["--finding", "PD999"], "no rule 'PD999'; did you mean"),
         (
-            ["--finding", "PD999"],
-            "there is no finding PD999 in this capture; it has PD205 (idle-pool-too-small), PD207",
+            ["--finding", "server_idle_timeout"],
+            "there is no finding PD302 in this capture; it has PD205 (idle-pool-too-small), PD207",
         ),
         (["--connection", "182"], "there is no connection 182: the capture has connections 1 to 181"),
         (["--connection", "0"], "which count from 1"),

@@ -20,7 +20,7 @@ ROOT = Path(pcapdiag.__file__).parent
 STAGES = ("packets", "segments", "connections", "exchanges")
 COMPILED = sorted(path for stage in STAGES for path in (ROOT / stage).glob("*.pxd"))
 # Modules of the packet path that are not in the way of every packet.
-INTERPRETED = {"rare.py", "source.py", "introductions.py", "__init__.py"}
+INTERPRETED = {"rare.py", "source.py", "pcapng_blocks.py", "introductions.py", "__init__.py"}
 
 
 def named(path: Path) -> str:

@@ -112,10 +112,7 @@ def test_a_package_that_only_root_can_read_serves_after_root_was_given_up(tmp_pa
     hidden = tmp_path / "hidden"
     shutil.copytree(SOURCE / "pcapdiag", hidden / "pcapdiag", ignore=shutil.ignore_patterns("__pycache__"))
     hidden.chmod(0o700)
-    capture = next((Path(__file__).parents[1] / "captures").glob("**/*.pcap"))
-    shutil.copy(capture, "/tmp/pcapdiag-test-capture.pcap")
-    os.chmod("/tmp/pcapdiag-test-capture.pcap", 0o644)
-    try:
+    with open(next((Path(__file__).parents[1] / "captures").glob("**/*.pcap")), "rb") as capture:
         out = run(
             """
 import sys
@@ -131,12 +128,11 @@ try:
 except PermissionError:
     print("hidden")
 from pcapdiag import analyze
-print(len(text.diagnosis(analyze("/tmp/pcapdiag-test-capture.pcap"))) > 500)
+print(len(text.diagnosis(analyze("-"))) > 500)
 """,
             str(hidden),
+            stdin=capture,
         )
-    finally:
-        os.unlink("/tmp/pcapdiag-test-capture.pcap")
     assert out.splitlines() == ["hidden", "True"]
 
 

@@ -151,6 +151,17 @@ def test_pools_with_findings_come_first_then_those_with_the_most_going_on() -> N
     assert shown == ["p3", "p4", "p2", "p1"]
 
 
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 132, 200])
+def test_the_servers_port_is_never_what_is_cut(width: int) -> None:
+    view = live_views.view("go-ab-shared-default", 100)
+    assert view.report is not None
+    (row, *_) = view.report.pools
+    owner = Owner(1_234_567, "a-program-with-a-long-name", "container-1")
+    view = replace(view, pools=tuple(replace(pool, client_owners=(owner,)) for pool in view.pools))
+    for page in ("overview", "pools"):
+        assert f"-> {row.server} " in drawn(view, width, 24, Look(page))
+
+
 def test_scrolling_reaches_the_last_pool_and_stops_there() -> None:
     view, size_ = live_views.view("raw-200-services", 100), (80, 24)
     text = drawn(view, *size_)

@@ -70,6 +70,7 @@ def test_levels_peak_where_the_tables_say(name: str) -> None:
             row.peak_busy,
             row.peak_idle,
         )
+        assert len(one.first_byte_connections) == len(one.first_byte_ns)
         assert one.first_byte_count == (row.first_byte.count if row.first_byte else 0)
 
 
@@ -85,6 +86,7 @@ def test_a_bar_says_of_its_connection_what_the_report_says(name: str) -> None:
             row.pool, row.opened_at, row.closer, row.close_class, row.requests, row.opening,
         )  # fmt: skip
         assert (bar.first_frame, bar.last_frame) == (row.first_frame, row.last_frame)
+        assert bar.client_port == row.client.port
         assert row.closed_at is None or bar.ended_at == max(row.closed_at, bar.opened_at)
         assert bar.opened_at <= bar.ready_at
         assert list(bar.busy) == sorted(bar.busy)
@@ -120,6 +122,10 @@ def test_sockets_by_state_are_those_of_pcapdiag_states(name: str) -> None:
         assert (one.moments[0], one.moments[-1]) == (report.capture.first_at, report.capture.last_at)
         total = np.sum([np.array(counts) for counts in one.counts.values()], axis=0)
         assert total.tolist() == stays.count(np.array(one.moments)).tolist()
+        for state, those in stays.of(stays.begin <= one.moments[-1]).by_state():
+            peak = those.peak()[0]
+            assert one.peaks[state.word] == peak >= max(one.counts[state.word])
+            assert len(one.moments) == report_figures.MOST_MOMENTS or peak == max(one.counts[state.word])
 
 
 # -- by hand

@@ -17,9 +17,9 @@ from mock_figures import figured, ladder
 from mock_reports import connection, healthy, new_transport_or_body, poisoned, pool, report, several, undecided
 
 from pcapdiag.model.cover import Cover
-from pcapdiag.model.figures import Silence
+from pcapdiag.model.figures import Level, Silence
 from pcapdiag.model.report import Endpoint, FrameRef, Inferred
-from pcapdiag.model.words import Knob
+from pcapdiag.model.words import Knob, Severity
 from pcapdiag.reports import html
 from pcapdiag.reports.html import distributions, frames, ladders, packing, pool_charts
 
@@ -118,6 +118,19 @@ def test_the_expected_effect_is_a_table_of_now_and_then() -> None:
     words = Read(html.diagnosis(report())).words
     assert "connections opened 8,400 103" in words
     assert "TIME_WAIT at the client 8,398 0" in words
+
+
+def test_several_findings_are_a_table_of_settings_ahead_of_the_first() -> None:
+    whole = several()
+    read = Read(html.diagnosis(whole))
+    titles = [one.title for one in whole.findings if one.severity is not Severity.INFO]
+    assert len(titles) > 1
+    links = [attributes.get("href") for tag, attributes in read.elements if tag == "a"]
+    for at in range(1, len(titles) + 1):
+        assert f"#change-finding-{at}" in links
+    table = read.words[read.words.index("Finding Setting Now Set to") :]
+    assert table.index(titles[0]) < table.index(titles[1]) < table.index("proof")
+    assert "Finding Setting Now Set to" not in Read(html.diagnosis(report())).words
 
 
 def test_every_piece_of_evidence_has_a_filter_and_leads_to_its_bar_and_its_packets() -> None:
@@ -283,6 +296,14 @@ def test_limits_caps_and_timers_read_from_the_packets_are_marks_in_the_charts_an
         "The server's idle timeout is 2.000 s, between 1.99 and 2.01 s, read from the packets."
         in by_id["silences-p1"].says
     )
+
+
+def test_a_pool_that_was_never_busy_has_its_page() -> None:
+    whole = figured(30)
+    assert whole.figures is not None
+    dials = replace(whole.figures.pools[0], busy=Level((), ()), idle=Level((), ()))
+    read = Read(html.diagnosis(replace(whole, figures=replace(whole.figures, pools=(dials,)))))
+    assert "levels-p1" in read.data["charts"]
 
 
 def test_the_charts_of_a_pool_with_a_finding_come_first() -> None:

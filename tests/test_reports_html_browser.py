@@ -49,7 +49,7 @@ def quiet(opened: chromium.Opened) -> None:
 
 def until(page: Any, script: str, argument: Any = None) -> None:
     """Wait for it to be true; the page's policy forbids playwright's own way, which evaluates strings in the page."""
-    for _ in range(200):
+    for _ in range(1_200):  # half a minute: the machine may be busy
         if page.evaluate(script, argument):
             return
         page.wait_for_timeout(25)
@@ -151,11 +151,52 @@ def test_evidence_leads_to_its_bar_and_to_its_packets(browser: Any, pages: dict[
         page.locator("a.to-bar[data-connection='2']").click()
         panel = page.locator("#picked")
         panel.get_by_text("Connection 2").wait_for()
-        assert "frame.number in {20..29} && ip.addr == 10.9.0.1" in panel.inner_text()
+        assert "ip.addr == 10.9.0.1" in panel.inner_text()
+        assert "tcp.port == 32770" in panel.inner_text()
         panel.get_by_role("link", name="Packet by packet").click()
         until(page, "() => document.getElementById('ladder-2').open")
         assert page.locator("#ladder-2 .rung.cited").count() == 2
         assert page.locator("#ladder-2").get_by_text("GET /orders HTTP/1.1").is_visible()
+        quiet(opened)
+
+
+def test_a_bar_of_a_distribution_leads_to_its_connections_in_the_timeline(browser: Any, pages: dict[int, Path]) -> None:
+    whole = figured(1_000)
+    assert whole.figures is not None
+    seven = [bar for bar in whole.figures.bars if bar.requests == 7]
+    with chromium.opened(browser, pages[1_000]) as opened:
+        opened.settled()
+        page = opened.page
+        page.locator("#requests-p1").scroll_into_view_if_needed()
+        box = page.locator("#requests-p1").bounding_box()
+        page.locator("#requests-p1").click(position={"x": box["width"] - 40, "y": box["height"] - 44})
+        panel = page.locator("#picked")
+        panel.get_by_text(f"{len(seven)} connections").wait_for()
+        assert "p1: requests on a connection 7" in panel.inner_text()
+        until(page, f"wanted => {COUNT}.includes(wanted)", f"{len(seven)} of 1,000 connections")
+        assert f"tcp.port in {{{seven[0].client_port}, " in panel.inner_text()
+        assert f"pcapdiag extract FILE --connection {seven[0].number}," in panel.inner_text()
+        panel.get_by_role("link", name="Back to the chart").click()
+        until(page, "() => location.hash === '#chart-requests-p1'")
+        page.locator("#chart-silences-p1 summary").click()
+        page.locator("#chart-silences-p1 button.lead").last.click()
+        panel.get_by_text("silent, then closed by the server").wait_for()
+        page.locator("#levels-p1").click(position={"x": 500, "y": 100})
+        panel.get_by_text("open at").wait_for()
+        quiet(opened)
+
+
+def test_where_a_row_stands_for_many_connections_their_openings_and_levels_are_drawn_above(
+    browser: Any, pages: dict[int, Path]
+) -> None:
+    with chromium.opened(browser, pages[50_000]) as opened:
+        opened.settled()
+        page = opened.page
+        assert "open at once" in page.locator("#timeline svg").inner_html()
+        page.locator("#timeline").hover(position={"x": 500, "y": 120})
+        assert re.search(r"\d+ opened", page.locator("#timeline .tip").inner_text())
+        page.locator("#timeline").click(position={"x": 500, "y": 120})
+        page.locator("#picked").get_by_text("Lived").wait_for()
         quiet(opened)
 
 
@@ -290,7 +331,7 @@ def test_the_keyboard_reaches_the_report_its_copies_and_the_timeline_in_order(
         page.keyboard.press("+")
         until(page, f"said => {COUNT} !== said", said)
         page.keyboard.press("ArrowDown")
-        page.locator("#picked").get_by_text("Connection").wait_for()
+        page.locator("#picked b").get_by_text("Connection").wait_for()
         quiet(opened)
 
 

@@ -132,7 +132,9 @@ def test_a_reset_behind_one_segment_that_the_snaplen_cut_is_no_unread_body(size:
 
 def reset_behind_whole(agent: str) -> list[Life]:
     return [
-        Life(0.1 * n, [Use(0.1 * n + 0.003, 0.1 * n + 0.01)], 0.1 * n + 0.018, kind="rst", columns={"user_agent": agent})
+        Life(
+            0.1 * n, [Use(0.1 * n + 0.003, 0.1 * n + 0.01)], 0.1 * n + 0.018, kind="rst", columns={"user_agent": agent}
+        )
         for n in range(20)
     ]
 

@@ -617,7 +617,14 @@ def test_pools_of_one_pattern_are_one_finding_that_names_them_all() -> None:
         (Protocol.OPAQUE, set()),
         (
             Protocol.HTTP2,
-            {"gRPC for Go", "gRPC for Java", "gRPC for Python", "Go net/http", "Java java.net.http.HttpClient", "libcurl"},
+            {
+                "gRPC for Go",
+                "gRPC for Java",
+                "gRPC for Python",
+                "Go net/http",
+                "Java java.net.http.HttpClient",
+                "libcurl",
+            },
         ),
         (Protocol.REDIS, {"Python redis-py", "Node.js ioredis"}),
     ],

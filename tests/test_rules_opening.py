@@ -850,7 +850,9 @@ def test_a_client_whose_connections_carry_several_requests_is_not_told_to_share_
         one.uses = [Use(one.opened + 0.002 * n, one.opened + 0.002 * n + 0.001) for n in range(1, 4)]
         one.closed = one.opened + 0.01
     several = expected("port-exhaustion", of(lives))
-    assert {advice.knob for advice in one_each.causes[0].settings} > {advice.knob for advice in several.causes[0].settings}
+    assert {advice.knob for advice in one_each.causes[0].settings} > {
+        advice.knob for advice in several.causes[0].settings
+    }
     assert Knob.INSTANCE_PER_REQUEST not in {advice.knob for advice in several.causes[0].settings}
 
 

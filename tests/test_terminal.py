@@ -19,7 +19,7 @@ from pathlib import Path
 import live_views
 import pytest
 
-from pcapdiag.cli.terminal import BEGIN, END, ENTER, LEAVE
+from pcapdiag.cli.terminal import BEGIN, END, ENTER, LEAVE, drawing_console
 
 PLAYER = [sys.executable, live_views.__file__, "go-both-legs", "--forever"]
 PATIENCE_S = 30.0
@@ -140,6 +140,32 @@ def test_keys_come_as_terminals_send_them(played: Played) -> None:
     assert played.end() == 0
 
 
+@pytest.mark.parametrize(
+    ("color", "environment", "colored"),
+    [
+        ("auto", {}, True),
+        ("auto", {"NO_COLOR": "1"}, False),
+        ("never", {}, False),
+        ("always", {"NO_COLOR": "1"}, True),
+        ("always", {"TERM": "dumb"}, True),
+        ("auto", {"TERM": "dumb"}, False),
+    ],
+)
+def test_color_is_what_was_asked_for(
+    color: str, environment: dict[str, str], colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.text import Text
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    console = drawing_console(20, 2, color)
+    with console.capture() as captured:
+        console.print(Text("bad", "red"))
+    assert ("\x1b[31m" in captured.get()) == colored
+
+
 def test_no_color_means_no_color() -> None:
     one = Played(NO_COLOR="1")
     try:
@@ -167,7 +193,8 @@ class Tmux:
 
     def run(self, *words: str) -> str:
         environment = {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
-        environment |= {"TMUX_TMPDIR": self._folder, "LC_ALL": "C.UTF-8", "PS1": "$ "}
+        # tmux runs the command through the user's shell, which for nobody is none.
+        environment |= {"TMUX_TMPDIR": self._folder, "LC_ALL": "C.UTF-8", "PS1": "$ ", "SHELL": "/bin/sh"}
         done = subprocess.run(["tmux", "-u", *words], env=environment, capture_output=True, text=True, check=True)
         return done.stdout
 

@@ -56,13 +56,14 @@ def pcapdiag(context: click.Context) -> None:
     \b
     Examples:
       tcpdump -i any -w buy.pcap tcp port 8081        # make a capture
-      pcapdiag diagnose buy.pcap                      # what is wrong, what to change, the proof
-      pcapdiag whatif buy.pcap                        # what other settings would come to
+      pcapdiag diagnose buy.pcap                      # what to change, the proof
+      sudo pcapdiag live -i lo -f 'tcp port 8081'     # watch while it forms
+      pcapdiag whatif buy.pcap                        # with other settings
       pcapdiag compare before.pcap after.pcap         # did the fix work
       pcapdiag connections buy.pcap                   # a line per connection
-      pcapdiag connection buy.pcap 17                 # one of them, packet by packet
-      pcapdiag extract --finding PD205 -o few.pcapng buy.pcap   # the packets that prove it
-      pcapdiag states buy.pcap                        # what netstat would have shown, when
+      pcapdiag connection buy.pcap 17                 # one, packet by packet
+      pcapdiag extract --finding PD205 -o few.pcapng buy.pcap   # its packets
+      pcapdiag states buy.pcap                        # what netstat would show
       pcapdiag explain idle-pool-too-small            # read up on a finding
 
     Exit codes: 0 done; 1 what --fail-on or --expect-gone look for; 2 input or usage error.

@@ -6,6 +6,7 @@ import click
 
 from pcapdiag.cli.covers import again, cover_of, covers
 from pcapdiag.cli.options import Filters, Output, check_output, filters, formats, output
+from pcapdiag.cli.rule_names import rule_named
 from pcapdiag.errors import UsageError
 
 
@@ -73,8 +74,8 @@ def compare(
     Examples:
       pcapdiag compare monday.pcap tuesday.pcap
       pcapdiag compare monday.json tuesday.pcap --format markdown   # to post
-      pcapdiag compare --match 10.0.0.7:8081=10.0.9.3:8081 monday.pcap tuesday.pcap
-      pcapdiag compare --expect-gone PD205 --fail-on new a.pcap b.pcap   # in CI: exit code 1
+      pcapdiag compare --match 10.0.0.7:8081=10.0.9.3:8081 before.pcap after.pcap
+      pcapdiag compare --expect-gone PD205 --fail-on new a.pcap b.pcap   # in CI
     """
     from pcapdiag.cli import running
     from pcapdiag.comparing import compare, saved
@@ -89,7 +90,7 @@ def compare(
     if before == after == "-":
         raise UsageError("-: standard input can be read only once")
     pairs = [pair(text) for text in matches]
-    wanted = [rule_code(text) for text in expect_gone]
+    wanted = [rule_named(text).code for text in expect_gone]
     reports = []
     for path in (before, after):
         if path != "-" and saved.is_report(path):
@@ -133,13 +134,3 @@ def pair(text: str) -> tuple[str, str]:
     if not found or not old or not new:
         raise UsageError(f"--match {text!r}: expected OLD=NEW, as 10.0.0.7:8081=10.0.9.3:8081")
     return old, new
-
-
-def rule_code(text: str) -> str:
-    """A rule's code, of its code or name."""
-    from pcapdiag.rules import all_rules
-
-    for rule in all_rules():
-        if text.lower() in (rule.code.lower(), rule.name):
-            return rule.code
-    raise UsageError(f"--expect-gone {text}: there is no such rule; pcapdiag rules lists them")

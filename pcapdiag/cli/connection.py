@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pcapdiag.cli.options import Output, check_output, formats, output
+from pcapdiag.cli.options import Output, check_output, formats, output, redaction
 from pcapdiag.errors import UsageError
 
 
@@ -12,8 +12,9 @@ from pcapdiag.errors import UsageError
 @click.argument("arguments", metavar="FILE... N", nargs=-1, required=True)
 @formats("text", "json", help="json: for programs, the schema pcapdiag-connection/1.")
 @output
+@redaction
 @click.option("-v", "--verbose", is_flag=True, help="ACKs alone too, flags, sequence numbers.")
-def connection(arguments: tuple[str, ...], format_: str, to: Output, verbose: bool) -> None:
+def connection(arguments: tuple[str, ...], format_: str, to: Output, redact: bool, verbose: bool) -> None:
     """Draw connection N packet by packet: the client on the left, the server on the right, notes below.
 
     N is the connection's number in pcapdiag connections and in the evidence of findings. Frames that findings
@@ -23,8 +24,9 @@ def connection(arguments: tuple[str, ...], format_: str, to: Output, verbose: bo
     \b
     Examples:
       pcapdiag connection buy.pcap 17
-      pcapdiag connection -v buy.pcap 17                  # ACKs and sequence numbers as well
-      pcapdiag connection --format json buy.pcap 17 | jq '.ladder.rungs[] | select(.cited)'
+      pcapdiag connection -v buy.pcap 17        # ACKs and sequence numbers as well
+      pcapdiag connection --redact buy.pcap 17  # with other addresses, to be shared
+      pcapdiag connection --format json buy.pcap 17 | jq '.ladder.rungs[].text'
     """
     from pcapdiag.cli import running
 
@@ -32,7 +34,7 @@ def connection(arguments: tuple[str, ...], format_: str, to: Output, verbose: bo
     if not files or not last.isdecimal():
         raise UsageError(f"expected capture files and then a connection's number, found {last!r} at the end")
     check_output(to, tuple(files))
-    report = running.connection(tuple(files), int(last))
+    report = running.connection(tuple(files), int(last), redact=redact)
     if format_ == "json":
         from pcapdiag.reports import json_connection
 

@@ -32,7 +32,7 @@ def connections(
       pcapdiag connections --client 10.0.0.0/24 --port 8081 buy.pcap
       pcapdiag connections --format csv -o buy.csv buy.pcap
       pcapdiag connections --format parquet -o buy.parquet buy.pcap
-      pcapdiag connections --format ndjson buy.pcap | jq -c 'select(.closer == "server")'
+      pcapdiag connections --format ndjson buy.pcap | jq 'select(.requests == 1)'
     """
     from pcapdiag.cli import running
 

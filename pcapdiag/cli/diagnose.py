@@ -54,10 +54,10 @@ def diagnose(
     Examples:
       pcapdiag diagnose buy.pcap
       pcapdiag diagnose --server 10.0.0.7:8081 --since +30 buy.pcap
-      pcapdiag diagnose --client okhttp --server nginx buy.pcap   # where the packets do not name them
+      pcapdiag diagnose --client okhttp --server nginx buy.pcap # as we know
       tcpdump -w - -i any tcp port 8081 | pcapdiag diagnose -
-      pcapdiag diagnose --format html -o report.html buy.pcap   # one file to send around, with charts
-      pcapdiag diagnose --format markdown --title "Checkout, Friday" --note @timeline.md -o report.md buy.pcap
+      pcapdiag diagnose --format html -o report.html buy.pcap   # to send around
+      pcapdiag diagnose --format markdown --title Friday --note @notes.md buy.pcap
       pcapdiag diagnose --format json buy.pcap | jq '.findings[0].causes[0]'
       pcapdiag diagnose --redact --format markdown -o to-share.md buy.pcap
       pcapdiag diagnose --fail-on medium nightly.pcap   # in CI: exit code 1

@@ -43,7 +43,7 @@ def exchanges(
       pcapdiag exchanges buy.pcap
       pcapdiag exchanges --connection 17 buy.pcap
       pcapdiag exchanges --format parquet -o requests.parquet buy.pcap
-      pcapdiag exchanges --format ndjson buy.pcap | jq -c 'select(.outcome != "complete")'
+      pcapdiag exchanges --format ndjson buy.pcap | jq 'select(.first_byte_s > 1)'
     """
     check_output(to, files)
     tabular.check(format_, to.output)

@@ -57,15 +57,17 @@ def extract(
 
     With --finding, pcapdiag diagnose finds the same in the new file: all connections of the finding's pools are
     in it. With --evidence-only or --connection only a few, to be looked at in Wireshark. Comments name the frame
-    of the original.
+    of the original. The packets are written as they are: addresses, hosts and all that was said are in them, and
+    there is no --redact for them. To share with others, send a redacted report.
 
     \b
     Examples:
       pcapdiag extract --finding PD205 -o evidence.pcapng buy.pcap
       pcapdiag extract --finding PD205 --evidence-only -o few.pcapng buy.pcap
-      pcapdiag extract --connection 17,30-35 -o - buy.pcap | tshark -r - -Y frame.comment
+      pcapdiag extract --connection 17,30-35 -o few.pcapng buy.pcap
     """
     from pcapdiag.cli import running
+    from pcapdiag.cli.rule_names import rule_named
 
     check_output(Output("never", None, output), files)
     if not found and not numbers:
@@ -76,8 +78,9 @@ def extract(
     if numbers:
         made_by += ["--connection", ",".join(map(str, numbers[:20])) + (",..." if len(numbers) > 20 else "")]
     made_by += ["--evidence-only"] * evidence_only + [f"{name}=..." for name in filters.given]
+    codes = tuple(rule_named(word).code for word in found)
     packets, connections, of = running.extract(
-        files, filters, output, found, numbers, evidence_only=evidence_only, made_by=shlex.join([*made_by, *files])
+        files, filters, output, codes, numbers, evidence_only=evidence_only, made_by=shlex.join([*made_by, *files])
     )
     if output not in (None, "-"):
         click.echo(f"{output}: {packets:,} packets of {connections:,} connections, of {of:,} in the capture", err=True)

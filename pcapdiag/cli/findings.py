@@ -30,7 +30,7 @@ def findings(
     Examples:
       pcapdiag findings nightly.pcap
       pcapdiag findings --format csv -o findings.csv nightly.pcap
-      pcapdiag findings --format ndjson nightly.pcap | jq -r '[.code, .setting, .recommended] | @tsv'
+      pcapdiag findings --format ndjson nightly.pcap | jq '.code, .setting'
     """
     check_output(to, files)
     tabular.check(format_, to.output)

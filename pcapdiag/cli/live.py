@@ -99,9 +99,9 @@ def live(
     \b
     Examples:
       sudo pcapdiag live -i lo -f 'tcp port 8081'
-      sudo pcapdiag live -i eth0 -f 'tcp port 443' -w buy.pcapng --rotate-size 500M --keep-files 10
-      sudo pcapdiag live -i any --format ndjson | jq -r .finding.title
-      sudo pcapdiag live -i lo --once-found PD201 --duration 5m && alert   # found: exit code 0
+      sudo pcapdiag live -i eth0 -w buy.pcapng --rotate-size 500M --keep-files 10
+      sudo pcapdiag live -i any --format ndjson | jq -r '.finding.title // empty'
+      sudo pcapdiag live -i lo --once-found PD201 --duration 5m && ./alert
 
     Exit codes: 0 done, or found; 1 --once-found was not; 2 usage error, or the capture broke off.
     """

@@ -82,13 +82,13 @@ def post_mortem(files: tuple[str, ...], filters: Filters, *, redact: bool = Fals
         return run(files, options, progress if progress.wanted else None)
 
 
-def connection(files: tuple[str, ...], number: int) -> ConnectionReport:
+def connection(files: tuple[str, ...], number: int, *, redact: bool = False) -> ConnectionReport:
     """One connection of these files; progress likewise."""
     from pcapdiag.evidence.spooling import rereadable
     from pcapdiag.proving import connection as run
 
     with Progress(sys.stderr) as progress, rereadable(files) as names:
-        return run(names, number, progress if progress.wanted else None)
+        return run(names, number, progress if progress.wanted else None, redact=redact)
 
 
 def extract(

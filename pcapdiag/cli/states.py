@@ -90,10 +90,10 @@ def states(
 
     \b
     Examples:
-      pcapdiag states buy.pcap                          # over the whole capture, and the peaks
-      pcapdiag states --at 2026-11-20T14:18:23Z buy.pcap    # netstat showed 6,775: of which service?
+      pcapdiag states buy.pcap                       # over time, and the peaks
+      pcapdiag states --at 2026-11-20T14:18:23Z buy.pcap   # at one moment
       pcapdiag states --every 1s --server 10.0.0.7:8081 --end client buy.pcap
-      pcapdiag states --plot --until +120 buy.pcap      # and how TIME_WAIT drains
+      pcapdiag states --plot --until +120 buy.pcap   # and how TIME_WAIT drains
       pcapdiag states --every 1s --by service --format csv buy.pcap
     """
     from pcapdiag.cli import running

@@ -64,9 +64,13 @@ class Terminal:
     """The screen between ``with`` and its end; standard output must be a terminal.
 
     It takes the signals of resizing, stopping and going on, so it is for the main thread alone.
+
+    Args:
+        color: "auto", "always" or "never", as ``--color`` says it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, color: str = "auto") -> None:
+        self._color = color
         self._out = sys.stdout.fileno()
         self._keyboard = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else -1
         self._modes: list[Any] | None = None
@@ -156,7 +160,7 @@ class Terminal:
         if not self._sent():
             return  # nobody looks at it just now: Ctrl-S, or a connection that hangs
         columns, lines = self.size
-        console = _console(columns, lines)
+        console = drawing_console(columns, lines, self._color)
         with console.capture() as captured:
             console.print(renderable, end="", no_wrap=True, overflow="crop", crop=True)
         encoding = sys.stdout.encoding or "ascii"
@@ -278,7 +282,7 @@ def rehearse() -> None:
 
     from rich.text import Text
 
-    console = _console(9, 3)
+    console = drawing_console(9, 3)
     with console.capture():
         text = Text.from_ansi("\x1b[1m\u6f22\u5b57\x1b[0m e\u0301 and on", end="")
         text.truncate(20, overflow="ellipsis")
@@ -286,16 +290,17 @@ def rehearse() -> None:
             console.print(line)
 
 
-def _console(columns: int, lines: int) -> Console:
-    """Colors as the terminal has them, none with NO_COLOR; into memory."""
+def drawing_console(columns: int, lines: int, color: str = "auto") -> Console:
+    """Colors as asked for ("auto": as the terminal has them, none with NO_COLOR); into memory."""
     from rich.console import Console
 
-    plain = os.environ.get("TERM") in ("dumb", "unknown")
+    plain = color != "always" and os.environ.get("TERM") in ("dumb", "unknown")
+    without = color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR")))
     return Console(
         file=io.StringIO(),
         force_terminal=not plain,
         color_system=None if plain else "standard",
-        no_color=True if os.environ.get("NO_COLOR") else None,
+        no_color=without,
         width=columns,
         height=lines,
         highlight=False,

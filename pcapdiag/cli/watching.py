@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pcapdiag.live.watching import Watcher
     from pcapdiag.model.live import LiveView
     from pcapdiag.model.report import Report
+    from pcapdiag.reports.json_live import Telling
 
 DONE, NOT_FOUND, BROKE_OFF = 0, 1, 2
 NS = 1_000_000_000
@@ -51,12 +52,14 @@ def run(wanted: Wanted, shown: Shown) -> int:
         the exit code: 0, 1 where ``once_found`` has not formed, 2 where the capture broke off.
     """
     from pcapdiag.live.session import begin
+    from pcapdiag.reports import json_live
 
     format_ = shown.format or ("screen" if sys.stdout.isatty() and sys.stdin.isatty() else "ndjson")
     if format_ == "screen" and not sys.stdout.isatty():
         raise UsageError("--format screen needs a terminal; take ndjson or text")
     if shown.status_every is not None and format_ != "ndjson":
         raise UsageError("--status-every goes with --format ndjson")
+    telling = json_live.Telling()
     with ExitStack() as stack:
         asked_to_end = stack.enter_context(ending())
         session = begin(wanted, rehearsed)
@@ -68,8 +71,8 @@ def run(wanted: Wanted, shown: Shown) -> int:
         if format_ == "screen":
             reason = on_screen(session, shown, asked_to_end)
         else:
-            reason = in_lines(session, shown, asked_to_end, out)
-        return finished(session, shown, out, reason)
+            reason = in_lines(session, shown, asked_to_end, telling, out)
+        return finished(session, shown, telling, out, reason)
 
 
 def rehearsed(report: Report) -> None:
@@ -84,7 +87,7 @@ def rehearsed(report: Report) -> None:
     terminal.rehearse()
     text.diagnosis(report)
     view = LiveView("lo", "", "", 0, 1, 1, 1.0, 0, 0, None, None, 0, 1, report, (), {})
-    list(json_live.changes(None, report, 1))
+    list(json_live.Telling().changes(report, 1, last=True))
     json_live.status(view)
     json_live.end(view, "")
     for page in PAGES:
@@ -144,13 +147,13 @@ def found(report: Report | None, code: str) -> bool:
     return report is not None and any(finding.code == code for finding in report.findings)
 
 
-def in_lines(session: Session, shown: Shown, asked: list[str], out: Outgoing | None) -> str:
-    """Without a terminal: lines of JSON, or nothing until the end."""
+def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling, out: Outgoing | None) -> str:
+    """Without a terminal: lines of JSON, or nothing until the end where there is no place for them."""
     from pcapdiag.reports import json_live
 
     watcher = session.watcher
     until = Until(shown, watcher, asked)
-    before: Report | None = None
+    looked_at = 0
     status_at = time.monotonic() + (shown.status_every or 0) / NS
     told = ""
     while True:
@@ -161,9 +164,9 @@ def in_lines(session: Session, shown: Shown, asked: list[str], out: Outgoing | N
                 tell(trouble)
             told = trouble
         if out is not None and view is not None:
-            if view.report is not before:  # None again once all is forgotten: findings are gone then
-                out.add(json_live.changes(before, view.report, view.now))
-                before = view.report
+            if view.looked_at != looked_at:  # without a report, too, once all is forgotten: findings are gone then
+                looked_at = view.looked_at
+                out.add(telling.changes(view.report, view.now))
             if shown.status_every is not None and time.monotonic() >= status_at:
                 out.add([json_live.status(view)])
                 status_at += shown.status_every / NS
@@ -183,7 +186,7 @@ def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
     until = Until(shown, watcher, asked)
     look = Look()
     drawn = watcher.view()
-    with Terminal() as terminal:
+    with Terminal(shown.color) as terminal:
         terminal.draw(screen(drawn, look=look))
         while True:
             view = watcher.step(until.left, [terminal] if terminal.fileno() >= 0 else [])
@@ -201,7 +204,7 @@ def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
                 return reason
 
 
-def finished(session: Session, shown: Shown, out: Outgoing | None, reason: str) -> int:
+def finished(session: Session, shown: Shown, telling: Telling, out: Outgoing | None, reason: str) -> int:
     """The report, and the exit code."""
     watcher = session.watcher
     broke_off = watcher.over and watcher.failure is not None
@@ -211,7 +214,7 @@ def finished(session: Session, shown: Shown, out: Outgoing | None, reason: str) 
     except CaptureError as error:
         if not broke_off:
             tell(all_forgotten(watcher) or str(error) if watcher.stream.packets else nothing_came(watcher))
-    before, view = watcher.sight.report, replace(watcher.view(), report=report)
+    view = replace(watcher.view(), report=report)
     if out is not None:
         from pcapdiag.reports import json_live
 
@@ -219,7 +222,7 @@ def finished(session: Session, shown: Shown, out: Outgoing | None, reason: str) 
         if out.left_out:
             tell(f"{out.left_out:,} lines were left out: standard output was not read.")
         if report is not None:
-            out.add(json_live.changes(before, report, view.now))
+            out.add(telling.changes(report, view.now, last=True))
         out.add([json_live.end(view, reason)])
         out.send(None)
     elif report is not None:

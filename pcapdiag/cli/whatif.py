@@ -37,8 +37,8 @@ def whatif(
     Examples:
       pcapdiag whatif buy.pcap
       pcapdiag whatif --set MaxIdleConnsPerHost=50 buy.pcap
-      pcapdiag whatif --set keepalive_timeout=75s --set keepalive_requests=1000 buy.pcap
-      pcapdiag whatif --set idle_pool_limit=50 buy.pcap         # whatever the client is
+      pcapdiag whatif --set keepalive_timeout=75s buy.pcap  # may be repeated
+      pcapdiag whatif --set idle_pool_limit=50 buy.pcap   # whatever the client is
       pcapdiag whatif --set instance_per_request=shared buy.pcap
     """
     from pcapdiag.cli import running

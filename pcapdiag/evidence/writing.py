@@ -1,24 +1,16 @@
-"""A pcapng file of chosen packets: their link types, times and lengths kept, comments where there is something to say.
-
-https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/
-"""
+"""A pcapng file of chosen packets: their link types, times and lengths kept, comments where there is something to say."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pcapdiag._version import __version__
 from pcapdiag.evidence.walking import Raw
+from pcapdiag.packets import pcapng_blocks
 
 MOST_TEXT = 16_000  # characters of a comment; an option holds 65,535 bytes, of which a character may take four
-NANOSECONDS = b"\x09"  # if_tsresol: ten to the minus ninth
 # Before 1970, or beyond what 64 bits hold, no packet is.
 LATEST = (1 << 64) - 1
-
-_ENHANCED = struct.Struct("<IIIIIII")
-_LENGTH = struct.Struct("<I")
 
 
 class CaptureWriter:
@@ -31,57 +23,30 @@ class CaptureWriter:
     """
 
     def __init__(self, file: BinaryIO, comment: str, file_of: Callable[[Raw], str]) -> None:
-        from dpkt import pcapng
-
         self.file = file
         self.file_of = file_of
-        self.format = pcapng
         # An interface is one of its file: two files' first ones differ.
         self.interfaces: dict[tuple[str, int, int], int] = {}
         self.packets = 0
-        header = pcapng.SectionHeaderBlockLE()
-        header.opts = [self._option(pcapng.PCAPNG_OPT_COMMENT, _text(comment))]
-        header.opts.append(self._option(pcapng.PCAPNG_OPT_SHB_USERAPPL, f"pcapdiag {__version__}".encode()))
-        header.opts.append(self._option(pcapng.PCAPNG_OPT_ENDOFOPT, b""))
-        file.write(bytes(header))
+        file.write(pcapng_blocks.section(comment=_text(comment)))
 
     def write(self, raw: Raw, comment: str = "") -> None:
         """Write a packet."""
         number = self._interface(raw)
-        options = b""
-        if comment:
-            options = bytes(self._option(self.format.PCAPNG_OPT_COMMENT, _text(comment)))
-            options += bytes(self._option(self.format.PCAPNG_OPT_ENDOFOPT, b""))
-        # dpkt's block of a packet has no length but the captured one.
-        length = 32 + raw.captured + -raw.captured % 4 + len(options)
         at = min(max(raw.at, 0), LATEST)
-        kind = self.format.PCAPNG_BT_EPB
-        self.file.write(
-            _ENHANCED.pack(kind, length, number, at >> 32, at & 0xFFFFFFFF, raw.captured, raw.original)
-            + raw.data[raw.start : raw.start + raw.captured]
-            + bytes(-raw.captured % 4)
-            + options
-            + _LENGTH.pack(length)
-        )
+        data = raw.data[raw.start : raw.start + raw.captured]
+        self.file.write(pcapng_blocks.packet(number, at, data, raw.original, _text(comment)))
         self.packets += 1
 
     def _interface(self, raw: Raw) -> int:
         name = self.file_of(raw)
         key = (name, raw.interface, raw.linktype)
         if key not in self.interfaces:
-            pcapng = self.format
             self.interfaces[key] = len(self.interfaces)
-            block = pcapng.InterfaceDescriptionBlockLE(linktype=raw.linktype, snaplen=0)
-            block.opts = [
-                self._option(pcapng.PCAPNG_OPT_IF_DESCRIPTION, _text(f"interface {raw.interface} of {name}")),
-                self._option(pcapng.PCAPNG_OPT_IF_TSRESOL, NANOSECONDS),
-                self._option(pcapng.PCAPNG_OPT_ENDOFOPT, b""),
-            ]
-            self.file.write(bytes(block))
+            description = _text(f"interface {raw.interface} of {name}")
+            resolution = pcapng_blocks.NANOSECONDS
+            self.file.write(pcapng_blocks.interface(raw.linktype, 0, resolution, description=description))
         return self.interfaces[key]
-
-    def _option(self, code: int, value: bytes) -> Any:
-        return self.format.PcapngOptionLE(code=code, data=value, text=value)
 
 
 def _text(text: str) -> bytes:

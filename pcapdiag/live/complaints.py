@@ -19,9 +19,9 @@ _DUMPCAP = re.compile(r"Packets received/dropped on interface .*?: (\d+)/(\d+) "
 # tcpdump and the sniffer say the first once they capture, dumpcap the second once it has also opened its output.
 _BEGAN = re.compile(r"listening on |^File: ", re.MULTILINE)
 _NO_PRIVILEGES = re.compile(r"permission|not permitted", re.IGNORECASE)
-# Lines that are no complaint.
+# Lines that are no complaint: in a container that lacks some of the rights dumpcap says so, and goes on.
 _CHATTER = re.compile(
-    r"Capturing on |File: |Packets captured|Packets received|See the User's Guide|cap_set_proc|"
+    r"Capturing on |File: |Packets captured|Packets received|See the User's Guide|dumpcap: cap_set_proc|"
     r".*listening on |.*packets? (captured|received|dropped)"
 )
 
@@ -42,7 +42,7 @@ def began(said: str) -> bool:
 
 
 def lacks_privileges(said: str) -> bool:
-    return _NO_PRIVILEGES.search(said) is not None
+    return any(_NO_PRIVILEGES.search(line) for line in _complaints(said))
 
 
 def check_interface(interface: str) -> None:
@@ -79,8 +79,7 @@ def refused(interface: str, expression: str, program: str, said: str) -> str:
 
 def complaint(program: str, said: str) -> str:
     """The line of a program's standard error that says what is wrong, without the program's name."""
-    lines = [line.strip() for line in said.splitlines()]
-    lines = [line for line in lines if line and not _CHATTER.match(line)]
+    lines = _complaints(said)
     for line in lines:  # dumpcap wraps the compiler's words in three lines of its own
         inner = re.search(r"isn't a valid capture filter \((.*)\)", line)
         if inner:
@@ -89,6 +88,11 @@ def complaint(program: str, said: str) -> str:
         if line.startswith(f"{program}: "):
             return line.removeprefix(f"{program}: ")
     return lines[0] if lines else ""
+
+
+def _complaints(said: str) -> list[str]:
+    lines = [line.strip() for line in said.splitlines()]
+    return [line for line in lines if line and not _CHATTER.match(line)]
 
 
 def no_privileges(interface: str, programs: list[str]) -> str:

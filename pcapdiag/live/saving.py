@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 from pcapdiag.errors import UsageError
-from pcapdiag.live import opening, pcapng
+from pcapdiag.live import opening
 from pcapdiag.live.names import rotated, stamp
 from pcapdiag.live.process import Counts
+from pcapdiag.packets import pcapng_blocks as pcapng
 from pcapdiag.packets.pcap import MAGICS
 from pcapdiag.packets.pcapng import MAGIC
 
@@ -116,12 +117,11 @@ class Saver:
                 self._began = at
             if self._order:
                 data = pcapng.packets(data, self._order, self._nanoseconds)
-            if self._is_full(len(data), at):
-                self._finish()
-                self._open(at)
-                self._put(self._header)
-                self._began = at
+            if self.rotate_ns is not None and self._holds_packets and at - self._began >= self.rotate_ns:
+                self._next(at)
             self._until = at
+            while data and self.rotate_bytes is not None and self._size + len(data) > self.rotate_bytes:
+                data = self._filled(data, self.rotate_bytes, at)
             self._put(data, records=True)
             self._frames = frames
             if self._statistics and abs(at - self._written_at) >= REPEAT:
@@ -165,12 +165,28 @@ class Saver:
         self._heading = end == len(data)
         return data[end:]
 
-    def _is_full(self, more: int, at: int) -> bool:
-        if self._size <= len(self._header):
-            return False
-        if self.rotate_bytes is not None and self._size + more > self.rotate_bytes:
-            return True
-        return self.rotate_ns is not None and at - self._began >= self.rotate_ns
+    @property
+    def _holds_packets(self) -> bool:
+        return self._size > len(self._header)
+
+    def _filled(self, data: bytes, limit: int, at: int) -> bytes:
+        """Put what fits into the file and begin the next one; returns the rest.  A record too large for any has its own."""
+        fits, packets = _fitting(data, limit - self._size, self._header)
+        if not fits and not self._holds_packets:
+            fits, packets = _fitting(data, len(data), self._header, most=1)
+            fits = fits or len(data)
+        self._put(data[:fits], records=True)
+        self._frames += packets
+        if fits < len(data):
+            self._next(at)
+        return data[fits:]
+
+    def _next(self, at: int) -> None:
+        """The next file of the rotation."""
+        self._finish()
+        self._open(at)
+        self._put(self._header)
+        self._began = at
 
     def _open(self, at: int) -> None:
         path = self.path
@@ -233,15 +249,16 @@ class Saver:
             self._file = -1
 
 
-def _fitting(records: bytes, room: int, header: bytes) -> tuple[int, int]:
-    """How many of the first bytes are whole records, and how many packets those are."""
+def _fitting(records: bytes, room: int, header: bytes, most: int | None = None) -> tuple[int, int]:
+    """How many of the first bytes are whole records, ``most`` of them at the most, and how many packets those are."""
     is_pcapng = header[:4] == MAGIC
     if is_pcapng:
         order, ahead = ("<" if header[8:12] == b"\x4d\x3c\x2b\x1a" else ">"), 12
     else:
         order, _, ahead = MAGICS[header[:4]]
-    pos = packets = 0
-    while pos + ahead <= room:
+    pos = packets = count = 0
+    while pos + ahead <= room and count != most:
+        count += 1
         kind, length = struct.unpack_from(order + "II", records, pos)
         if not is_pcapng:
             length = ahead + struct.unpack_from(order + "I", records, pos + 8)[0]

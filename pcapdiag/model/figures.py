@@ -28,6 +28,7 @@ class Bar:
     busy: tuple[int, ...]  # start, end, start, end, ...; intervals nearer than ``Figures.resolution_ns`` are one
     first_frame: FrameRef
     last_frame: FrameRef
+    client_port: int  # the other three of its addresses and ports are those of its pool
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class PoolFigure:
     idle: Level
     silences: tuple[Silence, ...]  # where there are too many an even sample with the longest of each end in it
     first_byte_ns: tuple[int, ...]  # of each request, in order of time; a sample likewise
+    first_byte_connections: tuple[int, ...]  # on which connection each of them was
     silence_count: int = 0  # in all: more than ``silences`` where those are a sample
     first_byte_count: int = 0  # likewise of ``first_byte_ns``
 
@@ -69,8 +71,9 @@ class StatesFigure:
     """Sockets in each TCP state over time at one end, as netstat there would count them."""
 
     end: str  # "client" or "server"
-    moments: tuple[int, ...]
+    moments: tuple[int, ...]  # of both ends; all at which a count changes, or even steps where those are too many
     counts: Mapping[str, tuple[int, ...]]  # states that never occur are left out
+    peaks: Mapping[str, int]  # the most at once, between the moments too
 
 
 @dataclass(frozen=True, slots=True)

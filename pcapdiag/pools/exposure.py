@@ -43,6 +43,13 @@ def first_bytes(pool: Pool) -> Column:
     return np.asarray(wait[rows])
 
 
+def waited_on(pool: Pool) -> Column:
+    """The number of the connection of each of :func:`first_bytes`."""
+    if not pool.requests:
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray(pool.connections.number[pool.exchanges.connection[waits(pool).rows]])
+
+
 def time_wait_closes(pool: Pool) -> dict[str, int]:
     """Closes that left a side in TIME_WAIT, those whose minute is over included."""
     c = pool.connections

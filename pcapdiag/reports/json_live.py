@@ -6,7 +6,9 @@ would say of the same packets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pcapdiag.model.live import LivePool, LiveView, Owner, Saving
@@ -20,27 +22,62 @@ from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag-live/1"
 MOST_FILES = 100  # of a status line; a rotation that deletes nothing makes thousands in a week
+MISSES = 3  # looks, a second apart or more
+NEAR = 1.25
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}  # as texts of settings write durations
+_NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)(?: ?(us|ms|s|min|h)\b)?")
 
 # A pool whatever its number: numbers go by size, and sizes change.
 Ends: TypeAlias = "tuple[str, Endpoint]"
 
 
-def changes(before: Report | None, after: Report | None, at: int) -> Iterator[str]:
-    """A line for each finding that is new, that changed, or that is gone, in this order of the later report.
+@dataclass(frozen=True)
+class _Told:
+    """A finding as it was told last, and how many looks since then have missed it."""
 
-    Changed is a finding with another severity or confidence, other causes or another order of them, or other values to
-    set; numbers that merely grow are no change.  A finding is the same one when rule and one of its pools are the same.
+    finding: Finding
+    ends: frozenset[Ends]
+    described: Object
+    missed: int = 0
+
+
+class Telling:
+    """What has been told of findings so far, so that it is told again only when it says something else.
+
+    Changed is a finding with another severity or confidence, other causes or another order of them, other settings, or
+    values a quarter away from those that were told; numbers that merely grow, or waver, are no change.  A finding is the
+    same one when rule and one of its pools are the same.  It is gone when so many looks in a row have not found it: what
+    stands at the edge of evidence comes and goes with every packet.
     """
-    left = [] if before is None else [(finding, _ends(finding, before)) for finding in before.findings]
-    for finding in () if after is None else after.findings:
-        ends = _ends(finding, after)
-        same = next((one for one in left if one[0].code == finding.code and _alike(one[1], ends)), None)
-        if same is not None:
-            left.remove(same)
-        if same is None or _told(same[0]) != _told(finding):
-            yield _line("finding", at, change="new" if same is None else "changed", **_described(finding, after))
-    for finding, _ in left:
-        yield _line("finding", at, change="gone", **_described(finding, before))
+
+    def __init__(self) -> None:
+        self._standing: list[_Told] = []
+
+    def changes(self, report: Report | None, at: int, *, last: bool = False) -> Iterator[str]:
+        """A line for each finding that is new, that changed, or that is gone, in this order of the report.
+
+        Args:
+            report: of this look; None where all was forgotten.
+            at: nanoseconds since the epoch.
+            last: it is the final one; what is not in it is gone.
+        """
+        left, self._standing = self._standing, []
+        for finding in () if report is None else report.findings:
+            ends = _ends(finding, report)
+            said = next((one for one in left if one.finding.code == finding.code and _alike(one.ends, ends)), None)
+            if said is not None:
+                left.remove(said)
+            if said is None or _differs(said.finding, finding):
+                described = _described(finding, report)
+                self._standing.append(_Told(finding, ends, described))
+                yield _line("finding", at, change="new" if said is None else "changed", **described)
+            else:
+                self._standing.append(replace(said, ends=ends, missed=0))
+        for said in left:
+            if last or said.missed + 1 >= MISSES:
+                yield _line("finding", at, change="gone", **said.described)
+            else:
+                self._standing.append(replace(said, missed=said.missed + 1))
 
 
 def status(view: LiveView) -> str:
@@ -111,12 +148,30 @@ def _alike(one: frozenset[Ends], other: frozenset[Ends]) -> bool:
     return bool(one & other) or (not one and not other)
 
 
-def _told(finding: Finding) -> tuple[object, ...]:
-    """What of a finding is worth telling again when it changes."""
-    causes = [
-        (claim.cause, [(one.product, one.name, one.recommended) for one in claim.settings]) for claim in finding.causes
-    ]
-    return finding.severity, finding.confidence, causes
+def _differs(told: Finding, finding: Finding) -> bool:
+    """Whether somebody who acts on what was told would now act otherwise."""
+    if (told.severity, told.confidence) != (finding.severity, finding.confidence):
+        return True
+    if [claim.cause for claim in told.causes] != [claim.cause for claim in finding.causes]:
+        return True
+    before = [one for claim in told.causes for one in claim.settings]
+    after = [one for claim in finding.causes for one in claim.settings]
+    return [(one.product, one.name) for one in before] != [(one.product, one.name) for one in after] or any(
+        not near(one.recommended, other.recommended) for one, other in zip(before, after, strict=True)
+    )
+
+
+def near(one: str, other: str) -> bool:
+    """Whether two values to set come to the same: the same words, up to the first comma, and numbers near each other."""
+    (words, numbers), (other_words, others) = _value(one), _value(other)
+    return words == other_words and all(max(a, b) <= NEAR * min(a, b) for a, b in zip(numbers, others, strict=True))
+
+
+def _value(text: str) -> tuple[str, list[float]]:
+    """``longer than 1.497 s, ...``: the words with a place for each number, and the numbers, durations in seconds."""
+    text = text.partition(", ")[0]
+    numbers = [float(n.replace(",", "")) * UNITS.get(unit, 1.0) for n, unit in _NUMBER.findall(text)]
+    return _NUMBER.sub("#", text), numbers
 
 
 def _described(finding: Finding, report: Report | None) -> Object:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WHO = 28  # cells that the two ends of a pool need before a column of less weight may be shown
 OWNER_WIDTH = 22
+LEAST_CLIENT = 4  # cells; with fewer, the end of the line is cut and not the client
 ALWAYS_SHOWN = ("ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT")
 # States in which sockets pile up when something is wrong, from how many on that is worth a color.
 PILES = {"CLOSE_WAIT": 1, "TIME_WAIT": 1_000, "SYN_SENT": 10, "SYN_RECEIVED": 10, "FIN_WAIT_2": 100, "LAST_ACK": 10}
@@ -122,7 +123,7 @@ class PoolTable:
         row, live = both
         name = row.id if row is not None else live.pool if live is not None else ""
         line = cell(name, 4, "bad" if name in marked else "strong")
-        line += cell(_who(both, named=not self.owners), self.who)
+        line += cell(_who(both, named=not self.owners, width=self.who), self.who)
         if self.owners:
             line += words("  ") + cell(_owners(live), self.owners, "dim")
         for column in self.columns:
@@ -134,16 +135,26 @@ def _used(columns: Sequence[_Column]) -> int:
     return sum(column.width + 1 for column in columns)
 
 
-def _who(both: Both, *, named: bool) -> str:
-    """The two ends; ``named`` puts the client's process in the place of its address, which is this host's then."""
+def _who(both: Both, *, named: bool, width: int = 0) -> str:
+    """The two ends; ``named`` puts the client's process in the place of its address, which is this host's then.
+
+    Where there is no room for all, in ``width`` cells, the host goes first and then the client's end is cut: of the
+    server not even the port may be missing.
+    """
     row, live = both
     if row is None:
         return "-"
-    client = row.client_ip
+    client, server = row.client_ip, str(row.server)
     if named and live is not None and live.client_owners:
         client = _owner(live.client_owners)
-    host = f" ({row.host})" if row.host and row.host != str(row.server) else ""
-    return f"{client} -> {row.server}{host}"
+    host = f" ({row.host})" if row.host and row.host != server else ""
+    whole = f"{client} -> {server}{host}"
+    if width <= 0 or words(whole).cell_len <= width:
+        return whole
+    room = width - len(f" -> {server}")
+    if room < LEAST_CLIENT:
+        return whole
+    return f"{client if words(client).cell_len <= room else cut(words(client), room).plain} -> {server}"
 
 
 def _owners(live: LivePool | None) -> str:

@@ -7,10 +7,11 @@ What it looks at
 
 Claims
     The idle pool holds K connections, the level at which it rests, and demand is higher, so connections that come back
-    to a full pool are thrown away.
+    to a full pool are thrown away.  Under load without a rest K is the fewest that ever sat idle when one was.
 
 Never claims
-    A value for K when the pool was never seen at rest; then a range.  Nor which of two limits (per host or in all) it
+    A value for K when the pool was never seen at rest, and the fewest that sat idle at a close do not tell it; then a
+    range.  Nor which of two limits (per host or in all) it
     is when a product has both.
 
 Why it matters
@@ -39,6 +40,7 @@ from pcapdiag.model.words import Basis, Cause, Confidence, Knob, Severity
 from pcapdiag.pools import timeline
 from pcapdiag.pools.capacity import (
     Capacity,
+    capacity_under_load,
     capacity_with_busy,
     evicting_capacity,
     idle_capacity,
@@ -60,6 +62,7 @@ from pcapdiag.rules.rule import (
     life_frames,
     many,
     seconds,
+    share,
     speaks_http,
 )
 
@@ -104,6 +107,8 @@ class IdlePoolTooSmall(Rule):
         if capacity is None:
             capacity = evicting_capacity(pool)
         rests = capacity.rests if capacity is not None else 0
+        busy_always = None if capacity is not None else capacity_under_load(pool)
+        capacity = capacity or busy_always
         if replaced_by_age(pool) or (capacity is None and resting_level(pool) is not None):
             return None
         pooled_then = pooled_at_overflow(pool)
@@ -121,7 +126,7 @@ class IdlePoolTooSmall(Rule):
         if min(pool.peak_busy, int(pool.used.sum())) <= kept or others < kept:
             return None
         # Counted only in the rush of closes, the size may be off by the ones on their way.
-        rested = limit is not None and capacity is not None and capacity.value is not None
+        rested = limit is not None and capacity is not None and capacity.value is not None and busy_always is None
         unused = int((c.requests[rows] == 0).sum())
         peak = pool.peak_busy
         # The demand of a moment hides in the dials: nothing can overflow a pool that holds all that were ever open.
@@ -142,8 +147,11 @@ class IdlePoolTooSmall(Rule):
         )
         linger = int(np.median(pool.linger[rows[c.requests[rows] > 0]])) if (c.requests[rows] > 0).any() else 0
         mean = pool.mean_requests or 0.0
+        exactly = int((pooled_then == limit).sum()) if busy_always is not None else 0
         rest = (
-            f"At rest, {seconds(capacity.rest_ns)} in all, {shown} stayed"
+            f"Fewer than {shown} others hardly ever sat idle then, and exactly {shown} at {share(exactly, len(rows))} closes"
+            if busy_always is not None
+            else f"At rest, {seconds(capacity.rest_ns)} in all, {shown} stayed"
             + (f" (so before {rests:,} bursts)" if rests else "")
             if capacity is not None and limit == capacity.value and limit is not None
             else f"When connections were thrown away, {shown} others sat idle"

@@ -57,6 +57,7 @@ from pcapdiag.rules.rule import (
 )
 
 MIN_CONNECTIONS = 4
+MIN_CHANCES = 3  # a single burst of callers, each with a connection of its own, closes them whatever the pool may keep
 SINGLE = 0.9
 AGREE = 0.8
 # No common library has a default idle timeout below a second: a silence shorter than that ahead of a close on the way
@@ -98,6 +99,8 @@ class NeverReuseKeepaliveDisabled(Rule):
             return None
         c = pool.connections
         x = pool.exchanges
+        if int(asked.sum()) < len(rows) / 2 and chances(pool) < MIN_CHANCES:
+            return NotJudged("connections were dialled before any had been answered: none could have been used again")
         http10 = int((x.flags & REQUEST_HTTP10 != 0).sum()) > len(x) // 2
         signalled = int(asked.sum()) >= len(rows) / 2
         hidden = int(blind.sum()) >= len(rows) / 2
@@ -265,6 +268,15 @@ def single_use(pool: Pool) -> bool:
         return False
     usual = int(np.bincount(counts).argmax())
     return usual <= SHORT_SESSION and float((counts == usual).mean()) >= SINGLE and pool.peak_open <= pool.peak_busy + 1
+
+
+def chances(pool: Pool) -> int:
+    """Dials behind the first answer: those that might have used a connection again, had the client kept one."""
+    answered = pool.exchanges.response_last_at
+    answered = answered[answered > 0]
+    if not len(answered):
+        return 0
+    return int((pool.connections.first_at[pool.dialled] > answered.min()).sum())
 
 
 def closed_by_choice(pool: Pool) -> Mask:

@@ -54,7 +54,7 @@ def ab(*runs: tuple[int, int]) -> tuple[str, ...]:
 
 NEW_TRANSPORT = go_client("-mode", "new-transport", "-load", "4x50@200ms")
 POOL_OF_2 = front("-mode", "shared-default")
-SLOWER = ("-delay", "20ms", "-size", "32")
+SLOWER = ("-delay", "80ms", "-size", "32")
 
 CASES = (
     Case(
@@ -90,7 +90,7 @@ CASES = (
         "Go, MaxIdleConnsPerHost 13 under 24: some 6 requests on each connection",
         ("idle-pool-too-small",),
         ab((2400, 24), (2400, 24)),
-        SLOWER,
+        ("-delay", "20ms", "-size", "32"),
         front("-mode", "transport", "-per-host", "13", "-max-idle", "13"),
     ),
     Case(

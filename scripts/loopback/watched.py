@@ -146,6 +146,7 @@ def run_case(case: Case, host: Host, folder: Path, places: Mapping[str, str]) ->
         time.sleep(FLUSH_S)
         beside.stop(signal.SIGINT)
         # Only now do the programs end, and their connections with them.
+    (folder / "live.ndjson").write_text("".join(line for _, line in lines.lines))
     dropped = re.search(r"(\d+) packets? dropped by kernel", beside.log.read_text())
     return Watched(
         [(at - began, json.loads(line)) for at, line in lines.lines],

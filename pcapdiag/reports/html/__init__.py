@@ -11,6 +11,7 @@ from pcapdiag.model.cover import Cover
 from pcapdiag.model.report import Report
 from pcapdiag.model.words import Severity
 from pcapdiag.reports.html import charts, comparing, findings, ladders, page, tables
+from pcapdiag.reports.html.chart import sentence
 from pcapdiag.reports.html.packing import embedded
 from pcapdiag.reports.text_comparison import WORDS, side_read
 from pcapdiag.reports.units import clock, plural
@@ -47,6 +48,7 @@ def diagnosis(report: Report, cover: Cover | None = None) -> str:
         made=clock(cover.made_at) if cover.made_at is not None else "",
         policy=page.policy(scripts),
         verdict=("unsure", "No verdict") if healthy is None else ("good", "Healthy") if healthy else ("bad", "Problem"),
+        summary=sentence(report.verdict.summary),
         read=what_was_read(report),
         findings=findings.views(report, bars),
         facts=[one for one in report.findings if one.severity is Severity.INFO and not one.follows_from],

@@ -16,19 +16,24 @@ from pcapdiag.reports.wording import NETSTAT
 
 BARS_TABLED = 100
 MOMENTS_TABLED = 24
+DIALS = {"refused": "refused", "unanswered": "unanswered"}  # openings that became no connection
 US = 1_000  # ns
 
 
 def timeline(report: Report, figures: Figures, start: int, end: int) -> Chart:
     """A bar for each connection: handshake, busy, idle, closed by whom."""
     bars = figures.bars
-    closed = Counter(bar.closer for bar in bars)
-    told = (
-        ("client", "closed by the client first"),
-        ("server", "closed by the server first"),
-        ("none", "not closed"),
+    fates = Counter(bar.opening if bar.opening in DIALS else bar.closer for bar in bars)
+    told = {
+        "client": "closed by the client first",
+        "server": "closed by the server first",
+        "none": "not closed",
+    } | DIALS
+    by = ", ".join(
+        f"{plural(fates[fate], 'dial' if fate in DIALS else 'connection')} {what}"
+        for fate, what in told.items()
+        if fates[fate]
     )
-    by = ", ".join(f"{plural(closed[closer], 'connection')} {what}" for closer, what in told if closed[closer])
     says = f"{sentence(by)}, in {duration_ns(end - start)}."
     if figures.bars_left_out:
         says += (
@@ -80,6 +85,7 @@ def _columns(bars: Sequence[Bar], pools: Sequence[str | None], start: int) -> di
         "requests": packed([bar.requests for bar in bars]),
         "busy_count": packed([len(bar.busy) for bar in bars]),
         "busy": packed(busy),
+        "port": packed([bar.client_port for bar in bars]),
         "first": packed([bar.first_frame.number for bar in bars]),
         "last": packed([bar.last_frame.number for bar in bars]),
         "file": packed([files.index(bar.first_frame.file or "") for bar in bars] if len(files) > 1 else []),
@@ -129,7 +135,7 @@ def _bars(report: Report, bars: Sequence[Bar], start: int) -> Table:
 def states(figures: Figures, start: int, end: int) -> Chart | None:
     """Sockets at each end by state, stacked, as netstat there would count them; None where there were never two."""
     told = [one for one in figures.states if one.counts and len(one.moments) > 1]
-    if not told or max(max(counts) for one in told for counts in one.counts.values()) < 2:
+    if not told or max(max(one.peaks.values()) for one in told) < 2:
         return None
     data = {
         "ends": [
@@ -142,7 +148,7 @@ def states(figures: Figures, start: int, end: int) -> Chart | None:
         ]
     }
     peaks = ". ".join(
-        f"At the {one.end} at most " + ", ".join(f"{max(one.counts[state]):,} {state}" for state in _ordered(one))
+        f"At the {one.end} at most " + ", ".join(f"{one.peaks[state]:,} {state}" for state in _ordered(one))
         for one in told
     )
     says = f"Sockets as netstat at each end would count them, implied by the packets. {peaks}."
@@ -167,4 +173,4 @@ def _moments(told: Sequence[StatesFigure], start: int) -> Table:
 
 def _ordered(one: StatesFigure) -> list[str]:
     """As a connection lives; what the end of the capture leaves lies on top."""
-    return [state for state in NETSTAT if any(one.counts.get(state, ()))]
+    return [state for state in NETSTAT if state in one.counts]

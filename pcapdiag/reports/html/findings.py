@@ -90,6 +90,25 @@ class FindingView:
     fallback: str  # what to say where nothing else is known
     unsure: bool
 
+    @property
+    def brief(self) -> Setting | None:
+        """The setting to change, where it is one."""
+        settings = [setting for cause in self.causes for setting in cause.settings]
+        return settings[0] if settings and len(self.causes) == 1 else None
+
+    @property
+    def in_brief(self) -> str:
+        """What to do, in a line, where it is not one setting."""
+        if len(self.causes) > 1:
+            return f"either {', or '.join(cause.words for cause in self.causes)}: see below"
+        named = [
+            f"{setting.name} ({setting.product})"
+            for cause in self.causes
+            for of in cause.guesses
+            for setting in of.settings
+        ]
+        return self.finding.action or (f"by product: {', '.join(named[:2])}, ..." if named else self.fallback)
+
 
 def views(report: Report, bars: Set[int]) -> list[FindingView]:
     """The findings above info, worst first; ``bars`` are the connections that the timeline has."""

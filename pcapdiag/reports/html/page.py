@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 CHARTS = "echarts.min.js"
 # Parts of one script, in this order; each uses what those ahead of it define.
-SCRIPT = ("page.js", "data.js", "drawing.js", "timeline.js", "levels.js", "distributions.js", "report.js")
+DRAWINGS = ("drawing.js", "leading.js", "bands.js", "timeline.js", "levels.js", "distributions.js")
+SCRIPT = ("page.js", "data.js", *DRAWINGS, "report.js")
 
 
 def rendered(template: str, **context: object) -> str:

@@ -76,7 +76,7 @@ def levels(figure: PoolFigure, row: PoolRow, start: int, end: int) -> Chart | No
 
 def _mean(level: Level, start: int, end: int) -> float:
     """Over the time of the capture; of a thinned level an estimate."""
-    until = [*level.at[1:], end]
+    until = [*level.at, end][1:]
     return sum(value * max(to - at, 0) for at, to, value in zip(level.at, until, level.values, strict=True)) / (
         end - start
     )
@@ -127,9 +127,18 @@ def silences(figure: PoolFigure, row: PoolRow) -> Chart | None:
     lanes: list[dict[str, object]] = []
     cells: list[tuple[str | int, ...]] = []
     for end, words in ENDS.items():
-        of = sorted(one.ns for one in figure.silences if one.end == end)
+        there = sorted((one.ns, one.connection) for one in figure.silences if one.end == end)
+        of = [ns for ns, _ in there]
         if of:
-            lanes.append({"end": end, "name": words, "count": len(of), "bins": bins(distributions.decades(of, edges))})
+            lanes.append(
+                {
+                    "end": end,
+                    "name": words,
+                    "count": len(of),
+                    "bins": bins(distributions.decades(of, edges)),
+                    "connections": packed([number for _, number in there]),  # of the bins, one after the other
+                }
+            )
             cells.append((words, len(of), duration_ns(of[0]), duration_ns(of[len(of) // 2]), duration_ns(of[-1])))
     says = "How long connections stayed silent, and what ended it." + "".join(f" {_timer(one)}" for one in timers)
     if figure.silence_count > len(figure.silences):
@@ -185,7 +194,8 @@ def closes(row: PoolRow, bars: Sequence[Bar], facts: list[str]) -> Chart | None:
 
 def first_byte(figure: PoolFigure, row: PoolRow) -> Chart | None:
     """The distribution of the times to first byte."""
-    times = sorted(figure.first_byte_ns)
+    waited = sorted(zip(figure.first_byte_ns, figure.first_byte_connections, strict=True))
+    times = [ns for ns, _ in waited]
     if len(times) < FIRST_BYTES_FROM:
         return None
     binned = distributions.decades(times)
@@ -207,6 +217,7 @@ def first_byte(figure: PoolFigure, row: PoolRow) -> Chart | None:
         ],
         "unit": "time to first byte",
         "of": "requests",
+        "connections": packed([number for _, number in waited]),  # of the bins, one after the other
     }
     table = Table(
         ("time to first byte", "requests", "share"),

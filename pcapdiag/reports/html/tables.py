@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from pcapdiag.model.report import PoolRow, Report
@@ -26,7 +27,7 @@ class Table:
     note: str = ""
     caption: str = ""
 
-    @property
+    @cached_property  # asked for by each row
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold nothing but numbers, with or without a unit."""
         return tuple(

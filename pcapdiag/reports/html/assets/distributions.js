@@ -41,7 +41,13 @@ function histogram(plot, given) {
   const bins = given.bins;
   const low = at(bins[0][0]), high = at(bins[bins.length - 1][1]);
   const total = bins.reduce((sum, bin) => sum + bin[2], 0);
-  return show(plot, 210, {
+  const pool = poolOf(plot), sliced = given.connections && slices(bins, given.connections);
+  const leads = bins.map((bin, place) => ({
+    says: `${pool}: ${given.unit} ${bin[3]}`,
+    rows: () => sliced ? bars.numbered(sliced[place]) : bars.where(pool, (c, i) => c.requests[i] >= bin[0] && c.requests[i] < bin[1]),
+  }));
+  rowsLead(plot, leads.filter((_, place) => bins[place][2]));
+  const chart = show(plot, 210, {
     grid: {left: 52, right: 20, top: 12 + 13 * Math.max(given.marks.length, 1), bottom: 40},
     tooltip: tooltip({trigger: 'item', formatter: (params) => {
       const bin = bins[params.dataIndex];
@@ -58,8 +64,10 @@ function histogram(plot, given) {
         const wide = given.log ? x1 - x0 - 0.5 : Math.min(x1 - x0 - 1, 60);
         return {type: 'rect', shape: {x: (x0 + x1) / 2 - wide / 2, y: api.value(2) ? Math.min(y, base - 1.5) : base, width: Math.max(wide, 1), height: api.value(2) ? Math.max(base - y, 1.5) : 0}, style: {fill: colors.busy}};
       },
-      markLine: given.marks.length ? markLines(given.marks, at, low, high) : undefined}],
+      cursor: 'pointer', markLine: given.marks.length ? markLines(given.marks, at, low, high) : undefined}],
   });
+  barsLead(plot, chart, (event) => leads[event.dataIndex]);
+  return chart;
 }
 function wholeTicks(low, high) {
   const first = Math.ceil(low), last = Math.floor(high), span = last - first;
@@ -75,12 +83,15 @@ function silences(plot, given) {
   const fills = {request: colors.busy, client: colors.client, server: colors.server, open: colors.gray};
   const bins = lanes.flatMap((lane, row) => {
     const most = Math.max(...lane.bins.map((bin) => bin[2]));
-    return lane.bins.filter((bin) => bin[2]).map((bin) => ({lane, row, bin, share: bin[2] / most}));
+    const sliced = slices(lane.bins, lane.connections);
+    return lane.bins.map((bin, place) => ({lane, row, bin, share: bin[2] / most, numbers: sliced[place]})).filter(({bin}) => bin[2]);
   });
+  const pool = poolOf(plot);
+  rowsLead(plot, lanes.map((lane) => ({says: `${pool}: silent, then ${lane.name}`, rows: () => bars.numbered(lane.connections)})));
   const low = log(lanes[0].bins[0][0]), high = log(lanes[0].bins[lanes[0].bins.length - 1][1]);
   const tall = 44;
   const bracket = given.marks.filter((mark) => mark.low !== null && mark.high !== null && mark.low > 0);
-  return show(plot, lanes.length * tall + 42 + 13 * given.marks.length, {
+  const chart = show(plot, lanes.length * tall + 42 + 13 * given.marks.length, {
     grid: {left: 118, right: 24, top: 8 + 13 * given.marks.length, height: lanes.length * tall},
     tooltip: tooltip({trigger: 'item', formatter: (params) => {
       const {lane, bin} = bins[params.dataIndex];
@@ -98,9 +109,14 @@ function silences(plot, given) {
         const height = Math.max((tall - 6) * share, 2);
         return {type: 'rect', shape: {x: x0 + 0.5, y: base - height, width: Math.max(x1 - x0 - 1, 1.5), height}, style: {fill: fills[lane.end]}};
       },
-      markArea: bracket.length ? {silent: true, itemStyle: {color: colors.dial, opacity: 0.22}, data: bracket.map((mark) => [{xAxis: log(mark.low)}, {xAxis: log(mark.high)}])} : undefined,
+      cursor: 'pointer', markArea: bracket.length ? {silent: true, itemStyle: {color: colors.dial, opacity: 0.22}, data: bracket.map((mark) => [{xAxis: log(mark.low)}, {xAxis: log(mark.high)}])} : undefined,
       markLine: given.marks.length ? markLines(given.marks.map((mark) => ({...mark, value: mark.value ?? mark.high ?? mark.low})), log, low, high, 'start') : undefined}],
   });
+  barsLead(plot, chart, (event) => {
+    const {lane, bin, numbers} = bins[event.dataIndex];
+    return {says: `${pool}: silent for ${bin[3]}, then ${lane.name}`, rows: () => bars.numbered(numbers)};
+  });
+  return chart;
 }
 
 // -- who closed first
@@ -110,8 +126,13 @@ function closes(plot, given) {
   const order = ['announced (Connection: close)', 'with a request open', 'at once after a response', 'after a silence', 'never used', 'not closed'];
   const decals = [null, {symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: Math.PI / 4}, null, {symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4}, {symbol: 'circle', symbolSize: 0.6, dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [6, 0]}, null];
   legend(plot, given.kinds.map(([name]) => [name, box(fills[order.indexOf(name)])]));
-  const tall = 34;
-  return show(plot, given.closers.length * tall + 34, {
+  const tall = 34, pool = poolOf(plot);
+  const closed = (row, kind) => ({
+    says: `${pool}: ${given.closers[row]}${kind === undefined || given.closers[row] === kind ? '' : `, ${kind}`}`,
+    rows: () => bars.where(pool, (c, i) => CLOSES[c.closer[i]] === given.closers[row] && (kind === undefined || data.charts.timeline.classes[c.close_class[i]] === kind)),
+  });
+  rowsLead(plot, given.closers.map((_, row) => closed(row)));
+  const chart = show(plot, given.closers.length * tall + 34, {
     grid: {left: 118, right: 20, top: 2, height: given.closers.length * tall},
     tooltip: tooltip({trigger: 'item', formatter: (params) => tip(make('b', {}, params.name), `${params.seriesName}: ${thousands(params.value)}`)}),
     xAxis: countAxis(),
@@ -124,4 +145,7 @@ function closes(plot, given) {
         label: {show: true, color: at === 0 || at === 1 ? '#fff' : '#111', fontSize: 11, fontFamily: colors.font, formatter: (one) => one.value > most * 0.06 ? thousands(one.value) : ''}};
     }),
   });
+  barsLead(plot, chart, (event) => closed(event.dataIndex, event.seriesName));
+  return chart;
 }
+const CLOSES = ['client closed first', 'server closed first', 'not closed'];  // by the number of the closer

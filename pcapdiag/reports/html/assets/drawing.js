@@ -23,6 +23,9 @@ const tip = (...lines) => make('div', {class: 'tip'}, ...lines.filter((line) => 
   line instanceof Node ? line : make('div', {}, line)));
 const view = {from: 0, to: 0};  // the timeline's window, microseconds
 const followers = new Set();  // charts whose time axis is the timeline's
+const LEFT = 58, RIGHT = 34;  // px beside every axis of time, so that one moment is at one place
+const followed = (axes) => ({type: 'inside', xAxisIndex: axes, filterMode: 'none', startValue: view.from, endValue: view.to || data.time.length,
+  zoomOnMouseWheel: false, moveOnMouseMove: false, moveOnMouseWheel: false});
 
 function legend(plot, entries) {
   $(':scope > .legend', plot.parentElement)?.remove();

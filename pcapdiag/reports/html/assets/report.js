@@ -26,18 +26,21 @@ if (choice) {
   choosePool(choice.value);
 }
 
+const POOLS_PRINTED = 4;  // those with findings are ahead of the others
 let unfolded = [];
 addEventListener('beforeprint', () => {
-  unfolded = $$('details:not(.numbers):not([open])');
+  unfolded = $$('details:not(.numbers):not(.off-paper):not([open])');
   for (const one of unfolded) one.open = true;
   root.classList.add('printing');
   printing = true;
+  $$('.pool').forEach((pane, at) => { pane.hidden = at >= POOLS_PRINTED; });
   if (data) redraw();
 });
 addEventListener('afterprint', () => {
   for (const one of unfolded) one.open = false;
   root.classList.remove('printing');
   printing = false;
+  if (choice) choosePool(choice.value);
   if (data) redraw();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (data) redraw(); });

@@ -31,8 +31,9 @@ function timeline(plot, given) {
   given.openings.forEach((word, code) => {
     if (word !== 'handshake' && given.openings.length > 1) kinds.push([`opening: ${word}`, (i) => c.opening[i] === code]);
   });
+  const offered = kinds.length;  // behind it what a chart led to
   let pool = -1, kind = 0, listed = null, picked = -1;
-  let drawn = [], alive = [], step = 1, rows = [0, 1];
+  let drawn = [], alive = [], step = 1, rows = [0, 1], spans = null, above = null;
   let from = 0, to = length, low = 0, high = 100;  // the window: microseconds, percent of the rows
   const happening = happens();
   if (happening) [from, to] = happening;
@@ -50,10 +51,12 @@ function timeline(plot, given) {
   if (!$(':scope > .tools', plot.parentElement)) plot.before(tools);
 
   function happens() {  // where nearly all opens and closes lie, if that is a small part of the time
+    if (count < 10) return null;  // of a few it is the silences that tell
     const moments = [];
     for (let i = 0; i < count; i++) {
-      moments.push(c.opened[i]);
-      if (c.closer[i] !== 2) moments.push(c.opened[i] + c.lasted[i]);
+      let used = c.ready[i];
+      for (let k = busyFrom[i]; k < busyFrom[i + 1]; k++) used += c.busy[k];
+      moments.push(c.opened[i], c.opened[i] + (c.closer[i] === 2 ? Math.min(used, c.lasted[i]) : c.lasted[i]));
     }
     moments.sort((a, b) => a - b);
     const cut = Math.floor(moments.length * 0.01);  // a straggler or two in a hundred do not count
@@ -68,8 +71,9 @@ function timeline(plot, given) {
     low = 0; high = 100;
     draw();
   }
+  const everyone = Array.from({length: count}, (_, i) => i);
   relistQuiet();
-  function relistQuiet() { listed = Array.from({length: count}, (_, i) => i); }
+  function relistQuiet() { listed = everyone; }
 
   const height = () => Math.max(Math.min(listed.length * ROW, TALLEST), 2 * ROW);
 
@@ -93,9 +97,15 @@ function timeline(plot, given) {
       }
     }
     step = drawn.length ? many / drawn.length : 1;
+    spans = many < 2 * room ? null : drawn.map((_, at) => {
+      let last = 0;
+      const begin = first + Math.floor(at * many / room), end = first + Math.floor((at + 1) * many / room);
+      for (let row = begin; row < end; row++) last = Math.max(last, c.opened[alive[row]] + c.lasted[alive[row]]);
+      return [c.opened[alive[begin]], last];
+    });
     const ratio = Math.round(step);
     status.textContent = !alive.length ? 'none here'
-      : many > room ? `1 of every ${thousands(ratio)} of ${plural(many, 'connection')}; zoom in for all`
+      : many > room ? `${ratio < 2 ? `${thousands(drawn.length)} of` : `1 of every ${thousands(ratio)} of`} ${plural(many, 'connection')}; zoom in for all`
         : many < count ? `${thousands(many)} of ${plural(count, 'connection')}` : `all ${plural(count, 'connection')}`;
     if (from > 0 || to < length) status.textContent = `${lasting(to - from)} of ${lasting(length)}: ${status.textContent}`;
     return drawn.map((i, at) => [c.opened[i], first + (at + 0.5) * step, c.opened[i] + c.lasted[i]]);
@@ -121,6 +131,9 @@ function timeline(plot, given) {
     const idleThick = Math.max(thick * 0.42, 1.5);
     rect(x(opened), x(ends), middle - idleThick / 2, idleThick, colors.idle);
     if (c.ready[i] > 0) rect(x(opened), x(opened + c.ready[i]), top, thick, colors.dial);
+    if (spans) {  // what the row stands for: the first opening to the last close
+      parts.unshift({type: 'rect', shape: {x: x(spans[params.dataIndex][0]), y: middle - Math.max(tall, 1.5) / 2, width: Math.max(x(spans[params.dataIndex][1]) - x(spans[params.dataIndex][0]), 1), height: Math.max(tall, 1.5)}, style: {fill: colors.busy, opacity: 0.18}});
+    }
     let path = '', start = opened, at = opened, until = -Infinity, begun = 0;
     for (let k = busyFrom[i]; k < busyFrom[i + 1]; k += 2) {
       start = at + c.busy[k];
@@ -177,43 +190,71 @@ function timeline(plot, given) {
     panel.replaceChildren();
     if (picked < 0) return;
     const i = picked, of = given.pools[c.pool[i]];
-    const v = of.client.includes(':') ? 'ipv6' : 'ip';
-    const filter = `frame.number in {${c.first[i]}..${c.last[i]}}` + (of.client ? ` && ${v}.addr == ${of.client}` + (of.server !== of.client ? ` && ${v}.addr == ${of.server}` : '') + (of.port === null ? '' : ` && tcp.port == ${of.port}`) : '');
+    const again = (k) => k !== i && c.port[k] === c.port[i] && c.pool[k] === c.pool[i];
+    const filter = ends(of, [c.port[i]]), within = `frame.number in {${c.first[i]}..${c.last[i]}}`;
     panel.append(
-      make('p', {}, make('b', {}, `Connection ${c.number[i]}`), ` ${of.name}, opened ${since(c.opened[i])} (${clock(c.opened[i])}): ${about(i).join('; ')}. F${frames(i).slice(1)}. `,
+      make('p', {}, make('b', {}, `Connection ${c.number[i]}`), ` ${of.name}, client port ${c.port[i]}, opened ${since(c.opened[i])} (${clock(c.opened[i])}): ${about(i).join('; ')}. F${frames(i).slice(1)}. `,
         ...(evidence.get(i) || []).map((name) => make('span', {}, `Evidence of ${name}. `)),
         ...(ladders.has(c.number[i]) ? [make('a', {href: `#ladder-${c.number[i]}`}, 'Packet by packet')] : [])),
-      make('div', {class: 'filter'}, make('span', {class: 'shows'}, 'its time, its ends'), make('code', {tabindex: 0}, filter),
-        make('button', {type: 'button', class: 'copy', 'aria-label': 'Copy the Wireshark filter for this connection'}, 'Copy')));
+      copyable('Wireshark', [filter, ...(!filter || everyone.some(again) ? [within] : [])].filter(Boolean).join(' && ')),
+      copyable('packet by packet', `pcapdiag connection FILE ${c.number[i]}`));
   }
+  bars = {
+    where: (id, test) => everyone.filter((i) => (!id || given.pools[c.pool[i]].id === id) && test(c, i)),
+    numbered: (numbers) => [...new Set(numbers)].filter((number) => place.has(number)).map((number) => place.get(number)).sort((a, b) => a - b),
+    lead(rows, says, figure) {
+      const there = new Set(rows);
+      const chosen = [`${plural(rows.length, 'connection')}: ${says}`, (i) => there.has(i)];
+      if (kinds.length > offered) { kinds[offered] = chosen; chooseKind.lastChild.textContent = chosen[0]; } else {
+        kinds.push(chosen);
+        chooseKind.append(make('option', {value: offered}, chosen[0]));
+      }
+      pool = -1; kind = offered; picked = -1;
+      choosePool.value = -1; chooseKind.value = offered;
+      listed = rows;
+      if (rows.length) {
+        const first = c.opened[rows[0]], last = rows.reduce((most, i) => Math.max(most, c.opened[i] + c.lasted[i]), 0);
+        const margin = (last - first) * 0.03 + 1;
+        setWindow(first - margin, last + margin, 0, 100);
+      } else setWindow(0, length, 0, 100);
+      const panel = $('#picked');
+      panel.replaceChildren(make('p', {}, make('b', {}, plural(rows.length, 'connection')), ` ${says}${rows.length > 1 ? `. ${lives(c, rows)}` : ''}. `,
+        make('a', {href: `#${figure.id}`}, 'Back to the chart')), ...(rows.length ? found(rows, given) : []));
+      tools.scrollIntoView({block: 'center'});
+      plot.closest('figure').scrollIntoView();
+    },
+  };
 
   function option() {
     const series = choose();
+    above = listed.length > 2 * height() / LEAST_ROW ? bands(c, listed, from, to) : null;
+    const axes = above ? [0, 1, 2] : [0];
     const many = series.length ? alive.length : 1;
     const whole = low <= 0 && high >= 100 && many * LEAST_ROW <= height();
     return {
-      grid: {left: 58, right: whole ? 14 : 34, top: 6, bottom: printing ? 26 : 62},
+      grid: [{left: LEFT, right: RIGHT, top: above ? above.tall : 6, bottom: printing ? 26 : 62}, ...(above ? above.grid : [])],
       tooltip: tooltip({trigger: 'item', formatter: (params) => {
         const i = drawn[params.dataIndex];
         return i === undefined ? '' : tip(make('b', {}, `Connection ${c.number[i]}`), given.pools[c.pool[i]].name,
           `opened ${since(c.opened[i])}, ${clock(c.opened[i])}`, ...about(i), frames(i), ...(evidence.get(i) || []).map((name) => `evidence of ${name}`));
       }}),
-      xAxis: timeAxis({axisLabel: text({formatter: (us) => us === from && us > 0 ? '' : axisTime(us), hideOverlap: true, showMaxLabel: false})}),
-      yAxis: {type: 'value', inverse: true, min: 0, max: many, show: false},
+      xAxis: [timeAxis({axisLabel: text({formatter: (us) => us === from && us > 0 ? '' : axisTime(us), hideOverlap: true, showMaxLabel: false})}), ...(above ? above.xAxis : [])],
+      yAxis: [{type: 'value', inverse: true, min: 0, max: many, show: false}, ...(above ? above.yAxis : [])],
       dataZoom: [
-        {type: 'inside', xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), zoomOnMouseWheel: focused, moveOnMouseMove: true, preventDefaultMouseMove: false},
-        {type: 'slider', show: !printing, xAxisIndex: 0, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), height: 18, bottom: 8, showDetail: false, brushSelect: false,
+        {type: 'inside', xAxisIndex: axes, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), zoomOnMouseWheel: focused, moveOnMouseMove: true, preventDefaultMouseMove: false},
+        {type: 'slider', show: !printing, xAxisIndex: axes, filterMode: 'none', startValue: from, endValue: to, minValueSpan: Math.min(20, length), height: 18, bottom: 8, showDetail: false, brushSelect: false,
           borderColor: colors.line, backgroundColor: colors.raised, fillerColor: 'rgba(86,180,233,.22)', handleStyle: {color: colors.ground, borderColor: colors.dim}, moveHandleSize: 0, showDataShadow: false},
         ...(whole ? [] : [{type: 'slider', show: !printing, yAxisIndex: 0, filterMode: 'none', start: low, end: high, width: 14, right: 6, showDetail: false, brushSelect: false,
           borderColor: colors.line, backgroundColor: colors.raised, fillerColor: 'rgba(86,180,233,.22)', handleStyle: {color: colors.ground, borderColor: colors.dim}, moveHandleSize: 0, showDataShadow: false}]),
       ],
-      series: [{type: 'custom', renderItem: bar, data: series, clip: false, encode: {x: [0, 2], y: 1}, cursor: 'pointer', progressive: 0}],
+      series: [{type: 'custom', renderItem: bar, data: series, clip: false, encode: {x: [0, 2], y: 1}, cursor: 'pointer', progressive: 0}, ...(above ? above.series : [])],
     };
   }
 
   let focused = false, chart = null, waiting = false;
   function draw() {
-    chart = show(plot, height() + (printing ? 32 : 68), option());
+    const wanted = option();
+    chart = show(plot, height() + (printing ? 26 : 62) + (above ? above.tall : 6), wanted);
     live.set(plot, {chart, draw});
     view.from = from;
     view.to = to;
@@ -274,7 +315,20 @@ function timeline(plot, given) {
     if (slider) { low = slider.start; high = slider.end; }
     later();
   });
-  chart.on('click', (event) => { if (drawn[event.dataIndex] !== undefined) pick(drawn[event.dataIndex], false); });
+  chart.on('click', (event) => {
+    if (event.seriesIndex > 0) {
+      const [begin, end] = above.bucket(event.dataIndex), opened = event.seriesIndex === 2;
+      bars.lead(listed.filter((i) => c.opened[i] < end && (opened ? c.opened[i] >= begin : c.opened[i] + c.lasted[i] >= begin)),
+        `${opened ? 'opened' : 'open'} from ${since(begin)} to ${since(end)}`, plot.closest('figure'));
+    } else if (drawn[event.dataIndex] !== undefined) pick(drawn[event.dataIndex], false);
+  });
+  rowsPick();
+  function rowsPick() {  // the numbers below lead to their bars, by keyboard too
+    for (const row of $$('.numbers tbody tr', plot.closest('figure'))) {
+      const cell = row.cells[0], i = place.get(+cell.textContent.replaceAll(',', ''));
+      if (i !== undefined) cell.replaceChildren(make('button', {type: 'button', class: 'lead', title: 'Show this connection', onclick: () => pick(i, true)}, cell.textContent));
+    }
+  }
   plot.tabIndex = 0;
   plot.addEventListener('focus', () => { focused = true; later(); });
   plot.addEventListener('blur', () => { focused = false; later(); });

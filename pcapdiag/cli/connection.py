@@ -24,8 +24,8 @@ def connection(arguments: tuple[str, ...], format_: str, to: Output, redact: boo
     \b
     Examples:
       pcapdiag connection buy.pcap 17
-      pcapdiag connection -v buy.pcap 17        # ACKs and sequence numbers as well
-      pcapdiag connection --redact buy.pcap 17  # with other addresses, to be shared
+      pcapdiag connection -v buy.pcap 17        # ACKs and numbers too
+      pcapdiag connection --redact buy.pcap 17  # addresses that say nothing
       pcapdiag connection --format json buy.pcap 17 | jq '.ladder.rungs[].text'
     """
     from pcapdiag.cli import running

@@ -203,3 +203,10 @@ def test_the_schema_is_a_schema_and_shares_its_words_with_the_report() -> None:
     for name in shared:
         assert SCHEMA["$defs"][name] == whole[name]
     assert SCHEMA["$defs"]["states"] == json.loads(states_1())["$defs"]["line"]["properties"]["states"]
+
+
+def test_a_status_names_the_newest_hundred_files() -> None:
+    files = tuple(f"kept_{number:05d}.pcap" for number in range(1, 5_001))
+    view = replace(live_views.view("go-both-legs", 50), saving=Saving(files, 1))
+    (status,) = lines([json_live.status(view)])
+    assert status["saving"]["files"] == list(files[-100:])

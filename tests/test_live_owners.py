@@ -176,3 +176,11 @@ def test_psutil_tells_the_same_as_proc() -> None:
         listening.listen()
         end = listening.getsockname()
         assert looking._by_psutil([end])[end].pid == owners([end])[end].pid
+
+
+def test_without_proc_nobody_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str) -> list[str]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    assert owners([("192.0.2.1", 80)]) == {}

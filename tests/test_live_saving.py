@@ -117,6 +117,15 @@ def test_rotation_by_time_goes_by_the_clock_of_the_packets(tmp_path: Path) -> No
     assert [len(contents(path)) for path, _ in saver.files] == [10, 10, 5]
 
 
+def test_a_clock_that_is_set_back_does_not_stop_rotation(tmp_path: Path) -> None:
+    saver = Saver(str(tmp_path / "kept.pcap"), None, 10 * SECOND, None)
+    year = 86_400 * 365 * SECOND
+    for number, at in enumerate((START + year, START, START + 5 * SECOND, START + 11 * SECOND)):
+        saver.write((HEADER if number == 0 else b"") + record(number), number + 1, at)
+    saver.close()
+    assert [ahead for _, ahead in saver.files] == [0, 3]
+
+
 def test_only_so_many_files_are_kept_and_the_oldest_go(tmp_path: Path) -> None:
     other = tmp_path / "kept_00001_other.pcap"
     other.write_bytes(b"mine")

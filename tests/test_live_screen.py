@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import unicodedata
 from dataclasses import replace
+from types import SimpleNamespace
 
 import live_views
 import mock_reports
@@ -12,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from pcapdiag.cli import watching
 from pcapdiag.model.live import LivePool, LiveView, Owner, Saving
 from pcapdiag.model.report import Endpoint
 from pcapdiag.reports.live_findings import formed
@@ -234,3 +236,25 @@ def test_an_interface_that_is_down_is_told_at_the_top_at_any_size(width: int, he
     lines = drawn(view, width, height).splitlines()
     assert any(line.startswith("NO PACKETS COME: eth7: the interface is down") for line in lines[:4])
     assert "NO PACKETS COME" not in drawn(replace(view, trouble=""), width, height)
+
+
+def test_that_judging_came_to_nothing_or_is_old_or_left_pools_out_is_said_on_the_screen() -> None:
+    view = live_views.view("go-both-legs", 50)
+    assert view.report is not None
+    assert "NOTHING NEW IS JUDGED: it took more than 60 s" in drawn(
+        replace(view, judging="it took more than 60 s"), 100, 30
+    )
+    now = view.now
+    assert "as of 0:34 ago: there is much to judge" in drawn(replace(view, looked_at=now - 34_000_000_000), 100, 30)
+    assert "there is much to judge" not in drawn(replace(view, looked_at=now - 1_000_000_000), 100, 30)
+    quality = replace(view.report.capture.quality, notes=("only the 300 pools ... were looked at",))
+    report = replace(view.report, capture=replace(view.report.capture, quality=quality))
+    assert "Not judged in full: only the 300 pools" in drawn(replace(view, report=report), 100, 30)
+
+
+def test_what_is_all_forgotten_is_not_called_no_tcp() -> None:
+    stream = SimpleNamespace(history=SimpleNamespace(forgotten=1_234, horizon=1_700_000_000 * 10**9))
+    told = watching.all_forgotten(SimpleNamespace(interface="lo", stream=stream))  # type: ignore[arg-type]
+    assert told == "lo: all 1,234 connections ended before 22:13:20 UTC and are forgotten (--history)"
+    stream.history.forgotten = 0
+    assert watching.all_forgotten(SimpleNamespace(interface="lo", stream=stream)) == ""  # type: ignore[arg-type]

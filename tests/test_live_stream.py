@@ -209,3 +209,40 @@ def rewind_at_256(self: History, frames: int) -> int:
 def test_no_finding_comes_of_forgetting() -> None:
     report = judged(fed(path_of("go-nginx-healthy").read_bytes(), Stream("lo", Limits(ended=1, exchanges=4))))
     assert [one.code for one in report.findings if one.severity is not Severity.INFO] == []
+
+
+def test_a_clock_that_was_years_ahead_for_a_moment_leaves_no_trace_once_all_before_it_is_forgotten() -> None:
+    right = capture(packets_of(WORN))
+    ahead = bytearray(capture(packets_of("> S\n< S.\n> .\n> P. GET /\n< P. 200 (9)"))[24:])
+    at, moved = 0, 0
+    while at < len(ahead):
+        seconds, _, captured = struct.unpack_from("<III", ahead, at)
+        struct.pack_into("<I", ahead, at, seconds + 10**9)
+        at, moved = at + 16 + captured, moved + 1
+    middle = 24
+    for _ in range(60):
+        middle += 16 + struct.unpack_from("<I", right, middle + 8)[0]
+    stream = fed(right[:middle] + bytes(ahead) + right[middle:], Stream("lo", Limits()), 400)
+    report = judged(stream)
+    whole = judged(fed(right, Stream("lo", Limits())))
+    assert report.capture.packets == whole.capture.packets + moved
+    assert max(report.capture.first_at or 0, report.capture.last_at or 0) == whole.capture.last_at
+    later = [row for row in report.connections if row.opening == "handshake"]
+    assert len(later) >= 30
+    assert len({row.number for row in report.connections}) == len(report.connections)
+
+
+def test_drops_of_this_hour_count_for_it_and_not_for_the_week() -> None:
+    data = capture(packets_of(WORN))
+    stream = Stream("lo", Limits(span_ns=4 * SECOND))
+    for at in range(0, len(data), 500):
+        stream.take(data[at : at + 500])
+        stream.keep()
+        stream.history.note(stream.last_at, stream.packets, 0)
+    packets = stream.packets
+    assert len(stream.history.marks) < history.MARKS
+    counters = stream.finish([], 100).counters
+    assert counters.dropped == 100
+    assert 0 < packets - counters.forgotten_packets < packets // 3
+    assert counters.dropped_share == pytest.approx(100 / (packets - counters.forgotten_packets + 100))
+    assert counters.dropped_share > 2 * 100 / (packets + 100)

@@ -14,6 +14,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import live_views
 import pytest
@@ -277,3 +278,38 @@ def test_what_enters_is_left() -> None:
     for mode in ("1049", "25", "7"):
         assert f"\x1b[?{mode}" in ENTER
         assert f"\x1b[?{mode}" in LEAVE
+
+
+def test_a_terminal_that_takes_nothing_makes_nobody_wait() -> None:
+    """Ctrl-S, or an ssh connection that hangs: pictures are left out until it takes them again."""
+    code = """
+import sys, time
+from pcapdiag.cli.terminal import Terminal
+from rich.text import Text
+with Terminal() as terminal:
+    longest = 0.0
+    for number in range(400):
+        began = time.monotonic()
+        terminal.draw(Text("\\n".join(f"{number} " + "x" * 70 for _ in range(20))))
+        longest = max(longest, time.monotonic() - began)
+    print(longest < 5, file=sys.stderr)
+    sys.stdin.readline()
+"""
+    master, slave = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=slave,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]), TERM="xterm"),
+        text=True,
+    )
+    os.close(slave)
+    try:
+        assert running.stderr is not None
+        assert select.select([running.stderr], [], [], 60)[0]
+        assert running.stderr.readline() == "True\n"
+    finally:
+        running.kill()
+        os.close(master)
+        running.wait()

@@ -272,17 +272,6 @@ def write(pieces: Iterable[str], output: str | None) -> None:
         sys.stdout.flush()
 
 
-def write_lines(lines: Iterable[str]) -> bool:
-    """Lines to standard output at once; whether anybody reads them still."""
-    try:
-        sys.stdout.write("".join(line if line.endswith("\n") else line + "\n" for line in lines))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
-    return True
-
-
 def write_bytes(write_to: Callable[[BinaryIO], None], output: str | None) -> None:
     """Likewise, what a function writes to a binary file."""
     if output is not None and output != "-":

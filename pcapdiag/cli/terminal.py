@@ -80,6 +80,7 @@ class Terminal:
         self._again = False
         self._last: RenderableType | None = None
         self._lines: list[str] = []
+        self._unsent = b""  # of the last picture
         self._painted = (0, 0)
         self._handlers: dict[int, Any] = {}
 
@@ -156,6 +157,8 @@ class Terminal:
 
     def _paint(self, renderable: RenderableType) -> None:
         """The lines that differ from those on the screen, in one write."""
+        if not self._sent():
+            return  # nobody looks at it just now: Ctrl-S, or a connection that hangs
         columns, lines = self.size
         console = drawing_console(columns, lines, self._color)
         with console.capture() as captured:
@@ -176,8 +179,21 @@ class Terminal:
                 # Cleared first: in a full last column the terminal would clear the character just written.
                 pieces.append(f"\x1b[{at + 1}H\x1b[K{line}")
         if len(pieces) > 1:
-            self._write("".join(pieces) + END)
+            self._unsent = ("".join(pieces) + END).encode(encoding, "replace")
+            self._sent()
         self._lines = wanted
+
+    def _sent(self) -> bool:
+        """Write what is left of the picture, as far as the terminal takes it; a capture must not wait for a person."""
+        os.set_blocking(self._out, False)  # for this moment: the shell has the same open file
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self._out, self._unsent) :]
+        except BlockingIOError:
+            return False
+        finally:
+            os.set_blocking(self._out, True)
+        return True
 
     def _write(self, text: str) -> None:
         left = text.encode(sys.stdout.encoding or "ascii", "replace")
@@ -208,6 +224,7 @@ class Terminal:
             self._modes = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard)
         self._shown = True
+        self._unsent = b""
         self._painted = (0, 0)
         self._write(ENTER)
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from pcapdiag.cli import running
 from pcapdiag.cli.options import Output
+from pcapdiag.cli.outgoing import Outgoing
 from pcapdiag.errors import CaptureError, UsageError
 from pcapdiag.reports.escape import visible
+from pcapdiag.reports.units import clock
 
 if TYPE_CHECKING:
     from pcapdiag.live.session import Session, Wanted
@@ -65,11 +67,12 @@ def run(wanted: Wanted, shown: Shown) -> int:
         if format_ != "screen":
             for sentence in session.said:
                 tell(sentence)
+        out = Outgoing(sys.stdout.fileno()) if format_ == "ndjson" else None
         if format_ == "screen":
             reason = on_screen(session, shown, asked_to_end)
         else:
-            reason = in_lines(session, shown, asked_to_end, telling if format_ == "ndjson" else None)
-        return finished(session, shown, telling if format_ == "ndjson" else None, reason)
+            reason = in_lines(session, shown, asked_to_end, telling, out)
+        return finished(session, shown, telling, out, reason)
 
 
 def rehearsed(report: Report) -> None:
@@ -144,13 +147,13 @@ def found(report: Report | None, code: str) -> bool:
     return report is not None and any(finding.code == code for finding in report.findings)
 
 
-def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling | None) -> str:
-    """Without a terminal: lines of JSON, or nothing until the end where nothing is told."""
+def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling, out: Outgoing | None) -> str:
+    """Without a terminal: lines of JSON, or nothing until the end where there is no place for them."""
     from pcapdiag.reports import json_live
 
     watcher = session.watcher
     until = Until(shown, watcher, asked)
-    before: Report | None = None
+    looked_at = 0
     status_at = time.monotonic() + (shown.status_every or 0) / NS
     told = ""
     while True:
@@ -160,16 +163,15 @@ def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling 
             if trouble and trouble != told:
                 tell(trouble)
             told = trouble
-        if telling is not None and view is not None:
-            lines: list[str] = []
-            if view.report is not None and view.report is not before:
-                lines += telling.changes(view.report, view.now)
-                before = view.report
+        if out is not None and view is not None:
+            if view.looked_at != looked_at:  # without a report, too, once all is forgotten: findings are gone then
+                looked_at = view.looked_at
+                out.add(telling.changes(view.report, view.now))
             if shown.status_every is not None and time.monotonic() >= status_at:
-                lines.append(json_live.status(view))
+                out.add([json_live.status(view)])
                 status_at += shown.status_every / NS
-            if lines and not running.write_lines(lines):
-                return "nobody reads"
+        if out is not None and not out.send():
+            return "nobody reads"
         reason = until.reason(view)
         if reason is not None:
             return reason
@@ -202,7 +204,7 @@ def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
                 return reason
 
 
-def finished(session: Session, shown: Shown, telling: Telling | None, reason: str) -> int:
+def finished(session: Session, shown: Shown, telling: Telling, out: Outgoing | None, reason: str) -> int:
     """The report, and the exit code."""
     watcher = session.watcher
     broke_off = watcher.over and watcher.failure is not None
@@ -211,13 +213,18 @@ def finished(session: Session, shown: Shown, telling: Telling | None, reason: st
         report = watcher.finish()
     except CaptureError as error:
         if not broke_off:
-            tell(str(error) if watcher.stream.packets else nothing_came(watcher))
+            tell(all_forgotten(watcher) or str(error) if watcher.stream.packets else nothing_came(watcher))
     view = replace(watcher.view(), report=report)
-    if telling is not None:
+    if out is not None:
         from pcapdiag.reports import json_live
 
-        lines = [] if report is None else list(telling.changes(report, view.now, last=True))
-        running.write_lines([*lines, json_live.end(view, reason)])
+        out.send(None)  # first, so that there is room: who asked for lines waits for the last one
+        if out.left_out:
+            tell(f"{out.left_out:,} lines were left out: standard output was not read.")
+        if report is not None:
+            out.add(telling.changes(report, view.now, last=True))
+        out.add([json_live.end(view, reason)])
+        out.send(None)
     elif report is not None:
         from pcapdiag.reports import text
 
@@ -239,6 +246,17 @@ def nothing_came(watcher: Watcher) -> str:
     return f"{watcher.interface}: no packet{matching} came; pcapdiag interfaces lists the others"
 
 
+def all_forgotten(watcher: Watcher) -> str:
+    """Why there is no connection in the report though there were some; "" where there was none."""
+    history = watcher.stream.history
+    if not history.forgotten:
+        return ""
+    since = f"{clock(history.horizon)[11:19]} UTC"
+    return (
+        f"{watcher.interface}: all {history.forgotten:,} connections ended before {since} and are forgotten (--history)"
+    )
+
+
 def behind(view: LiveView, reported: bool) -> Iterator[str]:
     """What else to know of a capture that is over."""
     if view.dropped:
@@ -250,7 +268,7 @@ def behind(view: LiveView, reported: bool) -> Iterator[str]:
         if files and reported:
             more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
             yield f"Kept {view.saving.bytes / 1e6:,.1f} MB in {files[-1]}{more}: pcapdiag diagnose reads it."
-    if view.forgotten:
+    if view.forgotten and reported:
         yield f"{view.forgotten:,} connections from before are not in the report (--history, --most-connections)."
 
 

@@ -8,6 +8,7 @@ frames, stay what they were.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +42,7 @@ STRINGS = (
 # The packet path counts frames in 32 bits: at this many a live capture begins again, and ``told`` puts the rest back.
 FRAMES = 1 << 30
 SLACK = 4  # a quarter more than the limits is kept before the work of forgetting is worth it
+MARKS = 400  # of counts; a hundred in the time that is remembered
 LEAST = 1_000  # connections that are kept however long judging them takes
 MOST_SERVICES = 100_000  # a scan makes one of every port that it tries
 
@@ -71,6 +73,21 @@ class History:
         self.wraps = 0
         self.numbers: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # of the first rows, as they were before
         self.since = 0
+        self.marks: deque[tuple[int, int, int]] = deque(maxlen=MARKS)  # time, packets and drops until then
+
+    def note(self, at: int, packets: int, dropped: int) -> None:
+        """Remember how many packets there were, and how many drops, for when the time before is forgotten."""
+        if not self.marks or at - self.marks[-1][0] >= self.limits.span_ns // (MARKS // 4):
+            self.marks.append((at, packets, dropped))
+        while len(self.marks) > 1 and self.marks[1][0] <= self.horizon:
+            self.marks.popleft()
+
+    def begin_again(self, count: int, now: int) -> None:
+        """Forget all connections, of which there are so many."""
+        self.forgotten += count
+        self.numbers = self.numbers[:0]
+        self.marks.clear()
+        self.horizon = self.since = now
 
     def keep(self, tracker: Tracker) -> bool:
         """Forget what is beyond the limits, where that is worth the work; whether anything was."""
@@ -200,7 +217,9 @@ class History:
             change(c, name, early, value)
         change(c, "requests", early, np.minimum(carried[early], c.requests[early]))
         change(c, "responses", early, np.minimum(carried[early], c.responses[early]))
-        return replace(tables, counters=replace(tables.counters, first_at=self.horizon))
+        _, packets, dropped = next((mark for mark in reversed(self.marks) if mark[0] <= self.horizon), (0, 0, 0))
+        counters = replace(tables.counters, first_at=self.horizon, forgotten_packets=packets, forgotten_dropped=dropped)
+        return replace(tables, counters=counters)
 
     @property
     def wraps_frames(self) -> int:

@@ -134,7 +134,10 @@ def _processes(inodes: dict[Endpoint, int]) -> dict[Endpoint, Owner]:
 
 
 def _pids() -> list[int]:
-    return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdecimal())
+    try:
+        return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdecimal())
+    except OSError:  # not mounted, or hidden: nobody is known
+        return []
 
 
 def _namespaces() -> Iterator[str]:

@@ -113,7 +113,7 @@ class Saver:
                 data = self._more_header(data)
             if not data:
                 return
-            if self._began == 0:
+            if self._began == 0 or at < self._began:  # the clock was set back
                 self._began = at
             if self._order:
                 data = pcapng.packets(data, self._order, self._nanoseconds)
@@ -124,7 +124,7 @@ class Saver:
                 data = self._filled(data, self.rotate_bytes, at)
             self._put(data, records=True)
             self._frames = frames
-            if self._statistics and at - self._written_at >= REPEAT:
+            if self._statistics and abs(at - self._written_at) >= REPEAT:
                 self._written_at = at
                 self._note_counts(only_new=True)
         except OSError as error:

@@ -58,7 +58,16 @@ class Stream:
         return whole[: len(whole) - left] if left else whole
 
     def keep(self) -> None:
-        """Forget what is beyond the limits."""
+        """Forget what is beyond the limits.
+
+        All of it, where the clock was set back to before what was forgotten already: else nothing would be of later than
+        that until the clock is there again, which may take years.
+        """
+        if self.reader is not None and self.last_at < self.history.horizon:
+            before = self.tracker
+            self.history.begin_again(before.count, self.last_at)
+            self.tracker = self.decoder.sink = Tracker()
+            self.tracker.duplicates = before.duplicates
         self.history.keep(self.tracker)
 
     def finish(self, files: list[tuple[int, str]], dropped: int | None) -> Tables:

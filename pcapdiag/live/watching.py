@@ -195,8 +195,10 @@ class Watcher:
             self._rest_until = time.monotonic() + REST_S
 
     def _begin_look(self) -> None:
+        dropped = self.process.counts().dropped
+        self.stream.history.note(self.stream.last_at, self.stream.packets, dropped or 0)
         try:
-            self._look = Look(self.stream, self._files(), self.process.counts().dropped, time.time_ns(), WINDOW)
+            self._look = Look(self.stream, self._files(), dropped, time.time_ns(), WINDOW)
         except OSError as error:
             self._no_sight(f"no process can be started for it: {error.strerror}")
 

@@ -62,11 +62,15 @@ class Counters:
     notes: list[str] = field(default_factory=list)
     linktypes: dict[int, int] = field(default_factory=dict)
     file_starts: list[tuple[int, str]] = field(default_factory=list)  # (frames before the file, path)
+    # Of a live capture, from before what its tables still hold: days without a drop do not make up for this hour's.
+    forgotten_packets: int = 0
+    forgotten_dropped: int = 0
 
     @property
     def dropped_share(self) -> float:
-        """Of the packets that there were."""
-        return self.dropped / max(self.packets + self.dropped, 1)
+        """Of the packets that there were, as far as they are not forgotten."""
+        dropped = max(self.dropped - self.forgotten_dropped, 0)
+        return dropped / max(self.packets - self.forgotten_packets + dropped, 1)
 
     def add(self, reader: RecordReader) -> None:
         """What one file, or a live capture, came to."""

@@ -21,6 +21,7 @@ from pcapdiag.reports.json_states import STATES
 from pcapdiag.reports.units import rfc3339, seconds
 
 SCHEMA = "pcapdiag-live/1"
+MOST_FILES = 100  # of a status line; a rotation that deletes nothing makes thousands in a week
 MISSES = 3  # looks, a second apart or more
 NEAR = 1.25
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}  # as texts of settings write durations
@@ -215,7 +216,7 @@ def _saving(saving: Saving | None) -> Object | None:
     if saving is None:
         return None
     return {
-        "files": [json_text(file) for file in saving.files],
+        "files": [json_text(file) for file in saving.files[-MOST_FILES:]],
         "bytes": saving.bytes,
         "removed": saving.removed,
         "failed": json_text(saving.failed) or None,

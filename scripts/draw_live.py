@@ -18,11 +18,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from live_views import view  # noqa: E402
 
-from pcapdiag.reports.live_screen import Look, screen  # noqa: E402
+from pcapdiag.reports.live_screen import Chosen, screen  # noqa: E402
 
 PICTURES = (
-    ("live-forming", "go-both-legs", 40, 100, 24, Look()),
-    ("live-finding", "go-ab-shared-default", 100, 100, 30, Look("finding")),
+    ("live-forming", "go-both-legs", 40, 100, 24, Chosen()),
+    ("live-finding", "go-ab-shared-default", 100, 100, 30, Chosen("finding")),
 )
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         console = Console(
             file=io.StringIO(), record=True, width=width, height=height, force_terminal=True, color_system="standard"
         )
-        console.print(screen(view(capture, percent), width, height, look=look))
+        console.print(screen(view(capture, percent), width, height, chosen=look))
         path = ROOT / "docs" / "images" / f"{name}.svg"
         # The font is the reader's own: nothing is fetched when the picture is opened.
         svg = console.export_svg(title="pcapdiag live -i lo -f 'tcp port 8081'", theme=DIMMED_MONOKAI, unique_id=name)

@@ -107,15 +107,15 @@ def states(report: Report, end: str) -> Counter[str]:
 def play(names: list[str], forever: bool) -> None:
     """Show each capture growing; the keys are those of the command."""
     from pcapdiag.cli.terminal import Terminal
-    from pcapdiag.reports.live_screen import Look, screen
+    from pcapdiag.reports.live_screen import Chosen, screen
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     views = [view(name, percent) for name in names for percent in (1, 3, 5, 10, 20, 40, 60, 80, 100)]
-    look, at = Look(), 0
+    look, at = Chosen(), 0
     with Terminal() as terminal:
         while at < len(views) or forever:
             now = views[min(at, len(views) - 1)]
-            terminal.draw(screen(now, look=look))
+            terminal.draw(screen(now, chosen=look))
             ready, _, _ = select([terminal.fileno()], [], [], 0.5) if terminal.fileno() >= 0 else ([], [], [])
             at += 0 if ready or look.paused else 1
             while (key := terminal.key()) is not None:

@@ -18,7 +18,7 @@ from pcapdiag.model.live import LivePool, LiveView, Owner, Saving
 from pcapdiag.model.report import Endpoint
 from pcapdiag.reports.live_findings import formed
 from pcapdiag.reports.live_header import elapsed, rate, size
-from pcapdiag.reports.live_screen import Look, screen
+from pcapdiag.reports.live_screen import Chosen, screen
 
 SIZES = [(60, 15), (70, 20), (80, 24), (100, 30), (132, 43), (200, 60), (250, 80), (1, 1), (20, 5)]
 PAGES = ["overview", "finding", "pools", "help"]
@@ -26,12 +26,12 @@ NAMES = ["go-ab-shared-default", "go-both-legs", "raw-200-services", "go-new-tra
 WIDE = "\u6f22\u5b57\u30c6\u30b9\u30c8" * 6 + "e\u0301\u0301" * 9 + "\U0001f600\u200d\ufe0f" * 5
 
 
-def drawn(view: LiveView, width: int, height: int, look: Look | None = None, *, color: bool = False) -> str:
+def drawn(view: LiveView, width: int, height: int, chosen: Chosen | None = None, *, color: bool = False) -> str:
     console = Console(
         file=io.StringIO(), width=width, height=height, color_system="standard" if color else None, force_terminal=color
     )
     with console.capture() as captured:
-        console.print(screen(view, width, height, look=look), end="", no_wrap=True, overflow="crop", crop=True)
+        console.print(screen(view, width, height, chosen=chosen), end="", no_wrap=True, overflow="crop", crop=True)
     return captured.get()
 
 
@@ -72,7 +72,7 @@ def test_a_screen_has_exactly_its_lines_and_none_is_wider(name: str, page: str) 
     for percent in (1, 10, 60, 100):
         view = live_views.view(name, percent)
         for width, height in SIZES:
-            assert fits(drawn(view, width, height, Look(page)), width, height)
+            assert fits(drawn(view, width, height, Chosen(page)), width, height)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -80,7 +80,7 @@ def test_a_screen_has_exactly_its_lines_and_none_is_wider(name: str, page: str) 
 def test_hostile_text_neither_acts_nor_shifts_anything(evil: str, page: str) -> None:
     view = hostile(live_views.view("go-both-legs", 60), evil)
     for width, height in SIZES:
-        text = drawn(view, width, height, Look(page))
+        text = drawn(view, width, height, Chosen(page))
         assert fits(text, width, height)
         assert not any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in text.replace("\n", ""))
 
@@ -159,7 +159,7 @@ def test_the_servers_port_is_never_what_is_cut(width: int) -> None:
     owner = Owner(1_234_567, "a-program-with-a-long-name", "container-1")
     view = replace(view, pools=tuple(replace(pool, client_owners=(owner,)) for pool in view.pools))
     for page in ("overview", "pools"):
-        assert f"-> {row.server} " in drawn(view, width, 24, Look(page))
+        assert f"-> {row.server} " in drawn(view, width, 24, Chosen(page))
 
 
 def test_scrolling_reaches_the_last_pool_and_stops_there() -> None:
@@ -167,34 +167,34 @@ def test_scrolling_reaches_the_last_pool_and_stops_there() -> None:
     text = drawn(view, *size_)
     assert "200 POOLS" in text
     assert "more below" in text
-    end = Look().after("end", view, *size_)
+    end = Chosen().after("end", view, *size_)
     assert "to 200 of 200" in drawn(view, *size_, end)
     assert end.after("down", view, *size_) == end
     assert end.after("home", view, *size_).scroll == 0
-    assert Look().after("down", view, *size_).after("pgdn", view, *size_).scroll > 10
+    assert Chosen().after("down", view, *size_).after("pgdn", view, *size_).scroll > 10
     few = live_views.view("go-both-legs", 100)
-    assert Look().after("down", few, *size_).scroll == 0
+    assert Chosen().after("down", few, *size_).scroll == 0
 
 
 def test_keys_lead_to_each_page_and_back() -> None:
     view, size_ = live_views.view("go-both-legs", 100), (80, 24)
-    finding = Look().after("f", view, *size_)
+    finding = Chosen().after("f", view, *size_)
     assert "FINDING 1 OF 2" in drawn(view, *size_, finding)
     assert "FINDING 2 OF 2" in drawn(view, *size_, finding.after("right", view, *size_))
-    assert "FINDING 2 OF 2" in drawn(view, *size_, Look().after("2", view, *size_))
-    assert Look().after("9", view, *size_) == Look()
-    assert "all connections from one client host" in drawn(view, *size_, Look().after("?", view, *size_))
-    assert finding.after("esc", view, *size_) == Look()
-    assert finding.after("f", view, *size_) == Look()
-    assert [Look().after("tab", view, *size_).page, finding.after("tab", view, *size_).page] == ["finding", "pools"]
-    assert "PAUSED" in drawn(view, *size_, Look().after("space", view, *size_))
-    assert Look().after("z", view, *size_) == Look()
+    assert "FINDING 2 OF 2" in drawn(view, *size_, Chosen().after("2", view, *size_))
+    assert Chosen().after("9", view, *size_) == Chosen()
+    assert "all connections from one client host" in drawn(view, *size_, Chosen().after("?", view, *size_))
+    assert finding.after("esc", view, *size_) == Chosen()
+    assert finding.after("f", view, *size_) == Chosen()
+    assert [Chosen().after("tab", view, *size_).page, finding.after("tab", view, *size_).page] == ["finding", "pools"]
+    assert "PAUSED" in drawn(view, *size_, Chosen().after("space", view, *size_))
+    assert Chosen().after("z", view, *size_) == Chosen()
 
 
 def test_a_finding_in_full_ends_with_its_proof() -> None:
     view, size_ = live_views.view("go-both-legs", 100), (80, 24)
-    look = Look("finding").after("end", view, *size_)
-    assert "Would refute it:" in drawn(view, *size_, look)
+    chosen = Chosen("finding").after("end", view, *size_)
+    assert "Would refute it:" in drawn(view, *size_, chosen)
 
 
 def test_color_only_repeats_words() -> None:

@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from analyses import path_of
 from notation import capture, packets_of
 
+from pcapdiag.cli.watching import tell, whose
 from pcapdiag.connections.tracker import Tracker
 from pcapdiag.live import looking, process
 from pcapdiag.live.history import Limits
@@ -194,6 +196,21 @@ def test_of_owners_the_latest_are_shown_and_those_of_pools_that_are_gone_are_for
     assert list(clients) == list(servers) == [8, 7, 6]
     watcher._ask_owners(lambda ends: {}, Sight(), sight.report)
     assert watcher.owners == {}
+
+
+def test_the_processes_of_pools_with_findings_are_told_at_the_end(
+    watcher: Watcher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = Stream("lo", Limits())
+    stream.take(path_of("go-ab-new-client").read_bytes())
+    sight = looking.look(stream, [], None, stream.last_at, SECOND)
+    assert sight.report is not None
+    assert list(whose(watcher, sight.report)) == []
+    watcher._ask_owners(lambda ends: {end: Owner(7, "front\x1b[31m", "web-1") for end in ends}, sight, sight.report)
+    owner = "front\x1b[31m[7] in web-1"
+    assert list(whose(watcher, sight.report)) == [f"Pool p1, 10.71.13.1 -> 10.71.13.2:8081: {owner} -> {owner}."]
+    tell(next(whose(watcher, sight.report)))  # makes it harmless
+    assert "front\\x1b[31m[7] in web-1" in capsys.readouterr().err
 
 
 def test_the_kernels_counts_go_on_where_libpcaps_begin_again() -> None:

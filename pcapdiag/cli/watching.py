@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DONE, NOT_FOUND, BROKE_OFF = 0, 1, 2
 NS = 1_000_000_000
+WHOSE_MOST = 5  # pools whose processes are named at the end
 STEP_S = 0.25  # a key, or the end of the duration, waits no longer
 
 
@@ -82,7 +84,7 @@ def rehearsed(report: Report) -> None:
     from pcapdiag.cli import terminal
     from pcapdiag.model.live import LiveView
     from pcapdiag.reports import json_live, text
-    from pcapdiag.reports.live_screen import PAGES, Look, screen
+    from pcapdiag.reports.live_screen import PAGES, Chosen, screen
 
     terminal.rehearse()
     text.diagnosis(report)
@@ -92,7 +94,7 @@ def rehearsed(report: Report) -> None:
     json_live.end(view, "")
     for page in PAGES:
         with (console := Console(width=80, height=24)).capture():
-            console.print(screen(view, look=Look(page)))
+            console.print(screen(view, chosen=Chosen(page)))
 
 
 @contextmanager
@@ -180,25 +182,25 @@ def in_lines(session: Session, shown: Shown, asked: list[str], telling: Telling,
 def on_screen(session: Session, shown: Shown, asked: list[str]) -> str:
     """In place on the terminal."""
     from pcapdiag.cli.terminal import Terminal
-    from pcapdiag.reports.live_screen import Look, screen
+    from pcapdiag.reports.live_screen import Chosen, screen
 
     watcher = session.watcher
     until = Until(shown, watcher, asked)
-    look = Look()
+    chosen = Chosen()
     drawn = watcher.view()
     with Terminal(shown.color) as terminal:
-        terminal.draw(screen(drawn, look=look))
+        terminal.draw(screen(drawn, chosen=chosen))
         while True:
             view = watcher.step(until.left, [terminal] if terminal.fileno() >= 0 else [])
-            redraw = view is not None and not look.paused
-            if view is not None and not look.paused:
+            redraw = view is not None and not chosen.paused
+            if view is not None and not chosen.paused:
                 drawn = view
             while (key := terminal.key()) is not None:
                 if key == "q":
                     return "interrupted"
-                look, redraw = look.after(key, drawn, *terminal.size), True
+                chosen, redraw = chosen.after(key, drawn, *terminal.size), True
             if redraw:
-                terminal.draw(screen(drawn, look=look))
+                terminal.draw(screen(drawn, chosen=chosen))
             reason = until.reason(view)
             if reason is not None:
                 return reason
@@ -231,6 +233,9 @@ def finished(session: Session, shown: Shown, telling: Telling, out: Outgoing | N
         to = Output(shown.color, shown.width, None)
         rendered = text.diagnosis(report, width=running.columns(to.width), color=running.colored(to))
         running.write([rendered], None)
+    if report is not None:
+        for sentence in whose(watcher, report):
+            tell(sentence)
     for sentence in behind(view, report is not None):
         tell(sentence)
     if watcher.failure is not None:
@@ -255,6 +260,17 @@ def all_forgotten(watcher: Watcher) -> str:
     return (
         f"{watcher.interface}: all {history.forgotten:,} connections ended before {since} and are forgotten (--history)"
     )
+
+
+def whose(watcher: Watcher, report: Report) -> Iterator[str]:
+    """The processes at the ends of pools with findings: the report is the file's, which knows of no processes."""
+    from pcapdiag.model.words import Severity
+    from pcapdiag.reports.live_pools import processes
+
+    named = {id_ for finding in report.findings if finding.severity is not Severity.INFO for id_ in finding.pools}
+    found = (one for one in watcher.owned(report) if one[0].id in named)
+    for pool, clients, servers in islice(found, WHOSE_MOST):
+        yield f"Pool {pool.id}, {pool.client_ip} -> {pool.server}: {processes(clients, servers)}."
 
 
 def behind(view: LiveView, reported: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from pcapdiag.live.process import CaptureProcess
 from pcapdiag.live.saving import Saver
 from pcapdiag.live.stream import Stream
 from pcapdiag.model.live import LiveView, Owner, Saving
-from pcapdiag.model.report import Report
+from pcapdiag.model.report import PoolRow, Report
 from pcapdiag.pipeline import Options
 
 WINDOW = 10 * SECOND  # that rates are taken over
@@ -252,6 +252,13 @@ class Watcher:
                 for new, old in zip(now, known, strict=True)
             )
             self.owners[key] = clients, servers
+
+    def owned(self, report: Report) -> Iterator[tuple[PoolRow, tuple[Owner, ...], tuple[Owner, ...]]]:
+        """The pools whose sockets were found with processes, each with its clients' and its server's."""
+        for index, pool in enumerate(report.pools):
+            clients, servers = self.owners.get(pool_key(report, index), ({}, {}))
+            if clients or servers:
+                yield pool, tuple(clients.values()), tuple(servers.values())
 
     def _files(self) -> list[tuple[int, str]]:
         """Frames ahead of each file, and its path, as the pipeline has them."""

@@ -160,7 +160,12 @@ def _who(both: Both, *, named: bool, width: int = 0) -> str:
 def _owners(live: LivePool | None) -> str:
     if live is None or not (live.client_owners or live.server_owners):
         return ""
-    return f"{_owner(live.client_owners)} -> {_owner(live.server_owners)}"
+    return processes(live.client_owners, live.server_owners)
+
+
+def processes(clients: tuple[Owner, ...], servers: tuple[Owner, ...]) -> str:
+    """Who is at both ends; not yet escaped."""
+    return f"{_owner(clients)} -> {_owner(servers)}"
 
 
 def _owner(owners: tuple[Owner, ...]) -> str:

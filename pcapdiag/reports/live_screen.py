@@ -42,7 +42,7 @@ HELP = (
 
 
 @dataclass(frozen=True)
-class Look:
+class Chosen:
     """What the person at the keyboard looks at."""
 
     page: str = "overview"  # or "finding", "pools", "help"
@@ -50,8 +50,8 @@ class Look:
     scroll: int = 0  # lines, or pools
     paused: bool = False
 
-    def after(self, key: str, view: LiveView, width: int, height: int) -> Look:
-        """The look that a key turns this one into; a key without a meaning changes nothing."""
+    def after(self, key: str, view: LiveView, width: int, height: int) -> Chosen:
+        """What a key turns this into; a key without a meaning changes nothing."""
         count = 0 if view.report is None else len(live_findings.formed(view.report))
         if key == "space":
             return replace(self, paused=not self.paused)
@@ -76,10 +76,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Screen:
-    """A view and a look, laid out anew at each size that a rich console has."""
+    """A view and what is chosen of it, laid out anew at each size that a rich console has."""
 
     view: LiveView
-    look: Look
+    chosen: Chosen
     width: int | None = None  # None: the console's
     height: int | None = None
 
@@ -87,38 +87,38 @@ class Screen:
         from rich.text import Text
 
         width, height = self.width or options.max_width, self.height or options.height or console.height
-        lines, _ = _lines(self.view, self.look, console, width, height)
+        lines, _ = _lines(self.view, self.chosen, console, width, height)
         yield Text("\n", end="").join(lines)
 
 
-def screen(view: LiveView, width: int | None = None, height: int | None = None, *, look: Look | None = None) -> Screen:
+def screen(view: LiveView, width: int | None = None, height: int | None = None, *, chosen: Chosen | None = None) -> Screen:
     """What to draw; ``width`` and ``height`` in cells are the console's unless they are given."""
-    return Screen(view, look or Look(), width, height)
+    return Screen(view, chosen or Chosen(), width, height)
 
 
-def limit(view: LiveView, width: int, height: int, look: Look) -> int:
+def limit(view: LiveView, width: int, height: int, chosen: Chosen) -> int:
     """How far that page can be scrolled."""
     from rich.console import Console
 
-    return _lines(view, look, Console(width=width, height=height), width, height)[1]
+    return _lines(view, chosen, Console(width=width, height=height), width, height)[1]
 
 
-def _lines(view: LiveView, look: Look, console: Console, width: int, height: int) -> tuple[list[Text], int]:
+def _lines(view: LiveView, chosen: Chosen, console: Console, width: int, height: int) -> tuple[list[Text], int]:
     """Exactly ``height`` lines, and how far the page can be scrolled."""
-    top = list(header(view, paused=look.paused))
-    if look.page == "overview":
-        body, limit_ = _overview(view, look, console, width, height - len(top) - 1)
+    top = list(header(view, paused=chosen.paused))
+    if chosen.page == "overview":
+        body, limit_ = _overview(view, chosen, console, width, height - len(top) - 1)
     else:
         room = max(height - len(top) - 2, 0)
-        whole = list(_page(view, look, console, width))
+        whole = list(_page(view, chosen, console, width))
         limit_ = max(len(whole) - max(room - 1, 0), 0)
-        at = min(look.scroll, limit_)
-        body = [words(), *_head_and_rest(look.page, whole, at, room)]
+        at = min(chosen.scroll, limit_)
+        body = [words(), *_head_and_rest(chosen.page, whole, at, room)]
     shown = [line.text for line in top] + body
     shown = (
         shown[: height - 1]
         + [words() for _ in range(height - 1 - len(shown))]
-        + [_keys(view, look, width, scrolls=limit_ > 0)]
+        + [_keys(view, chosen, width, scrolls=limit_ > 0)]
     )
     return [cut(line, width) for line in shown[-height:]], limit_
 
@@ -129,7 +129,7 @@ def _head_and_rest(page: str, whole: list[Text], at: int, room: int) -> list[Tex
     return [*head, *whole[len(head) + at :][: room - len(head)]]
 
 
-def _overview(view: LiveView, look: Look, console: Console, width: int, height: int) -> tuple[list[Text], int]:
+def _overview(view: LiveView, chosen: Chosen, console: Console, width: int, height: int) -> tuple[list[Text], int]:
     pools = live_pools.sorted_pools(view)
     table = live_pools.PoolTable.at(width, pools)
     sockets = live_pools.states(view.states, width)
@@ -143,12 +143,12 @@ def _overview(view: LiveView, look: Look, console: Console, width: int, height: 
     begin = 2 + len(above) + len(table_head)
     room = sum(begin <= at < begin + len(rows) for at in kept)
     limit_ = len(pools) - room
-    first = min(look.scroll, limit_)
+    first = min(chosen.scroll, limit_)
     marked, keeping = _marked(view), set(kept)
     out = []
     for at in kept:
         if pools and at == begin - len(table_head):
-            out.append(_pools_head(first, room, len(pools), look.scroll > 0))
+            out.append(_pools_head(first, room, len(pools), chosen.scroll > 0))
         elif begin <= at < begin + len(rows):
             out.append(table.row(pools[first + sum(begin <= other < at for other in kept)], marked))
         else:
@@ -173,15 +173,15 @@ def _marked(view: LiveView) -> frozenset[str]:
     return frozenset(name for finding in found for name in finding.pools)
 
 
-def _page(view: LiveView, look: Look, console: Console, width: int) -> Iterator[Text]:
+def _page(view: LiveView, chosen: Chosen, console: Console, width: int) -> Iterator[Text]:
     """The lines of a page that is scrolled as a whole."""
     from rich.text import Text
 
-    if look.page == "help":
+    if chosen.page == "help":
         widest = max(len(key) for key, _ in HELP)
         for key, means in HELP:
             yield words((key.ljust(widest + 2), "strong"), means)
-    elif look.page == "pools":
+    elif chosen.page == "pools":
         pools = live_pools.sorted_pools(view)
         table = live_pools.PoolTable.at(width, pools)
         marked = _marked(view)
@@ -194,7 +194,7 @@ def _page(view: LiveView, look: Look, console: Console, width: int) -> Iterator[
         if report is None or not found:
             yield words("Nothing wrong has been found so far. What would be wrong is looked for all the while.")
             return
-        at = min(look.finding, len(found) - 1)
+        at = min(chosen.finding, len(found) - 1)
         yield words((f"FINDING {at + 1} OF {len(found)}", "head"), ("  as the report at the end shows it", "dim"))
         yield words()
         shown = text.one_finding(report, found[at], width=min(width, MAX_WIDTH), color=True)
@@ -203,11 +203,11 @@ def _page(view: LiveView, look: Look, console: Console, width: int) -> Iterator[
             yield Text.from_ansi(line, end="")
 
 
-def _keys(view: LiveView, look: Look, width: int, *, scrolls: bool) -> Text:
+def _keys(view: LiveView, chosen: Chosen, width: int, *, scrolls: bool) -> Text:
     """The keys that mean something now."""
     found = 0 if view.report is None else len(live_findings.formed(view.report))
-    pairs = [("q", "quit"), ("space", "go on" if look.paused else "pause")]
-    if look.page == "overview":
+    pairs = [("q", "quit"), ("space", "go on" if chosen.paused else "pause")]
+    if chosen.page == "overview":
         pairs += [("f", "finding in full")] if found else []
         pairs += [("p", "all pools")] if view.pools else []
         pairs += [("up/down", "scroll")] if scrolls else []
@@ -215,8 +215,8 @@ def _keys(view: LiveView, look: Look, width: int, *, scrolls: bool) -> Text:
     else:
         pairs += [("esc", "back")]
         pairs += [("up/down", "scroll")] if scrolls else []
-        pairs += [("left/right", "other finding")] if look.page == "finding" and found > 1 else []
-        pairs += [("?", "help")] if look.page != "help" else []
+        pairs += [("left/right", "other finding")] if chosen.page == "finding" and found > 1 else []
+        pairs += [("?", "help")] if chosen.page != "help" else []
     line = words()
     for key, means in pairs:
         more = words("  " if line.cell_len else "", (key, "strong"), (f" {means}", "dim"))

@@ -118,6 +118,7 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
     dials = int(pool.dialled.sum())
     used = len(seen.rows) if seen.blind else int(pool.whole.sum())
     once = share(used if seen.blind else int((c.requests[pool.whole] == 1).sum()), used)
+    served = "were used once, as it seems" if seen.blind else "served one request"
     missed = round(seen.missed_rate * (dials - 1)) if seen.blind else int(pool.missed.sum())
     still_open = int((~pool.closed & pool.usable).sum())
     new = CauseClaim(
@@ -144,13 +145,13 @@ def abandoned_finding(rule: Rule, pool: Pool, desk: Desk, seen: Abandoned) -> Fi
             if speaks_http(pool)
             else "Results are never read to their end and closed"
         )
-        title = f"{never}: {once} connections served one request"
+        title = f"{never}: {once} connections {served}"
         if not decided:
             title += ", then stayed idle"
     elif decided:
-        title = f"A new client for each request: {once} connections served one request"
+        title = f"A new client for each request: {once} connections {served}"
     else:
-        title = f"Nothing is reused: {once} connections served one request and were left idle"
+        title = f"Nothing is reused: {once} connections {served} and were left idle"
     claim = ""
     if missed:
         claim = (
@@ -249,7 +250,11 @@ def describe(pool: Pool, row: int, seen: Abandoned) -> str:
             return "one request; the client's window is closed, the response unfinished, the connection still open"
         return f"one request, then idle for {seconds(idle)} and still open at the end"
     who = Side(int(pool.closer[row])).word
-    said = f"one request, then {seconds(int(pool.linger[row]))} of silence, closed by the {who}"
+    lived = int(c.close_at[row] - c.first_at[row])
+    said = (
+        f"open for {seconds(lived)}" if seen.blind else f"one request, then {seconds(int(pool.linger[row]))} of silence"
+    )
+    said += f", closed by the {who}"
     if who == "server":
         answered = max(int(c.client_fin_at[row]), int(c.client_rst_at[row]))
         if answered:

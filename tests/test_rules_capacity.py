@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analyses import above_info, judged, judgement
+from analyses import above_info, judged, judgement, report_of
 from tables import Life, pool, pools
 from test_capacity import bursts, evicting, sessions
 
@@ -629,3 +629,11 @@ def test_a_pool_of_one_kind_is_not_parted(lives: list[Life]) -> None:
     (only,) = pools(lives, end=40)
     assert only.beside is None
     assert found("mixed-pool", only) is None
+
+
+def test_what_a_measured_service_does_comes_ahead_of_how_its_measurer_is_used() -> None:
+    """ab without -k in front of a service with a small pool: both are high, and nobody is paged for ab."""
+    assert [one.code for one in report_of("go-both-legs").findings if one.severity is Severity.HIGH] == [
+        "PD205",
+        "PD203",
+    ]

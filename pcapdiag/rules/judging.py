@@ -12,6 +12,7 @@ from pcapdiag.rules.evidence import doubts, doubts_of_drops
 from pcapdiag.rules.predicting import predicted
 from pcapdiag.rules.rule import Desk, Need, NotJudged, Rule
 from pcapdiag.rules.verdict import verdict
+from pcapdiag.settings import catalog
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,16 @@ def judge(pools: Sequence[Pool], rules: Sequence[Rule], desk: Desk) -> Judgement
             except Exception as error:
                 skipped.append(NotEvaluated(one.code, one.name, f"prediction failed on pool {one.pools[0]}: {error!r}"))
         findings.append(one)
-    findings.sort(key=lambda one: (-one.severity.rank, -one.confidence.rank, -weight(one), one.code))
+    measuring = {name for one in findings for name in one.pools[:1] if load_generator(by_name[name], desk)}
+    findings.sort(
+        key=lambda one: (
+            -one.severity.rank,
+            one.pools[:1] != () and one.pools[0] in measuring,
+            -one.confidence.rank,
+            -weight(one),
+            one.code,
+        )
+    )
     missing = unmet(pools, rules)
     known = judged | {one.code for one in missing}
     missing += tuple(
@@ -133,6 +143,12 @@ def settle(found: list[Finding], explains: Mapping[str, tuple[Cause, ...]]) -> l
             one = replace(one, severity=Severity.INFO, follows_from=source.code)
         out.append(one)
     return out
+
+
+def load_generator(pool: Pool, desk: Desk) -> bool:
+    """Whether a pool's client only measures: what the measured service does comes ahead of how its measurer is used."""
+    client = desk.client_id(pool)
+    return client is not None and catalog.product(client).kind == "tool"
 
 
 def weight(one: Finding) -> int:

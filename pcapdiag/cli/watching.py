@@ -66,9 +66,8 @@ def run(wanted: Wanted, shown: Shown) -> int:
         asked_to_end = stack.enter_context(ending())
         session = begin(wanted, rehearsed)
         stack.callback(session.close)
-        if format_ != "screen":
-            for sentence in session.said:
-                tell(sentence)
+        for sentence in session.said:  # ahead of the screen, and there again behind it
+            tell(sentence)
         out = Outgoing(sys.stdout.fileno()) if format_ == "ndjson" else None
         if format_ == "screen":
             reason = on_screen(session, shown, asked_to_end)

@@ -42,7 +42,7 @@ COUNTED = {
 }
 # By rule: what more of the same does not show.
 WAITS = {
-    "idle-pool-too-small": "let the load pause for some seconds while this runs: how many stay idle is then seen",
+    "idle-pool-too-small": "let the load pause for some seconds and go on: the next packet shows how many stayed idle",
     "idle-timeout-none": "keep it running: a minute of idleness, better several, says that no timer is at work",
 }
 # Why a pool's packets allow no high confidence, as the rules write it (rules/evidence.py), and what helps.

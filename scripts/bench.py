@@ -144,7 +144,7 @@ def make_capture(folder: str) -> str:
 
 def commands(path: str, dpkt_packets: int, skip: list[str]) -> dict[str, list[str]]:
     """What to run, the tools that are not here left out and named."""
-    ours = [sys.executable, "-m", "pcapdiag"]
+    ours = [sys.executable, "-P", "-m", "pcapdiag"]
     fields = [part for field in TSHARK_FIELDS for part in ("-e", field)]
     wanted = {
         DIAGNOSE: [*ours, "diagnose", "--format", "json", "-o", os.devnull, path],
@@ -217,7 +217,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.abspath(options.capture) if options.capture else make_capture(folder)
-        command = [sys.executable, "-m", "pcapdiag", "diagnose", "--format", "json", path]  # warms the file cache too
+        command = [sys.executable, "-P", "-m", "pcapdiag", "diagnose", "--format", "json", path]  # warms the file cache too
         said = json.loads(subprocess.run(command, check=True, capture_output=True, cwd=folder).stdout)
         packets = said["capture"]["packets"]
         connections = sum(pool["connections"] for pool in said["pools"])

@@ -183,7 +183,7 @@ def test_keys_lead_to_each_page_and_back() -> None:
     assert "FINDING 2 OF 2" in drawn(view, *size_, finding.after("right", view, *size_))
     assert "FINDING 2 OF 2" in drawn(view, *size_, Chosen().after("2", view, *size_))
     assert Chosen().after("9", view, *size_) == Chosen()
-    assert "all connections from one client host" in drawn(view, *size_, Chosen().after("?", view, *size_))
+    assert "connections of one client host" in drawn(view, *size_, Chosen().after("?", view, *size_))
     assert finding.after("esc", view, *size_) == Chosen()
     assert finding.after("f", view, *size_) == Chosen()
     assert [Chosen().after("tab", view, *size_).page, finding.after("tab", view, *size_).page] == ["finding", "pools"]

@@ -55,10 +55,10 @@ def extract(
 ) -> None:
     """Write whole connections to a pcapng file, with packet comments that say what they show.
 
-    With --finding, pcapdiag diagnose finds the same in the new file: all connections of the finding's pools are
-    in it. With --evidence-only or --connection only a few, to be looked at in Wireshark. Comments name the frame
-    of the original. The packets are written as they are: addresses, hosts and all that was said are in them, and
-    there is no --redact for them. To share with others, send a redacted report.
+    With --finding (above info), pcapdiag diagnose finds the same in the new file: all connections of the finding's
+    pools are in it. With --evidence-only or --connection only a few, to be looked at in Wireshark. Comments name
+    the frame of the original. The packets are written as they are: addresses, hosts and all that was said are in
+    them, and there is no --redact for them. To share with others, send a redacted report.
 
     \b
     Examples:

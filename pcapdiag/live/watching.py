@@ -161,11 +161,19 @@ class Watcher:
             select.select([self.process], [], [], 0.1)
             self._read()
         self.close()
-        files = self._files()
-        tables = self.stream.finish(files, self.process.counts().dropped)
+        whole = self.saver is None or not self.saver.failed
+        files = self._files() if whole else []  # frames and counts are the capture's, which the file has a part of
+        tables = self.stream.finish(files, self._lost())
         return pipeline.judged(
             [path for _, path in files] or [self.stream.name], tables, Options(most_pools=FINAL_POOLS)
         )
+
+    def _lost(self) -> int | None:
+        """What the kernel dropped, and what went with an interface that was removed: received, and never handed over."""
+        counts = self.process.counts()
+        if self.failure is None or counts.received is None:
+            return counts.dropped
+        return max((counts.dropped or 0), counts.received - self.stream.packets)
 
     def close(self) -> None:
         """Let go of the capture process, the look under way and the file."""

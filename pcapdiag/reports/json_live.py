@@ -117,6 +117,7 @@ def end(view: LiveView, reason: str) -> str:
         elapsed_s=seconds(view.now - view.started_at),
         **_totals(view),
         files=[json_text(file) for file in view.saving.files] if view.saving is not None else [],
+        saving=_saving(view.saving),
         findings=[] if report is None else [finding.code for finding in report.findings],
         verdict=verdict,
     )

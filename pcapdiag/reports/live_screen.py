@@ -32,12 +32,12 @@ HELP = (
     ("tab", "next page;  esc: back to the overview"),
     ("?", "this page"),
     ("", ""),
-    ("pool", "all connections from one client host to one service"),
-    ("severity/confidence", "what it costs if true / how well these packets support it"),
-    ("to be sure", "evidence that is still missing, and how to get it"),
-    ("req/conn", "requests per connection since the start: 1.0 is no reuse"),
-    ("closes first", "who sent the first FIN or RST, of all closed connections"),
-    ("sockets", "states implied by the packets, as ss would list them at each end"),
+    ("pool", "connections of one client host to one service"),
+    ("severity/confidence", "cost if true / support by these packets"),
+    ("to be sure", "what is missing still, and how to get it"),
+    ("req/conn", "requests per connection: 1.0 is no reuse"),
+    ("closes first", "who sent the first FIN or RST"),
+    ("sockets", "states that packets imply, as ss lists them"),
 )
 
 

@@ -247,7 +247,7 @@ def judged(before: Side, after: Side) -> tuple[str, str]:
 def pcapdiag(*words: str) -> str:
     """The command's standard output, from this tree's package."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pcapdiag", *words]
+    command = [sys.executable, "-P", "-m", "pcapdiag", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     if done.returncode > 1:
         raise LabError(f"pcapdiag {' '.join(words)}: {done.stderr.strip()}")

@@ -87,7 +87,7 @@ CASES = (
     ),
     Case(
         "pool-overflow",
-        "Go, MaxIdleConnsPerHost 13 under 24: some 6 requests on each connection",
+        "Go, MaxIdleConnsPerHost 13 under 24: overflow now and then, after some requests",
         ("idle-pool-too-small",),
         ab((2400, 24), (2400, 24)),
         ("-delay", "20ms", "-size", "32"),

@@ -155,5 +155,5 @@ def report_of(files: list[Path]) -> dict[str, Any]:
 
 
 def pcapdiag(*arguments: str) -> str:
-    command = [sys.executable, "-m", "pcapdiag", *arguments]
+    command = [sys.executable, "-P", "-m", "pcapdiag", *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

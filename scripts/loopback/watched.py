@@ -59,7 +59,7 @@ class Live:
     """``pcapdiag live`` in the host, its lines kept with the time at which they came."""
 
     def __init__(self, host: Host, log: Path, options: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "pcapdiag", "live", "-i", "lo", "-f", FILTER, *options]
+        command = [sys.executable, "-P", "-m", "pcapdiag", "live", "-i", "lo", "-f", FILTER, *options]
         self.log = log
         self.lines: list[tuple[float, str]] = []
         with log.open("wb") as errors:

@@ -198,6 +198,18 @@ def test_of_owners_the_latest_are_shown_and_those_of_pools_that_are_gone_are_for
     assert watcher.owners == {}
 
 
+def test_what_went_with_an_interface_that_was_removed_counts_as_dropped(watcher: Watcher, capturing: Capturing) -> None:
+    capturing.write(capture(packets_of(REUSED)))
+    until(watcher, lambda view: view.packets)
+    packets = watcher.stream.packets
+    capturing.counts = lambda: Counts(packets + 7, 2)  # type: ignore[method-assign]
+    assert watcher._lost() == 2  # it may still come
+    watcher.failure = "v0: the interface was removed"
+    assert watcher._lost() == 7
+    capturing.counts = lambda: Counts(packets - 1, 2)  # type: ignore[method-assign]
+    assert watcher._lost() == 2  # the last count is from before the last packets
+
+
 def test_the_processes_of_pools_with_findings_are_told_at_the_end(
     watcher: Watcher, capsys: pytest.CaptureFixture[str]
 ) -> None:

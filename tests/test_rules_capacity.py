@@ -637,3 +637,12 @@ def test_what_a_measured_service_does_comes_ahead_of_how_its_measurer_is_used() 
         "PD205",
         "PD203",
     ]
+
+
+@pytest.mark.parametrize(("later", "told"), [(0, False), (2, False), (3, True), (12, True)])
+def test_callers_that_all_dialled_before_the_first_answer_could_reuse_nothing(later: int, told: bool) -> None:
+    """Each closes its connection after the answer: of a single burst that says nothing about a pool."""
+    burst = [Life(0.001 * n, [(0.05, 0.06 + 0.001 * n)], 0.0605 + 0.001 * n) for n in range(12)]
+    behind = [Life(1.0 + n, [(1.01 + n, 1.02 + n)], 1.0205 + n) for n in range(later)]
+    outcome = judged("never-reuse-keepalive-disabled", pool(burst + behind, end=20))
+    assert isinstance(outcome, Finding if told else NotJudged)
